@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "worker/model/layer_weights.h"
+#include "worker/tensor/backend.h"
+
+namespace cce {
+
+/// Whole sequences of equal length, one after another.
+struct TokenBatch {
+  std::int64_t sequences = 0;
+  std::int64_t length = 0;
+  std::int64_t tokens() const { return sequences * length; }
+};
+
+/// Runs the two sub-blocks of decoder layers, each split where compression cuts: inputs → features F, then
+/// stream ← stream + F Wᵀ + bias. Streams are f32, tokens × d; features are of the weights' dtype (f32 or bf16).
+/// Owns scratch that grows to the largest batch seen; one thread at a time.
+class BlockRunner {
+ public:
+  /// `config` gives ε, rope base and scaling, head_dim (score scale), window.
+  BlockRunner(Backend& backend, const ModelConfig& config);
+  ~BlockRunner();
+
+  /// The stream normalised for a sub-block: x = norm(stream), compute dtype. Valid until the next call.
+  ConstMatrix normalised(ConstMatrix gain, ConstMatrix stream, DType dtype);
+
+  /// Head outputs O: tokens × (H vo_dim), of norm(stream). `attention_variance` (may be empty) as Backend's.
+  void attention_features(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
+                          Matrix attention_variance = {});
+  /// FFN activations Z = silu(x gateᵀ) ⊙ (x upᵀ): tokens × m, of x = norm(stream).
+  void ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features);
+  /// stream ← stream + features · outputᵀ + bias (bias may be empty).
+  void project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream);
+
+  /// Given the stream before the attention sub-block and g = ∂ℓ/∂(stream after it) in d_stream: recomputes the
+  /// forward, writes the head outputs to `features`, adds the sub-block's gradient to d_stream (which becomes
+  /// ∂ℓ/∂(stream before)), and writes p (f32, tokens × (G qk_dim / 2)): p_tj = Σ over the group's query heads and
+  /// both dims of pair j of q ∂ℓ/∂q (design 3.3). `pair_products` may be empty.
+  void attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
+                          Matrix d_stream, Matrix pair_products);
+  /// The same for the FFN sub-block.
+  void ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream);
+
+ private:
+  struct Scratch;
+  Backend& backend_;
+  ModelConfig config_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace cce

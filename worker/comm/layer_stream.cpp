@@ -1,0 +1,122 @@
+#include "worker/comm/layer_stream.h"
+
+#include <string>
+
+namespace cce {
+namespace {
+
+constexpr std::size_t alignment_bytes = 64;
+
+}  // namespace
+
+std::span<std::byte> LayerStream::PackedLayer::resize(std::size_t bytes) {
+  if (storage_.size() < bytes + alignment_bytes) {
+    storage_ = std::vector<std::byte>(bytes + alignment_bytes);
+  }
+  void* start = storage_.data();
+  std::size_t space = storage_.size();
+  std::align(alignment_bytes, bytes, start, space);
+  bytes_ = {static_cast<std::byte*>(start), bytes};
+  return bytes_;
+}
+
+LayerStream::LayerStream(Communicator& communicator, const Partition& partition, LayerSource& source,
+                         LayerDelivery delivery)
+    : communicator_(communicator),
+      partition_(partition),
+      source_(source),
+      sends_(delivery == LayerDelivery::broadcast && communicator.size() > 1) {
+  if (partition.ranks() != communicator.size()) {
+    throw Error{.code = ErrorCode::shape_mismatch,
+                .where = "partition",
+                .found = std::to_string(partition.ranks()) + " ranks",
+                .expected = std::to_string(communicator.size()),
+                .remedy = "run the job with as many ranks as it was planned for"};
+  }
+  for (const std::int32_t rank : partition.owner) {
+    if (rank < 0 || rank >= communicator.size()) {
+      throw Error{.code = ErrorCode::out_of_range,
+                  .where = "partition, owner",
+                  .found = "rank " + std::to_string(rank),
+                  .expected = "0 to " + std::to_string(communicator.size() - 1),
+                  .remedy = "plan the job again"};
+    }
+  }
+}
+
+void LayerStream::forward(std::int64_t first, std::int64_t last, const Visitor& visit) {
+  check_range(first, last);
+  run(first, last - first, 1, visit);
+}
+
+void LayerStream::backward(std::int64_t first, std::int64_t last, const Visitor& visit) {
+  check_range(first, last);
+  run(last - 1, last - first, -1, visit);
+}
+
+void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
+  const auto layers = static_cast<std::int64_t>(partition_.owner.size());
+  if (first < 0 || first > last || last > layers) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "layer stream",
+                .found = "layers from " + std::to_string(first) + " to " + std::to_string(last),
+                .expected = "a range in 0 to " + std::to_string(layers),
+                .remedy = "report this: it is a bug"};
+  }
+}
+
+/// Where layers are sent, layer i + 1 leaves before visit i; where not, each is packed right before its
+/// visit.
+void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit) {
+  on_its_way_.reset();  // what an earlier pass that threw left behind
+  for (std::int64_t index = 0; index < count; ++index) {
+    const std::int64_t layer = first + index * step;
+    PackedLayer& current = buffers_[sends_ ? static_cast<std::size_t>(index % 2) : 0];
+    if (index == 0 || !sends_) {
+      start(layer, current);
+    }
+    finish();
+    if (sends_ && index + 1 < count) {
+      start(layer + step, buffers_[static_cast<std::size_t>((index + 1) % 2)]);
+    }
+    visit({.layer = layer, .packed = current.bytes(), .owner = owns(layer)});
+  }
+}
+
+void LayerStream::start(std::int64_t layer, PackedLayer& destination) {
+  const std::span<std::byte> bytes = destination.resize(source_.packed_bytes(layer));
+  if (owns(layer) || !sends_) {
+    source_.pack(layer, bytes);
+  }
+  if (sends_) {
+    on_its_way_ = communicator_.start_broadcast(bytes, owner(layer));
+  }
+}
+
+void LayerStream::finish() {
+  if (on_its_way_) {
+    on_its_way_->wait();
+    on_its_way_.reset();
+  }
+}
+
+void LayerStream::progress() {
+  if (on_its_way_) {
+    on_its_way_->test();
+  }
+}
+
+int LayerStream::owner(std::int64_t layer) const {
+  check_range(layer, layer + 1);
+  return partition_.owner[static_cast<std::size_t>(layer)];
+}
+
+void LayerStream::reduce_to_owner(std::int64_t layer, std::span<float> values) {
+  communicator_.reduce_sum(values, owner(layer));
+}
+
+void LayerStream::reduce_to_owner(std::int64_t layer, std::span<double> values) {
+  communicator_.reduce_sum(values, owner(layer));
+}
+
+}  // namespace cce

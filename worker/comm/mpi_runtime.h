@@ -1,0 +1,32 @@
+#pragma once
+
+namespace cce {
+
+/// MPI from start to end: made once, first thing in main. Only the thread that made it may use communicators
+/// over MPI.
+///
+/// The destructor waits until every rank has come to its end, at most deadline_seconds, then finalises; when
+/// it runs because of an exception, or a rank does not come, it ends all processes with exit code 4 (a worker
+/// died). MPI itself gives no other way to end ranks that wait for one that is gone.
+class MpiRuntime {
+ public:
+  /// Errors: unsupported when this MPI cannot serve a process with several threads.
+  explicit MpiRuntime(double deadline_seconds);
+  MpiRuntime(const MpiRuntime&) = delete;
+  MpiRuntime& operator=(const MpiRuntime&) = delete;
+  ~MpiRuntime();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  /// Ends this process and all others at once. For the edge of main, after Communicator::abort told them why.
+  [[noreturn]] void end_all_processes(int exit_code) noexcept;
+
+ private:
+  double deadline_seconds_;
+  int exceptions_at_start_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+}  // namespace cce

@@ -14,9 +14,20 @@ struct TokenBatch {
   std::int64_t tokens() const { return sequences * length; }
 };
 
+/// Keys (rotated) and values of the positions that one sequence has passed, for one layer.
+struct KeyValueCache {
+  OwnedMatrix keys;    ///< capacity × (G qk_dim), compute dtype
+  OwnedMatrix values;  ///< capacity × (G vo_dim)
+  std::int64_t length = 0;
+};
+
+/// Queries before this position see too few keys for their attention's variance to say anything (design 3.6).
+inline constexpr std::int64_t first_variance_query = 64;
+
 /// Runs the two sub-blocks of decoder layers, each split where compression cuts: inputs → features F, then
-/// stream ← stream + F Wᵀ + bias. Streams are f32, tokens × d; features are of the weights' dtype (f32 or bf16).
-/// Owns scratch that grows to the largest batch seen; one thread at a time.
+/// stream ← stream + F Wᵀ + bias. Streams are f32, tokens × d; features are of the weights' dtype (f32 or
+/// bf16). Owns scratch that grows to the largest batch seen; one thread at a time. Errors: shape_mismatch
+/// (features, stream, weights), invalid_argument for a sub-block that the layer lacks.
 class BlockRunner {
  public:
   /// `config` gives ε, rope base and scaling, head_dim (score scale), window.
@@ -26,18 +37,23 @@ class BlockRunner {
   /// The stream normalised for a sub-block: x = norm(stream), compute dtype. Valid until the next call.
   ConstMatrix normalised(ConstMatrix gain, ConstMatrix stream, DType dtype);
 
-  /// Head outputs O: tokens × (H vo_dim), of norm(stream). `attention_variance` (may be empty) as Backend's.
+  /// Head outputs O: tokens × (H vo_dim), of norm(stream). `attention_variance` (may be empty): f64 1 × H, as
+  /// Backend::attention_variance from first_variance_query on.
   void attention_features(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
                           Matrix attention_variance = {});
+  /// Head outputs of the next stream.rows positions of one sequence, whose keys and values are appended to
+  /// `cache`. Errors: out_of_range when the cache is full.
+  void attention_features_cached(const LayerWeights& weights, ConstMatrix stream, KeyValueCache& cache,
+                                 Matrix features);
   /// FFN activations Z = silu(x gateᵀ) ⊙ (x upᵀ): tokens × m, of x = norm(stream).
   void ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features);
   /// stream ← stream + features · outputᵀ + bias (bias may be empty).
   void project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream);
 
-  /// Given the stream before the attention sub-block and g = ∂ℓ/∂(stream after it) in d_stream: recomputes the
-  /// forward, writes the head outputs to `features`, adds the sub-block's gradient to d_stream (which becomes
-  /// ∂ℓ/∂(stream before)), and writes p (f32, tokens × (G qk_dim / 2)): p_tj = Σ over the group's query heads and
-  /// both dims of pair j of q ∂ℓ/∂q (design 3.3). `pair_products` may be empty.
+  /// Given the stream before the attention sub-block and g = ∂ℓ/∂(stream after it) in d_stream: recomputes
+  /// the forward, writes the head outputs to `features`, adds the sub-block's gradient to d_stream (which
+  /// becomes ∂ℓ/∂(stream before)), and writes p (f32, tokens × (G qk_dim / 2)): p_tj = Σ over the group's
+  /// query heads and both dims of pair j of q ∂ℓ/∂q (design 3.3). `pair_products` may be empty.
   void attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
                           Matrix d_stream, Matrix pair_products);
   /// The same for the FFN sub-block.
@@ -45,9 +61,27 @@ class BlockRunner {
 
  private:
   struct Scratch;
+  /// Queries, keys and values of consecutive positions, rotated.
+  struct Heads {
+    Matrix q, k, v;
+  };
+  Heads project_heads(const LayerWeights& weights, ConstMatrix stream, std::int64_t length,
+                      std::int64_t first_position);
+  struct GatedUnits {
+    Matrix gate, up;
+  };
+  GatedUnits project_units(const LayerWeights& weights, ConstMatrix stream);
+  AttentionShape attention_shape(const LayerShape& shape, TokenBatch batch) const;
+  void sum_pair_products(const LayerShape& shape, ConstMatrix q, ConstMatrix d_q, Matrix pair_products);
+
   Backend& backend_;
   ModelConfig config_;
   std::unique_ptr<Scratch> scratch_;
 };
+
+/// Appends one layer's both sub-blocks to `stream`: what a plain forward pass does with it.
+/// `features_scratch` grows as needed and is reused from layer to layer.
+void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,
+               Matrix stream, OwnedMatrix& features_scratch);
 
 }  // namespace cce

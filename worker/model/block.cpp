@@ -1,0 +1,170 @@
+#include "worker/model/block.h"
+
+#include <cmath>
+#include <string>
+
+#include "common/error.h"
+#include "worker/model/block_scratch.h"
+
+namespace cce {
+namespace {
+
+void require_attention(const LayerWeights& weights) {
+  if (weights.shape.has_attention) return;
+  throw Error{.code = ErrorCode::invalid_argument,
+              .where = "attention features",
+              .found = "a layer without attention",
+              .expected = {},
+              .remedy = {}};
+}
+
+}  // namespace
+
+BlockRunner::BlockRunner(Backend& backend, const ModelConfig& config)
+    : backend_(backend), config_(config), scratch_(std::make_unique<Scratch>(backend, config)) {}
+
+BlockRunner::~BlockRunner() = default;
+
+ConstMatrix BlockRunner::normalised(ConstMatrix gain, ConstMatrix stream, DType dtype) {
+  const Matrix x = scratch_->view(Scratch::normalised_stream, dtype, stream.rows, stream.cols);
+  backend_.rms_norm(stream, gain, config_.rms_epsilon, x);
+  return x;
+}
+
+AttentionShape BlockRunner::attention_shape(const LayerShape& shape, TokenBatch batch) const {
+  return {.sequences = batch.sequences,
+          .query_length = batch.length,
+          .key_length = batch.length,
+          .kv_groups = shape.kv_groups,
+          .queries_per_group = shape.queries_per_group,
+          .qk_dim = shape.qk_dim,
+          .vo_dim = shape.vo_dim,
+          .scale = 1.0 / std::sqrt(static_cast<double>(config_.head_dim)),
+          .window = config_.sliding_window};
+}
+
+BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, ConstMatrix stream,
+                                              std::int64_t length, std::int64_t first_position) {
+  const DType dtype = weights.q.dtype;
+  const std::int64_t tokens = stream.rows;
+  const ConstMatrix x = normalised(weights.attention_norm, stream, dtype);
+
+  // x [Wqᵀ Wkᵀ Wvᵀ] side by side: one product where the three lie back to back, as in a packed layer.
+  const std::int64_t q_width = weights.q.rows, k_width = weights.k.rows, v_width = weights.v.rows;
+  const Matrix all = scratch_->view(Scratch::heads, dtype, tokens, q_width + k_width + v_width);
+  const Heads heads{all.cols_from(0, q_width), all.cols_from(q_width, k_width),
+                    all.cols_from(q_width + k_width, v_width)};
+  const ConstMatrix joined = stacked({weights.q, weights.k, weights.v});
+  if (!joined.empty()) {
+    backend_.multiply(x, Transpose::no, joined, Transpose::yes, all);
+  } else {
+    backend_.multiply(x, Transpose::no, weights.q, Transpose::yes, heads.q);
+    backend_.multiply(x, Transpose::no, weights.k, Transpose::yes, heads.k);
+    backend_.multiply(x, Transpose::no, weights.v, Transpose::yes, heads.v);
+  }
+  if (!weights.q_bias.empty()) backend_.add_bias(weights.q_bias, heads.q);
+  if (!weights.k_bias.empty()) backend_.add_bias(weights.k_bias, heads.k);
+  if (!weights.v_bias.empty()) backend_.add_bias(weights.v_bias, heads.v);
+
+  const LayerShape& shape = weights.shape;
+  const RopeTable table = scratch_->rope.for_layer(shape, first_position + length);
+  backend_.rope(heads.q, table, shape.kv_groups, shape.queries_per_group, length, first_position, false);
+  backend_.rope(heads.k, table, shape.kv_groups, 1, length, first_position, false);
+  return heads;
+}
+
+void BlockRunner::attention_features(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
+                                     Matrix features, Matrix attention_variance) {
+  require_attention(weights);
+  const Heads heads = project_heads(weights, stream, batch.length, 0);
+  const AttentionShape shape = attention_shape(weights.shape, batch);
+  Matrix log_sum_exp;
+  if (!attention_variance.empty()) {
+    log_sum_exp = scratch_->view(Scratch::log_sum_exp, DType::f32, batch.tokens(), shape.query_heads());
+  }
+  backend_.attention_forward(shape, heads.q, heads.k, heads.v, features, log_sum_exp);
+  if (!attention_variance.empty()) {
+    backend_.attention_variance(shape, heads.q, heads.k, log_sum_exp, first_variance_query,
+                                attention_variance);
+  }
+}
+
+void BlockRunner::attention_features_cached(const LayerWeights& weights, ConstMatrix stream,
+                                            KeyValueCache& cache, Matrix features) {
+  require_attention(weights);
+  const std::int64_t added = stream.rows;
+  const std::int64_t length = cache.length + added;
+  if (length > cache.keys.rows()) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "key/value cache",
+                .found = std::to_string(length) + " positions",
+                .expected = "at most " + std::to_string(cache.keys.rows()),
+                .remedy = {}};
+  }
+  const Heads heads = project_heads(weights, stream, added, cache.length);
+  backend_.convert(heads.k, cache.keys.view().rows_from(cache.length, added));
+  backend_.convert(heads.v, cache.values.view().rows_from(cache.length, added));
+  cache.length = length;
+
+  AttentionShape shape = attention_shape(weights.shape, {.sequences = 1, .length = added});
+  shape.key_length = length;
+  const KeyValueCache& filled = cache;
+  backend_.attention_forward(shape, heads.q, filled.keys.view().rows_from(0, length),
+                             filled.values.view().rows_from(0, length), features, {});
+}
+
+BlockRunner::GatedUnits BlockRunner::project_units(const LayerWeights& weights, ConstMatrix stream) {
+  if (!weights.shape.has_ffn) {
+    throw Error{.code = ErrorCode::invalid_argument,
+                .where = "ffn features",
+                .found = "a layer without FFN",
+                .expected = {},
+                .remedy = {}};
+  }
+  const DType dtype = weights.gate.dtype;
+  const std::int64_t width = weights.gate.rows;
+  const ConstMatrix x = normalised(weights.ffn_norm, stream, dtype);
+  const Matrix all = scratch_->view(Scratch::units, dtype, stream.rows, 2 * width);
+  const GatedUnits units{all.cols_from(0, width), all.cols_from(width, width)};
+  const ConstMatrix joined = stacked({weights.gate, weights.up});
+  if (!joined.empty()) {
+    backend_.multiply(x, Transpose::no, joined, Transpose::yes, all);
+  } else {
+    backend_.multiply(x, Transpose::no, weights.gate, Transpose::yes, units.gate);
+    backend_.multiply(x, Transpose::no, weights.up, Transpose::yes, units.up);
+  }
+  if (!weights.gate_bias.empty()) backend_.add_bias(weights.gate_bias, units.gate);
+  if (!weights.up_bias.empty()) backend_.add_bias(weights.up_bias, units.up);
+  return units;
+}
+
+void BlockRunner::ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features) {
+  const GatedUnits units = project_units(weights, stream);
+  backend_.swiglu(units.gate, units.up, features);
+}
+
+void BlockRunner::project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream) {
+  backend_.multiply(features, Transpose::no, output, Transpose::yes, stream, 1.0, 1.0);
+  if (!bias.empty()) backend_.add_bias(bias, stream);
+}
+
+void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,
+               Matrix stream, OwnedMatrix& features_scratch) {
+  const auto features_of = [&](DType dtype, std::int64_t width) {
+    const std::size_t bytes = static_cast<std::size_t>(stream.rows * width) * size_in_bytes(dtype);
+    if (features_scratch.bytes() < bytes) features_scratch = backend.matrix(dtype, stream.rows, width);
+    return Matrix{features_scratch.as<std::byte>(), dtype, stream.rows, width, width};
+  };
+  if (weights.shape.has_attention) {
+    const Matrix features = features_of(weights.o.dtype, weights.o.cols);
+    runner.attention_features(weights, batch, stream, features);
+    runner.project(features, weights.o, weights.o_bias, stream);
+  }
+  if (weights.shape.has_ffn) {
+    const Matrix features = features_of(weights.down.dtype, weights.down.cols);
+    runner.ffn_features(weights, stream, features);
+    runner.project(features, weights.down, weights.down_bias, stream);
+  }
+}
+
+}  // namespace cce

@@ -1,0 +1,68 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "worker/model/block.h"
+#include "worker/model/rope_table.h"
+
+namespace cce {
+
+/// Memory that BlockRunner reuses from call to call: one buffer per purpose, grown when a larger view is
+/// asked for.
+struct BlockRunner::Scratch {
+  enum Slot : std::uint8_t {
+    normalised_stream,
+    heads,
+    units,
+    log_sum_exp,
+    d_stream_compute,
+    d_features,
+    d_heads,
+    d_units,
+    d_normalised,
+    slot_count
+  };
+
+  Scratch(Backend& backend, const ModelConfig& config) : backend_(backend), rope(backend, config) {}
+
+  /// An uninitialised rows × cols view of `slot`; earlier views of that slot are void.
+  Matrix view(Slot slot, DType dtype, std::int64_t rows, std::int64_t cols) {
+    const std::size_t bytes =
+        static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols) * size_in_bytes(dtype);
+    Buffer& buffer = buffers_[slot];
+    if (buffer.bytes() < bytes) {
+      buffer = Buffer{};  // freed first, so that old and new never live together
+      buffer = backend_.allocate(bytes);
+    }
+    return {buffer.data(), dtype, rows, cols, cols};
+  }
+
+ private:
+  Backend& backend_;
+  std::array<Buffer, slot_count> buffers_;
+
+ public:
+  RopeTables rope;
+  std::vector<float> host_q, host_d_q, host_products;  ///< of sum_pair_products
+};
+
+/// One view over matrices that lie back to back in memory, row after row; empty where they do not. Lets one
+/// product do the work of several.
+inline ConstMatrix stacked(std::initializer_list<ConstMatrix> parts) {
+  ConstMatrix whole;
+  for (const ConstMatrix& part : parts) {
+    if (part.stride != part.cols) return {};
+    if (whole.data == nullptr) {
+      whole = part;
+      continue;
+    }
+    const auto* end = static_cast<const std::byte*>(whole.data) +
+                      static_cast<std::size_t>(whole.rows * whole.stride) * size_in_bytes(whole.dtype);
+    if (end != part.data || part.cols != whole.cols || part.dtype != whole.dtype) return {};
+    whole.rows += part.rows;
+  }
+  return whole;
+}
+
+}  // namespace cce

@@ -11,9 +11,9 @@ namespace cce {
 struct LayerPlan {
   bool keep_attention = true;
   bool keep_ffn = true;
-  std::vector<std::int32_t> ffn_neurons;        ///< kept neurons, ascending
-  std::vector<std::int32_t> kv_groups;          ///< kept groups, ascending
-  std::int64_t vo_dim = 0;                      ///< kept value/output width of every group
+  std::vector<std::int32_t> ffn_neurons;              ///< kept neurons, ascending
+  std::vector<std::int32_t> kv_groups;                ///< kept groups, ascending
+  std::int64_t vo_dim = 0;                            ///< kept value/output width of every group
   std::vector<std::vector<std::int32_t>> rope_pairs;  ///< kept pairs of each kept group, ascending
   double predicted_ffn_nats = 0.0, predicted_attention_nats = 0.0;
   double measured_ffn_nats = 0.0, measured_attention_nats = 0.0;

@@ -45,11 +45,12 @@ struct Error {
 /// The snake_case name of a code, as written in events and JSON.
 std::string_view error_name(ErrorCode code);
 
-/// One paragraph for people: "CODE at WHERE: found FOUND, expected EXPECTED. REMEDY". Empty parts are left out.
+/// One paragraph for people: "CODE at WHERE: found FOUND, expected EXPECTED. REMEDY". Empty parts are left
+/// out.
 std::string describe(const Error& error);
 
-/// The process exit code (design section 6): 1 internal, 2 bad input or unreachable target, 3 memory or disk does
-/// not fit, 4 a worker died, 5 cancelled.
+/// The process exit code (design section 6): 1 internal, 2 bad input or unreachable target, 3 memory or disk
+/// does not fit, 4 a worker died, 5 cancelled.
 int exit_code(ErrorCode code);
 
 }  // namespace cce

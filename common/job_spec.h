@@ -9,8 +9,8 @@ namespace cce {
 /// A text and the windows of it that are used.
 struct TextSource {
   std::string path;
-  std::string name;                     ///< for tables; default: the file's stem
-  std::int64_t first = 0;               ///< windows [first, last) as in Python: negative counts from the end
+  std::string name;        ///< for tables; default: the file's stem
+  std::int64_t first = 0;  ///< windows [first, last) as in Python: negative counts from the end
   std::optional<std::int64_t> last;
 };
 
@@ -22,9 +22,9 @@ enum class TargetKind { remove_params, remove_flops, fit_bytes, threshold };
 
 struct Target {
   TargetKind kind = TargetKind::remove_params;
-  double amount = 0.3;     ///< fraction, or bytes for fit_bytes
-  double epsilon = 0.05;   ///< threshold mode: relative eigenvalue of the centred covariance
-  double tau = 0.7;        ///< threshold mode: relative singular value of the loss-weighted map
+  double amount = 0.3;    ///< fraction, or bytes for fit_bytes
+  double epsilon = 0.05;  ///< threshold mode: relative eigenvalue of the centred covariance
+  double tau = 0.7;       ///< threshold mode: relative singular value of the loss-weighted map
 };
 
 struct CalibrationSettings {
@@ -35,7 +35,7 @@ struct CalibrationSettings {
 };
 
 struct SimilaritySettings {
-  double weight = 0.0;             ///< κ
+  double weight = 0.0;  ///< κ
   double cluster_threshold = 0.8;
 };
 
@@ -47,7 +47,7 @@ struct EncodeSettings {
   std::int64_t elimination_block = 16;       ///< b
   bool token_weights = true;                 ///< ablation: ω_t = 1/‖h_t‖²
   std::optional<double> ridge_lambda;        ///< absent: chosen on the held-out eighth
-  bool equal_budgets = false;                ///< ablation: the same fraction everywhere instead of water-filling
+  bool equal_budgets = false;  ///< ablation: the same fraction everywhere instead of water-filling
 };
 
 struct ExportSettings {
@@ -71,7 +71,7 @@ struct GuardSettings {
 
 struct ResourceSettings {
   std::int64_t ranks = 2;
-  std::optional<std::int64_t> threads;       ///< absent: cores / ranks
+  std::optional<std::int64_t> threads;  ///< absent: cores / ranks
   std::string device = "auto";
   std::optional<std::int64_t> memory_bytes;  ///< per rank; absent: what the machine has
   std::int64_t nodes = 1;
@@ -84,8 +84,8 @@ enum class Stage { calibrate, analyze, make_plan, encode, finetune, evaluate, ex
 
 /// A resolved job: every default filled in. JOB/spec.json holds exactly this.
 struct JobSpec {
-  std::string model;          ///< the checkpoint's folder
-  std::string model_digest;   ///< of its files' contents: what a resume compares
+  std::string model;         ///< the checkpoint's folder
+  std::string model_digest;  ///< of its files' contents: what a resume compares
   std::string output;
   std::int64_t seed = 0;
   CalibrationSettings calibration;
@@ -100,8 +100,9 @@ struct JobSpec {
   std::vector<Stage> stages;
 };
 
-/// Reads a job from its JSON: the recipe's keys (design section 6) with defaults for what is absent. Refuses unknown
-/// keys, wrong types, values out of range, with key path, what was found, what is allowed and the nearest known name.
+/// Reads a job from its JSON: the recipe's keys (design section 6) with defaults for what is absent. Refuses
+/// unknown keys, wrong types, values out of range, with key path, what was found, what is allowed and the
+/// nearest known name.
 JobSpec parse_job_spec(const std::string& json_text, const std::string& where);
 
 /// The same JSON back, every key present, stable order, two-space indent, final newline.

@@ -23,10 +23,10 @@ struct RankForecast {
 
 /// Who owns which layer and which sequences (design section 4): JOB/partition.json.
 struct Partition {
-  std::vector<std::int32_t> owner;         ///< rank of each layer
-  std::vector<SequenceRange> sequences;    ///< of each rank; together all of them, in order
+  std::vector<std::int32_t> owner;       ///< rank of each layer
+  std::vector<SequenceRange> sequences;  ///< of each rank; together all of them, in order
   std::int64_t micro_batch_sequences = 1;
-  std::int64_t chunk_sequences = 8;        ///< sequences whose boundaries are kept at once in calibrate
+  std::int64_t chunk_sequences = 8;  ///< sequences whose boundaries are kept at once in calibrate
   std::vector<RankForecast> forecast;
   std::int64_t ranks() const { return static_cast<std::int64_t>(sequences.size()); }
 };

@@ -1,0 +1,122 @@
+#include "common/job_spec.h"
+
+#include <algorithm>
+
+#include "common/error.h"
+#include "common/format_rules.h"
+#include "common/job_spec_names.h"
+#include "common/nearest_name.h"
+
+namespace cce {
+namespace {
+
+template <typename Value>
+std::string_view name_in(const NameTable<Value>& table, Value wanted) {
+  for (const auto& [name, value] : table) {
+    if (value == wanted) {
+      return name;
+    }
+  }
+  throw Error{.code = ErrorCode::invalid_argument,
+              .where = "name of a setting",
+              .found = std::to_string(static_cast<int>(wanted)),
+              .expected = "a listed value",
+              .remedy = ""};
+}
+
+}  // namespace
+
+const NameTable<Stage>& stage_names() {
+  static const NameTable<Stage> names = {{"calibrate", Stage::calibrate}, {"analyze", Stage::analyze},
+                                         {"make_plan", Stage::make_plan}, {"encode", Stage::encode},
+                                         {"finetune", Stage::finetune},   {"evaluate", Stage::evaluate},
+                                         {"export", Stage::export_result}};
+  return names;
+}
+
+const NameTable<Structure>& structure_names() {
+  static const NameTable<Structure> names = {
+      {"ffn", Structure::ffn},       {"vo", Structure::vo},
+      {"qk", Structure::qk},         {"kv_groups", Structure::kv_groups},
+      {"blocks", Structure::blocks}, {"layers", Structure::layers}};
+  return names;
+}
+
+const NameTable<ExportFormat>& format_names() {
+  static const NameTable<ExportFormat> names = {{"uniform", ExportFormat::uniform},
+                                                {"deci", ExportFormat::deci},
+                                                {"custom", ExportFormat::custom},
+                                                {"dense", ExportFormat::dense}};
+  return names;
+}
+
+const NameTable<RefitTarget>& refit_target_names() {
+  static const NameTable<RefitTarget> names = {{"none", RefitTarget::none},
+                                               {"random", RefitTarget::random},
+                                               {"local", RefitTarget::local},
+                                               {"error_aware", RefitTarget::error_aware}};
+  return names;
+}
+
+const NameTable<GuardMode>& guard_mode_names() {
+  static const NameTable<GuardMode> names = {{"warn", GuardMode::warn}, {"stop", GuardMode::stop}};
+  return names;
+}
+
+const NameTable<TargetKind>& target_kind_names() {
+  static const NameTable<TargetKind> names = {{"remove_params", TargetKind::remove_params},
+                                              {"remove_flops", TargetKind::remove_flops},
+                                              {"fit_bytes", TargetKind::fit_bytes},
+                                              {"threshold", TargetKind::threshold}};
+  return names;
+}
+
+std::string_view stage_name(Stage stage) {
+  return name_in(stage_names(), stage);
+}
+std::string_view structure_name(Structure structure) {
+  return name_in(structure_names(), structure);
+}
+std::string_view format_name(ExportFormat format) {
+  return name_in(format_names(), format);
+}
+std::string_view refit_target_name(RefitTarget target) {
+  return name_in(refit_target_names(), target);
+}
+std::string_view guard_mode_name(GuardMode mode) {
+  return name_in(guard_mode_names(), mode);
+}
+std::string_view target_kind_name(TargetKind kind) {
+  return name_in(target_kind_names(), kind);
+}
+
+void check_combinations(const JobSpec& spec) {
+  const ExportFormat format = spec.export_settings.format;
+  const std::string format_text = "export.format=" + std::string(format_name(format));
+  for (const Structure structure : spec.structures) {
+    if (!allows(format, structure)) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = "structures, " + format_text,
+                  .found = std::string(structure_name(structure)),
+                  .expected = "some of " + structure_list(structures_of(format)),
+                  .remedy = "Leave it out, or choose export.format=custom"};
+    }
+  }
+  const std::int64_t step = ffn_step_floor(format);
+  if (spec.export_settings.round_to % step != 0) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "export.round_to, " + format_text,
+                .found = std::to_string(spec.export_settings.round_to),
+                .expected = "a multiple of " + std::to_string(step),
+                .remedy = "Set export.round_to=" + std::to_string(step)};
+  }
+  if (spec.calibration.gradient_sequences > spec.calibration.sequences) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "calibration.gradient_sequences",
+                .found = std::to_string(spec.calibration.gradient_sequences),
+                .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
+                .remedy = ""};
+  }
+}
+
+}  // namespace cce

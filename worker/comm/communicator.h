@@ -20,6 +20,9 @@ struct CommunicatorOptions {
   std::size_t message_bytes = std::size_t{1} << 20;
 };
 
+/// Every implementation calls it first. Errors: out_of_range.
+void check_options(const CommunicatorOptions& options);
+
 /// A broadcast under way. The bytes it was started with belong to it until test() or wait() said that it is
 /// done. Destroying it earlier gives the communicator up: every later call on it throws.
 class Request {

@@ -165,6 +165,7 @@ class LocalTransport : public Transport {
 
 std::vector<std::unique_ptr<Communicator>> make_local_communicators(int ranks,
                                                                     const CommunicatorOptions& options) {
+  check_options(options);
   if (ranks < 1) {
     throw Error{.code = ErrorCode::invalid_argument,
                 .where = "make_local_communicators",

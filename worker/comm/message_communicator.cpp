@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -25,24 +24,6 @@ std::span<T> segment(std::span<T> values, int parts, int index) {
   const std::size_t base = values.size() / count;
   const std::size_t longer = values.size() % count;
   return values.subspan(position * base + std::min(position, longer), base + (position < longer ? 1 : 0));
-}
-
-void check_options(const CommunicatorOptions& options) {
-  constexpr auto limit = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
-  if (options.message_bytes < sizeof(double) || options.message_bytes > limit) {
-    throw Error{.code = ErrorCode::out_of_range,
-                .where = "communicator, message_bytes",
-                .found = std::to_string(options.message_bytes),
-                .expected = "at least 8 and less than 2 GiB",
-                .remedy = "leave it at its default"};
-  }
-  if (!(options.deadline_seconds > 0.0 && options.deadline_seconds <= 1e9)) {
-    throw Error{.code = ErrorCode::out_of_range,
-                .where = "communicator, deadline_seconds",
-                .found = std::to_string(options.deadline_seconds),
-                .expected = "more than 0 and at most 1e9",
-                .remedy = "give the longest time that one rank may keep the others waiting"};
-  }
 }
 
 }  // namespace
@@ -85,9 +66,7 @@ class MessageCommunicator::BroadcastRequest : public Request {
 
 MessageCommunicator::MessageCommunicator(std::unique_ptr<Transport> transport,
                                          const CommunicatorOptions& options)
-    : transport_(std::move(transport)), options_(options) {
-  check_options(options);
-}
+    : transport_(std::move(transport)), options_(options) {}
 
 /// Runs a verb: refuses after an earlier failure, and remembers the failure of this one.
 template <typename Body>

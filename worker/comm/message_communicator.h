@@ -21,7 +21,7 @@ namespace cce {
 ///   barrier     ⌈log₂ P⌉ rounds: signal rank + 2^k, hear from rank − 2^k
 class MessageCommunicator : public Communicator {
  public:
-  /// Errors: out_of_range for options outside their bounds.
+  /// The options have passed check_options.
   MessageCommunicator(std::unique_ptr<Transport> transport, const CommunicatorOptions& options);
 
   int rank() const override { return transport_->rank(); }

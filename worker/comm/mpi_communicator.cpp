@@ -224,6 +224,7 @@ class MpiTransport : public Transport {
 
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiRuntime& runtime,
                                                     const CommunicatorOptions& options) {
+  check_options(options);
   return std::make_unique<MessageCommunicator>(
       std::make_unique<MpiTransport>(runtime, options.deadline_seconds), options);
 }

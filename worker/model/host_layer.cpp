@@ -35,19 +35,19 @@ std::string size_text(std::int64_t rows, std::int64_t cols) {
 
 }  // namespace
 
-HostMatrix& part_view(HostLayer& layer, LayerPart part) {
-  return layer.*member_of<HostMatrix>(part);
+HostMatrix& part_view(HostLayer& layer, TensorRole role) {
+  return layer.*member_of<HostMatrix>(role);
 }
-const HostMatrix& part_view(const HostLayer& layer, LayerPart part) {
-  return layer.*member_of<HostMatrix>(part);
+const HostMatrix& part_view(const HostLayer& layer, TensorRole role) {
+  return layer.*member_of<HostMatrix>(role);
 }
 
 HostLayer make_host_layer(const LayerShape& shape, std::int64_t hidden_size) {
   HostLayer layer;
   layer.shape = shape;
-  for (const LayerPart part : all_layer_parts()) {
-    const PartSize size = part_size(shape, hidden_size, part);
-    if (!size.empty()) part_view(layer, part) = HostMatrix(size.rows, size.cols);
+  for (const TensorRole role : layer_roles()) {
+    const PartSize size = part_size(shape, hidden_size, role);
+    if (!size.empty()) part_view(layer, role) = HostMatrix(size.rows, size.cols);
   }
   return layer;
 }
@@ -65,9 +65,9 @@ std::int64_t hidden_size_of(const LayerWeights& weights) {
 HostLayer to_host_layer(const LayerWeights& weights) {
   HostLayer layer;
   layer.shape = weights.shape;
-  for (const LayerPart part : all_layer_parts()) {
-    const ConstMatrix& source = part_view(weights, part);
-    if (!source.empty()) part_view(layer, part) = to_host_matrix(source);
+  for (const TensorRole role : layer_roles()) {
+    const ConstMatrix& source = part_view(weights, role);
+    if (!source.empty()) part_view(layer, role) = to_host_matrix(source);
   }
   return layer;
 }
@@ -75,17 +75,17 @@ HostLayer to_host_layer(const LayerWeights& weights) {
 LayerWeights view_host_layer(const HostLayer& layer, std::int64_t hidden_size) {
   LayerWeights weights;
   weights.shape = layer.shape;
-  for (const LayerPart part : all_layer_parts()) {
-    const PartSize size = part_size(layer.shape, hidden_size, part);
-    const HostMatrix& matrix = part_view(layer, part);
+  for (const TensorRole role : layer_roles()) {
+    const PartSize size = part_size(layer.shape, hidden_size, role);
+    const HostMatrix& matrix = part_view(layer, role);
     if (matrix.rows != size.rows || matrix.cols != size.cols) {
       throw Error{.code = ErrorCode::shape_mismatch,
-                  .where = std::string(part_tensor_name(part)),
+                  .where = role_name(role),
                   .found = size_text(matrix.rows, matrix.cols),
                   .expected = size_text(size.rows, size.cols),
                   .remedy = {}};
     }
-    if (!size.empty()) part_view(weights, part) = matrix.view();
+    if (!size.empty()) part_view(weights, role) = matrix.view();
   }
   return weights;
 }
@@ -94,9 +94,9 @@ void pack_host_layer(const HostLayer& layer, std::int64_t hidden_size, DType com
                      std::span<std::byte> block) {
   const LayerWeights source = view_host_layer(layer, hidden_size);
   LayerWeightsMutable packed = writable_packed_layer(layer.shape, hidden_size, compute_dtype, block);
-  for (const LayerPart part : all_layer_parts()) {
-    const ConstMatrix& from = part_view(source, part);
-    const Matrix& to = part_view(packed, part);
+  for (const TensorRole role : layer_roles()) {
+    const ConstMatrix& from = part_view(source, role);
+    const Matrix& to = part_view(packed, role);
     const std::int64_t count = from.rows * from.cols;
     if (count == 0) continue;
     if (to.dtype == DType::f32) {

@@ -28,8 +28,8 @@ struct HostMatrix {
 /// and norms are 1 × n. `shape` must agree with the matrices again when the layer is packed or viewed.
 using HostLayer = BasicLayerWeights<HostMatrix>;
 
-HostMatrix& part_view(HostLayer& layer, LayerPart part);
-const HostMatrix& part_view(const HostLayer& layer, LayerPart part);
+HostMatrix& part_view(HostLayer& layer, TensorRole role);
+const HostMatrix& part_view(const HostLayer& layer, TensorRole role);
 
 /// A layer of zeros with every part that `shape` has.
 HostLayer make_host_layer(const LayerShape& shape, std::int64_t hidden_size);

@@ -6,45 +6,49 @@ namespace cce {
 
 /// The field of BasicLayerWeights<View> that holds a part.
 template <typename View>
-constexpr View BasicLayerWeights<View>::*member_of(LayerPart part) {
+constexpr View BasicLayerWeights<View>::*member_of(TensorRole role) {
   using Weights = BasicLayerWeights<View>;
-  switch (part) {
-    case LayerPart::attention_norm:
+  switch (role) {
+    case TensorRole::attention_norm:
       return &Weights::attention_norm;
-    case LayerPart::q:
+    case TensorRole::q:
       return &Weights::q;
-    case LayerPart::k:
+    case TensorRole::k:
       return &Weights::k;
-    case LayerPart::v:
+    case TensorRole::v:
       return &Weights::v;
-    case LayerPart::o:
+    case TensorRole::o:
       return &Weights::o;
-    case LayerPart::q_bias:
+    case TensorRole::q_bias:
       return &Weights::q_bias;
-    case LayerPart::k_bias:
+    case TensorRole::k_bias:
       return &Weights::k_bias;
-    case LayerPart::v_bias:
+    case TensorRole::v_bias:
       return &Weights::v_bias;
-    case LayerPart::o_bias:
+    case TensorRole::o_bias:
       return &Weights::o_bias;
-    case LayerPart::ffn_norm:
+    case TensorRole::ffn_norm:
       return &Weights::ffn_norm;
-    case LayerPart::gate:
+    case TensorRole::gate:
       return &Weights::gate;
-    case LayerPart::up:
+    case TensorRole::up:
       return &Weights::up;
-    case LayerPart::down:
+    case TensorRole::down:
       return &Weights::down;
-    case LayerPart::gate_bias:
+    case TensorRole::gate_bias:
       return &Weights::gate_bias;
-    case LayerPart::up_bias:
+    case TensorRole::up_bias:
       return &Weights::up_bias;
-    case LayerPart::down_bias:
+    case TensorRole::down_bias:
       return &Weights::down_bias;
+    case TensorRole::embedding:
+    case TensorRole::final_norm:
+    case TensorRole::head:
+      break;
   }
   throw Error{.code = ErrorCode::invalid_argument,
               .where = "layer part",
-              .found = "an unknown value",
+              .found = "a tensor outside the layers",
               .expected = {},
               .remedy = {}};
 }

@@ -1,5 +1,6 @@
 #include "worker/model/layer_weights.h"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -11,22 +12,22 @@ namespace {
 
 constexpr std::size_t alignment_bytes = 64;
 
-constexpr std::array<LayerPart, layer_part_count> part_order = {LayerPart::attention_norm,
-                                                                LayerPart::q,
-                                                                LayerPart::k,
-                                                                LayerPart::v,
-                                                                LayerPart::o,
-                                                                LayerPart::q_bias,
-                                                                LayerPart::k_bias,
-                                                                LayerPart::v_bias,
-                                                                LayerPart::o_bias,
-                                                                LayerPart::ffn_norm,
-                                                                LayerPart::gate,
-                                                                LayerPart::up,
-                                                                LayerPart::down,
-                                                                LayerPart::gate_bias,
-                                                                LayerPart::up_bias,
-                                                                LayerPart::down_bias};
+constexpr std::array<TensorRole, 16> part_order = {TensorRole::attention_norm,
+                                                   TensorRole::q,
+                                                   TensorRole::k,
+                                                   TensorRole::v,
+                                                   TensorRole::o,
+                                                   TensorRole::q_bias,
+                                                   TensorRole::k_bias,
+                                                   TensorRole::v_bias,
+                                                   TensorRole::o_bias,
+                                                   TensorRole::ffn_norm,
+                                                   TensorRole::gate,
+                                                   TensorRole::up,
+                                                   TensorRole::down,
+                                                   TensorRole::gate_bias,
+                                                   TensorRole::up_bias,
+                                                   TensorRole::down_bias};
 
 std::size_t part_bytes(const PartSize& size, DType compute_dtype) {
   const std::size_t element = size.is_matrix ? size_in_bytes(compute_dtype) : size_in_bytes(DType::f32);
@@ -48,10 +49,10 @@ BasicLayerWeights<View> view_block(const LayerShape& shape, std::int64_t hidden_
   BasicLayerWeights<View> weights;
   weights.shape = shape;
   std::size_t offset = 0;
-  for (const LayerPart part : part_order) {
-    const PartSize size = part_size(shape, hidden_size, part);
+  for (const TensorRole role : part_order) {
+    const PartSize size = part_size(shape, hidden_size, role);
     if (size.empty()) continue;
-    weights.*member_of<View>(part) = View{block.data() + offset, size.is_matrix ? compute_dtype : DType::f32,
+    weights.*member_of<View>(role) = View{block.data() + offset, size.is_matrix ? compute_dtype : DType::f32,
                                           size.rows, size.cols, size.cols};
     offset += part_bytes(size, compute_dtype);
   }
@@ -60,11 +61,11 @@ BasicLayerWeights<View> view_block(const LayerShape& shape, std::int64_t hidden_
 
 }  // namespace
 
-std::span<const LayerPart> all_layer_parts() {
+std::span<const TensorRole> layer_roles() {
   return part_order;
 }
 
-PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, LayerPart part) {
+PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, TensorRole role) {
   const std::int64_t queries = shape.query_heads() * shape.qk_dim;
   const std::int64_t keys = shape.kv_groups * shape.qk_dim;
   const std::int64_t values = shape.kv_groups * shape.vo_dim;
@@ -76,89 +77,55 @@ PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, LayerPart 
     return there ? PartSize{1, length, false} : PartSize{};
   };
   const bool attention = shape.has_attention, ffn = shape.has_ffn;
-  switch (part) {
-    case LayerPart::attention_norm:
+  switch (role) {
+    case TensorRole::attention_norm:
       return vector(attention, hidden_size);
-    case LayerPart::q:
+    case TensorRole::q:
       return matrix(attention, queries, hidden_size);
-    case LayerPart::k:
+    case TensorRole::k:
       return matrix(attention, keys, hidden_size);
-    case LayerPart::v:
+    case TensorRole::v:
       return matrix(attention, values, hidden_size);
-    case LayerPart::o:
+    case TensorRole::o:
       return matrix(attention, hidden_size, outputs);
-    case LayerPart::q_bias:
+    case TensorRole::q_bias:
       return vector(attention && shape.q_bias, queries);
-    case LayerPart::k_bias:
+    case TensorRole::k_bias:
       return vector(attention && shape.k_bias, keys);
-    case LayerPart::v_bias:
+    case TensorRole::v_bias:
       return vector(attention && shape.v_bias, values);
-    case LayerPart::o_bias:
+    case TensorRole::o_bias:
       return vector(attention && shape.o_bias, hidden_size);
-    case LayerPart::ffn_norm:
+    case TensorRole::ffn_norm:
       return vector(ffn, hidden_size);
-    case LayerPart::gate:
+    case TensorRole::gate:
       return matrix(ffn, shape.ffn_width, hidden_size);
-    case LayerPart::up:
+    case TensorRole::up:
       return matrix(ffn, shape.ffn_width, hidden_size);
-    case LayerPart::down:
+    case TensorRole::down:
       return matrix(ffn, hidden_size, shape.ffn_width);
-    case LayerPart::gate_bias:
+    case TensorRole::gate_bias:
       return vector(ffn && shape.gate_bias, shape.ffn_width);
-    case LayerPart::up_bias:
+    case TensorRole::up_bias:
       return vector(ffn && shape.up_bias, shape.ffn_width);
-    case LayerPart::down_bias:
+    case TensorRole::down_bias:
       return vector(ffn && shape.down_bias, hidden_size);
+    case TensorRole::embedding:
+    case TensorRole::final_norm:
+    case TensorRole::head:
+      break;
   }
   return {};
 }
 
-std::string_view part_tensor_name(LayerPart part) {
-  switch (part) {
-    case LayerPart::attention_norm:
-      return "input_layernorm.weight";
-    case LayerPart::q:
-      return "self_attn.q_proj.weight";
-    case LayerPart::k:
-      return "self_attn.k_proj.weight";
-    case LayerPart::v:
-      return "self_attn.v_proj.weight";
-    case LayerPart::o:
-      return "self_attn.o_proj.weight";
-    case LayerPart::q_bias:
-      return "self_attn.q_proj.bias";
-    case LayerPart::k_bias:
-      return "self_attn.k_proj.bias";
-    case LayerPart::v_bias:
-      return "self_attn.v_proj.bias";
-    case LayerPart::o_bias:
-      return "self_attn.o_proj.bias";
-    case LayerPart::ffn_norm:
-      return "post_attention_layernorm.weight";
-    case LayerPart::gate:
-      return "mlp.gate_proj.weight";
-    case LayerPart::up:
-      return "mlp.up_proj.weight";
-    case LayerPart::down:
-      return "mlp.down_proj.weight";
-    case LayerPart::gate_bias:
-      return "mlp.gate_proj.bias";
-    case LayerPart::up_bias:
-      return "mlp.up_proj.bias";
-    case LayerPart::down_bias:
-      return "mlp.down_proj.bias";
-  }
-  return {};
+ConstMatrix& part_view(LayerWeights& weights, TensorRole role) {
+  return weights.*member_of<ConstMatrix>(role);
 }
-
-ConstMatrix& part_view(LayerWeights& weights, LayerPart part) {
-  return weights.*member_of<ConstMatrix>(part);
+const ConstMatrix& part_view(const LayerWeights& weights, TensorRole role) {
+  return weights.*member_of<ConstMatrix>(role);
 }
-const ConstMatrix& part_view(const LayerWeights& weights, LayerPart part) {
-  return weights.*member_of<ConstMatrix>(part);
-}
-Matrix& part_view(LayerWeightsMutable& weights, LayerPart part) {
-  return weights.*member_of<Matrix>(part);
+Matrix& part_view(LayerWeightsMutable& weights, TensorRole role) {
+  return weights.*member_of<Matrix>(role);
 }
 
 std::size_t packed_layer_bytes(const LayerShape& shape, std::int64_t hidden_size, DType compute_dtype) {
@@ -170,8 +137,8 @@ std::size_t packed_layer_bytes(const LayerShape& shape, std::int64_t hidden_size
                 .remedy = {}};
   }
   std::size_t bytes = 0;
-  for (const LayerPart part : part_order) {
-    bytes += part_bytes(part_size(shape, hidden_size, part), compute_dtype);
+  for (const TensorRole role : part_order) {
+    bytes += part_bytes(part_size(shape, hidden_size, role), compute_dtype);
   }
   return bytes;
 }

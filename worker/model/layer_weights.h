@@ -1,10 +1,9 @@
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
+#include "common/architecture.h"
 #include "common/model_config.h"
 #include "worker/tensor/matrix.h"
 
@@ -30,27 +29,7 @@ using LayerWeights = BasicLayerWeights<ConstMatrix>;
 using LayerWeightsMutable = BasicLayerWeights<Matrix>;
 
 /// The parameters of a layer, in the order in which a packed block holds them.
-enum class LayerPart : std::uint8_t {
-  attention_norm,
-  q,
-  k,
-  v,
-  o,
-  q_bias,
-  k_bias,
-  v_bias,
-  o_bias,
-  ffn_norm,
-  gate,
-  up,
-  down,
-  gate_bias,
-  up_bias,
-  down_bias,
-};
-inline constexpr std::size_t layer_part_count = 16;
-/// Every part, in order.
-std::span<const LayerPart> all_layer_parts();
+std::span<const TensorRole> layer_roles();
 
 /// Size of a part under `shape`: 0 × 0 where the shape has none (a norm exists where its sub-block does).
 struct PartSize {
@@ -60,15 +39,12 @@ struct PartSize {
   std::int64_t elements() const { return rows * cols; }
   bool operator==(const PartSize&) const = default;
 };
-PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, LayerPart part);
-
-/// The name below "model.layers.K." in a Llama-family checkpoint, e.g. "self_attn.q_proj.weight".
-std::string_view part_tensor_name(LayerPart part);
+PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, TensorRole role);
 
 /// The field of `weights` that holds a part.
-ConstMatrix& part_view(LayerWeights& weights, LayerPart part);
-const ConstMatrix& part_view(const LayerWeights& weights, LayerPart part);
-Matrix& part_view(LayerWeightsMutable& weights, LayerPart part);
+ConstMatrix& part_view(LayerWeights& weights, TensorRole role);
+const ConstMatrix& part_view(const LayerWeights& weights, TensorRole role);
+Matrix& part_view(LayerWeightsMutable& weights, TensorRole role);
 
 /// Bytes of one layer packed into a single block (every part 64-byte aligned): what a broadcast sends.
 std::size_t packed_layer_bytes(const LayerShape& shape, std::int64_t hidden_size, DType compute_dtype);

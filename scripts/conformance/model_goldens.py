@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Makes tests/data/models/NAME and tests/goldens/model_NAME.safetensors.
+
+Tiny random models of every family, saved as transformers saves them, and what transformers computes with them in
+fp32. Needs torch, transformers and safetensors; the tests themselves need none of them.
+
+A golden holds, all F32:
+  tokens      sequences x length
+  logits      sequences x length x vocabulary
+  losses      sequences x (length - 1)     -log p of tokens 1.. given those before
+  stream.K    tokens x d                   the residual stream before layer K (K = layers: before the final norm)
+  middle.K    tokens x d                   the stream between layer K's attention and FFN
+  d_stream.K, d_middle.K                   gradients of the summed loss there
+  pairs.K     tokens x (groups * qk_dim/2) sum over a group's heads and a pair's two dims of q * dloss/dq
+"""
+import argparse
+import json
+import pathlib
+import shutil
+import sys
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LENGTH, SEQUENCES = 14, 2
+
+COMMON = dict(vocab_size=61, max_position_embeddings=128, initializer_range=0.02, bos_token_id=1, eos_token_id=2)
+
+
+def llama_mha():
+    config = transformers.LlamaConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+                                      num_key_value_heads=4, tie_word_embeddings=False, **COMMON)
+    return config, torch.float32, None, True
+
+
+def llama3_gqa():
+    scaling = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                   original_max_position_embeddings=64)
+    config = transformers.LlamaConfig(hidden_size=64, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+                                      num_key_value_heads=2, tie_word_embeddings=True, rope_parameters=scaling, **COMMON)
+    return config, torch.bfloat16, "40KB", False
+
+
+def llama_biases():
+    config = transformers.LlamaConfig(hidden_size=48, intermediate_size=24, num_hidden_layers=2, num_attention_heads=6,
+                                      num_key_value_heads=2, head_dim=12, attention_bias=True, mlp_bias=True,
+                                      tie_word_embeddings=False, **COMMON)
+    return config, torch.float32, None, False
+
+
+def mistral_window():
+    config = transformers.MistralConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=2,
+                                        num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=5,
+                                        tie_word_embeddings=False, **COMMON)
+    return config, torch.float16, None, True
+
+
+def qwen2_bias():
+    config = transformers.Qwen2Config(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                                      num_key_value_heads=2, tie_word_embeddings=True, **COMMON)
+    return config, torch.float32, "50KB", False
+
+
+FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias]
+
+
+def randomise(model, seed):
+    """Weights large enough that every bias, norm and mask matters to the logits."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if "norm" in name:
+            parameter.data = 1 + 0.3 * noise
+        elif parameter.dim() == 1:
+            parameter.data = 0.5 * noise
+        elif "embed" in name or "lm_head" in name:
+            parameter.data = 2 * noise / parameter.shape[1] ** 0.5
+        else:
+            parameter.data = noise / parameter.shape[1] ** 0.5
+
+
+def old_spelling(folder):
+    """The config.json that transformers 4 would have written."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = None if rope.get("rope_type", "default") == "default" else rope
+    config["torch_dtype"] = config.pop("dtype")
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def record(model, tokens):
+    """Runs the model and its gradient, and returns the golden's tensors."""
+    kept = {}
+
+    def keep(name, tensor):
+        tensor.retain_grad()
+        kept[name] = tensor
+
+    hooks = []
+    layers = model.model.layers
+    for index, layer in enumerate(layers):
+        hooks.append(layer.register_forward_pre_hook(
+            lambda module, args, kwargs, k=index: keep(f"stream.{k}", args[0] if args else kwargs["hidden_states"]),
+            with_kwargs=True))
+        attention = getattr(layer, "self_attn", None)
+        if attention is not None:
+            hooks.append(attention.q_proj.register_forward_hook(
+                lambda module, args, output, k=index: keep(f"q.{k}", output)))
+            if getattr(layer, "mlp", None) is not None:
+                hooks.append(layer.post_attention_layernorm.register_forward_pre_hook(
+                    lambda module, args, k=index: keep(f"middle.{k}", args[0])))
+    hooks.append(model.model.norm.register_forward_pre_hook(
+        lambda module, args: keep(f"stream.{len(layers)}", args[0])))
+    logits = model(input_ids=tokens).logits
+    losses = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
+    losses.sum().backward()
+    for hook in hooks:
+        hook.remove()
+
+    golden = {"tokens": tokens.float(), "logits": logits, "losses": losses.view(tokens.shape[0], -1)}
+    for name, tensor in kept.items():
+        if name.startswith("q."):
+            groups, queries, dim = head_shape(model, int(name[2:]))
+            products = (tensor * tensor.grad).view(-1, groups, queries, 2, dim // 2).sum(dim=(2, 3))
+            golden["pairs." + name[2:]] = products.flatten(1)
+        else:
+            golden[name] = tensor.flatten(0, 1)
+            golden["d_" + name] = tensor.grad.flatten(0, 1)
+    return {name: tensor.detach().contiguous() for name, tensor in golden.items()}
+
+
+def head_shape(model, layer):
+    """Groups, queries per group, and width of a query head."""
+    config = model.config
+    if getattr(config, "cce", None):
+        shape = config.cce["layers"][layer]
+        return shape["kv_groups"], shape["queries_per_group"], shape["qk_dim"]
+    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return config.num_key_value_heads, config.num_attention_heads // config.num_key_value_heads, dim
+
+
+def make(name, config, dtype, shard_size, old, seed):
+    folder = ROOT / "tests/data/models" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    torch.manual_seed(seed)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    randomise(model, seed)
+    model.to(dtype).save_pretrained(folder, max_shard_size=shard_size or "1GB")
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    if old:
+        old_spelling(folder)
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    tokens = torch.randint(0, config.vocab_size, (SEQUENCES, LENGTH), generator=torch.Generator().manual_seed(seed))
+    golden = record(model.eval(), tokens)
+    path = ROOT / "tests/goldens" / f"model_{name}.safetensors"
+    save_file(golden, path)
+    for written in [path, *folder.iterdir()]:
+        written.chmod(0o644)
+    print(f"{name}: loss {golden['losses'].mean():.6f}, logits up to {golden['logits'].abs().max():.3f}, "
+          f"{sum(f.stat().st_size for f in folder.iterdir())} + {path.stat().st_size} bytes")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="which models (default: all)")
+    names = parser.parse_args().names
+    for seed, family in enumerate(FAMILIES):
+        if not names or family.__name__ in names:
+            config, dtype, shard_size, old = family()
+            make(family.__name__, config, dtype, shard_size, old, seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

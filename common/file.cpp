@@ -1,17 +1,35 @@
 #include "common/file.h"
 
+#include "common/error.h"
+
 namespace cce {
+namespace {
+
+/// Gives a failed write's space back. The failure itself is what the caller must hear about, so another one
+/// here is dropped: the leftover is replaced by the next write of the same path.
+void remove_leftover(FileSystem& files, const FileSystem::Path& temporary) {
+  try {
+    files.remove_all(temporary);
+  } catch (const Error&) {
+    return;
+  }
+}
+
+}  // namespace
 
 void FileSystem::write_atomic(const Path& path, std::string_view bytes) {
   Path temporary = path;
   temporary += ".tmp";
-  {
+  try {
     const std::unique_ptr<FileWriter> writer = open_writer(temporary, WriteMode::create_or_replace);  // 1.
     writer->append(bytes);
     writer->sync();
     writer->close();
+    rename(temporary, path);  // 2.
+  } catch (const Error&) {
+    remove_leftover(*this, temporary);
+    throw;
   }
-  rename(temporary, path);             // 2.
   sync_directory(path.parent_path());  // 3.
 }
 

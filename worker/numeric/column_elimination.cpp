@@ -1,0 +1,307 @@
+#include "worker/numeric/column_elimination.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+namespace {
+
+[[noreturn]] void throw_range(const std::string& where, std::int64_t found, const std::string& expected) {
+  throw Error{.code = ErrorCode::out_of_range,
+              .where = where,
+              .found = std::to_string(found),
+              .expected = expected,
+              .remedy = "choose a value in this range"};
+}
+
+/// Steps 4 on the candidates alone: everything stays in a cache.
+class CandidatePicker {
+ public:
+  CandidatePicker(Matrix inverse, Matrix outputs)
+      : p_(inverse), q_(outputs), removed_(static_cast<std::size_t>(inverse.rows), false) {}
+
+  struct Pick {
+    std::int64_t candidate;
+    double cost;
+  };
+
+  Pick pick() {
+    const std::int64_t count = p_.rows;
+    Pick best{-1, 0.0};
+    for (std::int64_t j = 0; j < count; ++j) {
+      const double pivot = row_of(p_, j)[j];
+      if (removed_[static_cast<std::size_t>(j)] || !(pivot > 0.0)) {
+        continue;
+      }
+      const double cost = 0.5 * std::max(row_of(q_, j)[j], 0.0) / pivot;
+      if (best.candidate < 0 || cost < best.cost) {
+        best = {j, cost};
+      }
+    }
+    if (best.candidate < 0) {
+      throw Error{.code = ErrorCode::not_positive_definite,
+                  .where = "column elimination",
+                  .found = "no candidate with a positive pivot",
+                  .expected = "a covariance that stays positive definite",
+                  .remedy = "raise the covariance's ridge"};
+    }
+    remove(best.candidate);
+    return best;
+  }
+
+ private:
+  /// Q ← Q − p Q_a: − Q_:a pᵀ + Q_aa p pᵀ and P ← P − p P_a:, over what is left.
+  void remove(std::int64_t a) {
+    removed_[static_cast<std::size_t>(a)] = true;
+    const std::int64_t count = p_.rows;
+    const std::vector<double> row_p(row_of(p_, a), row_of(p_, a) + count);
+    const std::vector<double> row_q(row_of(q_, a), row_of(q_, a) + count);
+    const double pivot = row_p[static_cast<std::size_t>(a)];
+    const double q_aa = row_q[static_cast<std::size_t>(a)];
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto row = static_cast<std::size_t>(i);
+      if (removed_[row]) {
+        continue;
+      }
+      const double p_i = row_p[row] / pivot;
+      const double from_row_a = q_aa * p_i - row_q[row];
+      double* const p = row_of(p_, i);
+      double* const q = row_of(q_, i);
+      for (std::int64_t j = 0; j < count; ++j) {
+        const auto col = static_cast<std::size_t>(j);
+        q[j] += from_row_a * (row_p[col] / pivot) - p_i * row_q[col];
+        p[j] -= p_i * row_p[col];
+      }
+    }
+  }
+
+  Matrix p_;
+  Matrix q_;
+  std::vector<bool> removed_;
+};
+
+/// The state of one elimination. Positions [0, eliminated) of `x` hold rows of U, positions beyond hold the
+/// rows of the original inverse; rows and columns are permuted alike, so that what is active stays
+/// contiguous.
+class Elimination {
+ public:
+  Elimination(Backend& backend, OwnedMatrix inverse, OwnedMatrix outputs, std::vector<std::int32_t> features)
+      : backend_(backend),
+        x_(std::move(inverse)),
+        w_(std::move(outputs)),
+        feature_(std::move(features)),
+        diagonal_(feature_.size()),
+        squared_norm_(feature_.size()) {
+    for (std::int64_t i = 0; i < size(); ++i) {
+      diagonal_[index(i)] = row_of(x_.view(), i)[i];
+    }
+    update_norms(0);
+  }
+
+  std::int64_t size() const { return x_.rows(); }
+  std::int64_t active() const { return size() - eliminated_; }
+
+  /// Steps 3 to 5 for `count` features.
+  void step(std::int64_t count, double nats_per_unit, EliminationCurve& curve) {
+    const std::vector<std::int64_t> candidates = lowest_scores(std::min(4 * count, active()));
+    OwnedMatrix p = candidate_inverse(candidates);
+    OwnedMatrix q = candidate_outputs(candidates);
+    CandidatePicker picker(p.view(), q.view());
+    std::vector<std::int64_t> picked;
+    double total = curve.cost.empty() ? 0.0 : curve.cost.back();
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto pick = picker.pick();
+      const std::int64_t position = candidates[index(pick.candidate)];
+      picked.push_back(position);
+      total += nats_per_unit * pick.cost;
+      curve.order.push_back(feature_[index(position)]);
+      curve.cost.push_back(total);
+    }
+    if (count < active()) {  // nothing is left to update after the last step
+      move_to_front(picked);
+      eliminate_front(count);
+    }
+    eliminated_ += count;
+  }
+
+ private:
+  static std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+  /// Step 3, ascending by (score, feature).
+  std::vector<std::int64_t> lowest_scores(std::int64_t count) const {
+    std::vector<std::int64_t> positions(index(active()));
+    std::iota(positions.begin(), positions.end(), eliminated_);
+    const auto before = [this](std::int64_t a, std::int64_t b) {
+      const double score_a = squared_norm_[index(a)] / diagonal_[index(a)];
+      const double score_b = squared_norm_[index(b)] / diagonal_[index(b)];
+      return score_a != score_b ? score_a < score_b : feature_[index(a)] < feature_[index(b)];
+    };
+    std::partial_sort(positions.begin(), positions.begin() + count, positions.end(), before);
+    positions.resize(index(count));
+    return positions;
+  }
+
+  /// P = X_cc − U_:cᵀ U_:c.
+  OwnedMatrix candidate_inverse(const std::vector<std::int64_t>& candidates) {
+    const auto count = static_cast<std::int64_t>(candidates.size());
+    OwnedMatrix p = backend_.matrix(DType::f64, count, count);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double* from = row_of(x_.view(), candidates[index(i)]);
+      for (std::int64_t j = 0; j < count; ++j) {
+        row_of(p.view(), i)[j] = from[candidates[index(j)]];
+      }
+    }
+    if (eliminated_ > 0) {
+      OwnedMatrix u = backend_.matrix(DType::f64, eliminated_, count);
+      for (std::int64_t i = 0; i < eliminated_; ++i) {
+        const double* from = row_of(x_.view(), i);
+        double* to = row_of(u.view(), i);
+        for (std::int64_t j = 0; j < count; ++j) {
+          to[j] = from[candidates[index(j)]];
+        }
+      }
+      backend_.multiply(u.view(), Transpose::yes, u.view(), Transpose::no, p.view(), -1.0, 1.0);
+    }
+    return p;
+  }
+
+  /// Q = W̃_c W̃_cᵀ.
+  OwnedMatrix candidate_outputs(const std::vector<std::int64_t>& candidates) {
+    const auto count = static_cast<std::int64_t>(candidates.size());
+    OwnedMatrix rows = backend_.matrix(DType::f64, count, w_.cols());
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::copy_n(row_of(w_.view(), candidates[index(i)]), w_.cols(), row_of(rows.view(), i));
+    }
+    OwnedMatrix q = backend_.matrix(DType::f64, count, count);
+    backend_.multiply(rows.view(), Transpose::no, rows.view(), Transpose::yes, q.view());
+    return q;
+  }
+
+  /// Brings the picked positions, in order, to [eliminated, eliminated + picked): a symmetric permutation.
+  void move_to_front(std::vector<std::int64_t> picked) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> swaps;
+    for (std::size_t i = 0; i < picked.size(); ++i) {
+      const std::int64_t front = eliminated_ + static_cast<std::int64_t>(i);
+      if (picked[i] == front) {
+        continue;
+      }
+      swaps.emplace_back(front, picked[i]);
+      // Whatever stood at the front now stands where this one came from.
+      std::replace(picked.begin() + static_cast<std::ptrdiff_t>(i) + 1, picked.end(), front, picked[i]);
+    }
+    const Matrix x = x_.view();
+    const Matrix w = w_.view();
+    for (const auto& [a, b] : swaps) {
+      std::swap_ranges(row_of(x, a), row_of(x, a) + size(), row_of(x, b));
+      std::swap_ranges(row_of(w, a), row_of(w, a) + w.cols, row_of(w, b));
+      std::swap(feature_[index(a)], feature_[index(b)]);
+      std::swap(diagonal_[index(a)], diagonal_[index(b)]);
+      std::swap(squared_norm_[index(a)], squared_norm_[index(b)]);
+    }
+    for (std::int64_t i = 0; i < size(); ++i) {
+      double* const row = row_of(x, i);
+      for (const auto& [a, b] : swaps) {
+        std::swap(row[a], row[b]);
+      }
+    }
+  }
+
+  /// Step 5 for the first `count` active positions.
+  void eliminate_front(std::int64_t count) {
+    const std::int64_t k = eliminated_;
+    const std::int64_t rest = size() - k - count;
+    const Matrix picked_rows = x_.view().block(k, k, count, size() - k);
+    if (k > 0) {  // X_a: ← X_a: − U_:aᵀ U
+      backend_.multiply(x_.view().block(0, k, k, count), Transpose::yes, x_.view().block(0, k, k, size() - k),
+                        Transpose::no, picked_rows, -1.0, 1.0);
+    }
+    OwnedMatrix factor = copy_f64(backend_, picked_rows.cols_from(0, count));
+    cholesky_or_throw(backend_, factor.view(), "column elimination, pivot block",
+                      "raise the covariance's ridge");
+    const Matrix w_picked = w_.view().rows_from(k, count);
+    backend_.triangular_solve(factor.view(), Transpose::no, picked_rows);
+    backend_.triangular_solve(factor.view(), Transpose::no, w_picked);
+    const Matrix u_rest = picked_rows.cols_from(count, rest);
+    backend_.multiply(u_rest, Transpose::yes, w_picked, Transpose::no, w_.view().rows_from(k + count, rest),
+                      -1.0, 1.0);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double* u = row_of(u_rest, i);
+      double* diagonal = diagonal_.data() + k + count;
+      for (std::int64_t j = 0; j < rest; ++j) {
+        diagonal[j] -= u[j] * u[j];
+      }
+    }
+    update_norms(k + count);
+  }
+
+  void update_norms(std::int64_t first) {
+    for (std::int64_t i = first; i < size(); ++i) {
+      const double* row = row_of(w_.view(), i);
+      squared_norm_[index(i)] = dot(row, row, w_.cols());
+    }
+  }
+
+  Backend& backend_;
+  OwnedMatrix x_;
+  OwnedMatrix w_;
+  std::vector<std::int32_t> feature_;  ///< of each position
+  std::vector<double> diagonal_;       ///< of the Schur complement
+  std::vector<double> squared_norm_;   ///< ‖w̃_j‖²
+  std::int64_t eliminated_ = 0;
+};
+
+void check_arguments(ConstMatrix covariance, ConstMatrix weighted_outputs,
+                     const EliminationOptions& options) {
+  const std::int64_t m = covariance.rows;
+  expect_f64(covariance, m, m, "column elimination, covariance");
+  expect_f64(weighted_outputs, m, weighted_outputs.cols, "column elimination, weighted outputs");
+  if (options.block < 1) {
+    throw_range("column elimination, block", options.block, "at least 1");
+  }
+  if (options.minimum_width < 0 || options.minimum_width > m) {
+    throw_range("column elimination, minimum width", options.minimum_width, "0 to " + std::to_string(m));
+  }
+}
+
+}  // namespace
+
+EliminationCurve eliminate_columns(Backend& backend, ConstMatrix covariance, ConstMatrix weighted_outputs,
+                                   const EliminationOptions& options) {
+  check_arguments(covariance, weighted_outputs, options);
+  const std::int64_t m = covariance.rows;
+  const std::int64_t to_remove = m - options.minimum_width;
+  EliminationCurve curve{.units = m, .order = {}, .cost = {}};
+  const double largest = largest_diagonal(covariance);
+  std::vector<std::int32_t> living;
+  for (std::int32_t j = 0; j < m; ++j) {  // 1.
+    if (!is_dead(row_of(covariance, j)[j], largest)) {
+      living.push_back(j);
+    } else if (static_cast<std::int64_t>(curve.order.size()) < to_remove) {
+      curve.order.push_back(j);
+      curve.cost.push_back(0.0);
+    }
+  }
+  const auto removed = [&curve] { return static_cast<std::int64_t>(curve.order.size()); };
+  if (living.empty() || removed() == to_remove) {
+    return curve;
+  }
+  OwnedMatrix inverse = regularized_covariance(
+      backend, select_block(backend, covariance, living, living).view(), options.ridge_lambda);
+  cholesky_or_throw(backend, inverse.view(), "column elimination, covariance",
+                    "raise the covariance's ridge or the number of calibration tokens");
+  backend.cholesky_inverse(inverse.view());  // 2.
+  Elimination elimination(backend, std::move(inverse), select_rows(backend, weighted_outputs, living),
+                          living);
+  while (removed() < to_remove) {
+    elimination.step(std::min(options.block, to_remove - removed()), options.nats_per_unit, curve);
+  }
+  return curve;
+}
+
+}  // namespace cce

@@ -1,0 +1,74 @@
+#include "worker/numeric/gram.h"
+
+#include <string>
+
+#include "common/error.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+namespace {
+
+void expect_columns(ConstMatrix features, std::int64_t columns) {
+  if (features.cols != columns) {
+    throw Error{.code = ErrorCode::shape_mismatch,
+                .where = "Gram accumulator, features",
+                .found = std::to_string(features.cols) + " columns",
+                .expected = std::to_string(columns),
+                .remedy = "use one accumulator per sub-block"};
+  }
+}
+
+}  // namespace
+
+GramAccumulator::GramAccumulator(Backend& backend, std::int64_t features)
+    : backend_(backend),
+      gram_(backend.zeros(DType::f64, features, features)),
+      feature_sum_(backend.zeros(DType::f64, 1, features)),
+      micro_batch_gram_(backend.matrix(DType::f32, features, features)),
+      micro_batch_sum_(backend.matrix(DType::f32, 1, features)) {}
+
+void GramAccumulator::add(ConstMatrix features) {
+  expect_columns(features, gram_.rows());
+  backend_.fill_zero(micro_batch_gram_.view());
+  backend_.fill_zero(micro_batch_sum_.view());
+  backend_.gram(features, micro_batch_gram_.view());
+  backend_.column_sums(features, {}, micro_batch_sum_.view());
+  backend_.add(micro_batch_gram_.view(), gram_.view());
+  backend_.add(micro_batch_sum_.view(), feature_sum_.view());
+  tokens_ += features.rows;
+}
+
+void GramAccumulator::add_scaled(ConstMatrix features, ConstMatrix row_scale) {
+  expect_columns(features, gram_.rows());
+  OwnedMatrix scaled = backend_.matrix(features.dtype, features.rows, features.cols);
+  backend_.scale_rows(features, row_scale, scaled.view());
+  add(scaled.view());
+}
+
+OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix feature_sum,
+                               std::int64_t tokens) {
+  const std::int64_t n = gram.rows;
+  expect_f64(gram, n, n, "centred covariance, Gram matrix");
+  expect_f64(feature_sum, 1, n, "centred covariance, sum of features");
+  if (tokens < 1) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "centred covariance, tokens",
+                .found = std::to_string(tokens),
+                .expected = "at least 1",
+                .remedy = "accumulate features first"};
+  }
+  const double scale = 1.0 / static_cast<double>(tokens);
+  const double* sum = row_of(feature_sum, 0);
+  OwnedMatrix covariance = backend.matrix(DType::f64, n, n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double* from = row_of(gram, i);
+    double* to = row_of(covariance.view(), i);
+    const double mean = sum[i] * scale;
+    for (std::int64_t j = 0; j < n; ++j) {
+      to[j] = scale * from[j] - mean * (sum[j] * scale);
+    }
+  }
+  return covariance;
+}
+
+}  // namespace cce

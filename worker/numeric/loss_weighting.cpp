@@ -1,0 +1,57 @@
+#include "worker/numeric/loss_weighting.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/error.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+
+OwnedMatrix loss_root(Backend& backend, ConstMatrix second_moment) {
+  const std::int64_t d = second_moment.rows;
+  expect_f64(second_moment, d, d, "loss_root, second moment of the gradients");
+  double trace = 0.0;
+  for (std::int64_t i = 0; i < d; ++i) {
+    trace += row_of(second_moment, i)[i];
+  }
+  if (std::isfinite(trace) && trace > 0.0) {
+    for (double relative = 1e-10; relative < 1e-2; relative *= 10.0) {
+      OwnedMatrix factor = copy_f64(backend, second_moment);
+      for (std::int64_t i = 0; i < d; ++i) {
+        row_of(factor.view(), i)[i] += relative * trace / static_cast<double>(d);
+      }
+      if (!backend.cholesky(factor.view())) {
+        return factor;
+      }
+    }
+  }
+  throw Error{.code = ErrorCode::not_positive_definite,
+              .where = "second moment of the gradients",
+              .found = "trace " + std::to_string(trace),
+              .expected = "a positive semidefinite matrix that is not zero",
+              .remedy = "raise calibration.gradient_sequences, or check the checkpoint's weights"};
+}
+
+OwnedMatrix weight_outputs(Backend& backend, ConstMatrix output_weights, ConstMatrix root) {
+  expect_f64(output_weights, output_weights.rows, root.rows, "weight_outputs, output weights");
+  OwnedMatrix weighted = backend.matrix(DType::f64, output_weights.rows, root.cols);
+  backend.multiply(output_weights, Transpose::no, root, Transpose::no, weighted.view());
+  return weighted;
+}
+
+std::vector<double> weighted_singular_values(Backend& backend, ConstMatrix weighted) {
+  const std::int64_t count = std::min(weighted.rows, weighted.cols);
+  const bool tall = weighted.rows >= weighted.cols;
+  OwnedMatrix gram = backend.matrix(DType::f64, count, count);
+  backend.multiply(weighted, tall ? Transpose::yes : Transpose::no, weighted,
+                   tall ? Transpose::no : Transpose::yes, gram.view());
+  OwnedMatrix squares = backend.matrix(DType::f64, 1, count);
+  backend.eigenvalues_symmetric(gram.view(), squares.view());
+  std::vector<double> values(static_cast<std::size_t>(count));
+  std::transform(squares.as<double>(), squares.as<double>() + count, values.begin(),
+                 [](double square) { return std::sqrt(std::max(square, 0.0)); });
+  return values;
+}
+
+}  // namespace cce

@@ -1,0 +1,120 @@
+#include "worker/numeric/ridge.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "common/error.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+namespace {
+
+constexpr double dead_penalty = 1e-12;
+
+void check_arguments(ConstMatrix gram, ConstMatrix cross, ConstMatrix prior, double ridge_lambda) {
+  expect_f64(gram, gram.rows, gram.rows, "ridge, Gram matrix of the features");
+  expect_f64(cross, gram.rows, cross.cols, "ridge, features x targets");
+  expect_f64(prior, gram.rows, cross.cols, "ridge, prior");
+  if (!(ridge_lambda > 0.0) || !std::isfinite(ridge_lambda)) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "ridge_lambda",
+                .found = std::to_string(ridge_lambda),
+                .expected = "a positive number",
+                .remedy = "choose one of 0.001, 0.01, 0.1"};
+  }
+}
+
+std::vector<double> scaled_diagonal(ConstMatrix gram, double ridge_lambda) {
+  const double largest = largest_diagonal(gram);
+  std::vector<double> penalty;
+  penalty.reserve(static_cast<std::size_t>(gram.rows));
+  for (std::int64_t j = 0; j < gram.rows; ++j) {
+    const double diagonal = row_of(gram, j)[j];
+    penalty.push_back(ridge_lambda * (is_dead(diagonal, largest) ? dead_penalty * largest : diagonal));
+  }
+  return penalty;
+}
+
+OwnedMatrix sum_of(Backend& backend, ConstMatrix a, ConstMatrix b) {
+  OwnedMatrix result = copy_f64(backend, a);
+  backend.add(b, result.view());
+  return result;
+}
+
+}  // namespace
+
+OwnedMatrix solve_ridge(Backend& backend, ConstMatrix gram, ConstMatrix cross, ConstMatrix prior,
+                        double ridge_lambda) {
+  check_arguments(gram, cross, prior, ridge_lambda);
+  const std::vector<double> penalty = scaled_diagonal(gram, ridge_lambda);
+  OwnedMatrix normal_matrix = copy_f64(backend, gram);  // 1.
+  OwnedMatrix solution = copy_f64(backend, cross);      // 2.
+  for (std::int64_t j = 0; j < gram.rows; ++j) {
+    const double weight = penalty[static_cast<std::size_t>(j)];
+    row_of(normal_matrix.view(), j)[j] += weight;
+    double* row = row_of(solution.view(), j);
+    const double* prior_row = row_of(prior, j);
+    for (std::int64_t i = 0; i < cross.cols; ++i) {
+      row[i] += weight * prior_row[i];
+    }
+  }
+  cholesky_or_throw(backend, normal_matrix.view(), "ridge", "use ten times the ridge_lambda");  // 3.
+  backend.cholesky_solve(normal_matrix.view(), solution.view());
+  return solution;
+}
+
+RidgeSolution solve_ridge_raising(Backend& backend, ConstMatrix gram, ConstMatrix cross, ConstMatrix prior,
+                                  double ridge_lambda, int most_raises) {
+  for (int raises = 0;; ++raises) {
+    try {
+      return {solve_ridge(backend, gram, cross, prior, ridge_lambda), ridge_lambda, raises, {}};
+    } catch (const Error& error) {
+      if (error.code != ErrorCode::not_positive_definite || raises == most_raises) {
+        throw;
+      }
+      ridge_lambda *= 10.0;
+    }
+  }
+}
+
+double ridge_error(Backend& backend, ConstMatrix weights, const RidgeSums& sums) {
+  expect_f64(sums.gram, weights.rows, weights.rows, "ridge error, Gram matrix");
+  expect_f64(sums.cross, weights.rows, weights.cols, "ridge error, features x targets");
+  // tr(Wᵀ A W) − 2 tr(Wᵀ B) = ⟨W, A W − 2 B⟩
+  OwnedMatrix residual = copy_f64(backend, sums.cross);
+  backend.multiply(sums.gram, Transpose::no, weights, Transpose::no, residual.view(), 1.0, -2.0);
+  return inner_product(weights, residual.view()) + sums.target_energy;
+}
+
+RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,
+                            ConstMatrix prior, std::span<const double> candidates) {
+  if (candidates.empty()) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "ridge_lambda",
+                .found = "no candidates",
+                .expected = "at least one",
+                .remedy = "pass the candidates 0.001, 0.01, 0.1"};
+  }
+  double best_lambda = candidates.front();
+  std::vector<double> errors;
+  if (candidates.size() > 1) {
+    double best_error = 0.0;
+    for (const double candidate : candidates) {
+      const RidgeSolution trial =
+          solve_ridge_raising(backend, training.gram, training.cross, prior, candidate);  // 1.
+      errors.push_back(ridge_error(backend, trial.weights.view(), heldout));              // 2.
+      if (errors.size() == 1 || errors.back() < best_error) {
+        best_error = errors.back();
+        best_lambda = candidate;
+      }
+    }
+  }
+  const OwnedMatrix gram = sum_of(backend, training.gram, heldout.gram);  // 3.
+  const OwnedMatrix cross = sum_of(backend, training.cross, heldout.cross);
+  RidgeSolution result = solve_ridge_raising(backend, gram.view(), cross.view(), prior, best_lambda);
+  result.heldout_errors = std::move(errors);
+  return result;
+}
+
+}  // namespace cce

@@ -1,0 +1,60 @@
+#include "worker/numeric/rotary_selection.h"
+
+#include <string>
+
+#include "common/error.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+
+EliminationCurve order_rotary_pairs(ConstMatrix moment, double nats_per_unit) {
+  const std::int64_t pairs = moment.rows;
+  expect_f64(moment, pairs, pairs, "rotary pairs, moment");
+  EliminationCurve curve{.units = pairs, .order = {}, .cost = {}};
+  const auto count = static_cast<std::size_t>(pairs);
+  std::vector<double> increment(count);
+  std::vector<bool> removed(count, false);
+  for (std::size_t j = 0; j < count; ++j) {
+    increment[j] = 0.5 * row_of(moment, static_cast<std::int64_t>(j))[j];
+  }
+  double total = 0.0;
+  for (std::size_t step = 0; step < count; ++step) {
+    std::size_t best = count;
+    for (std::size_t j = 0; j < count; ++j) {
+      if (!removed[j] && (best == count || increment[j] < increment[best])) {
+        best = j;
+      }
+    }
+    removed[best] = true;
+    total += nats_per_unit * increment[best];
+    curve.order.push_back(static_cast<std::int32_t>(best));
+    curve.cost.push_back(total);
+    const double* row = row_of(moment, static_cast<std::int64_t>(best));
+    for (std::size_t j = 0; j < count; ++j) {
+      increment[j] += row[j];
+    }
+  }
+  return curve;
+}
+
+std::vector<double> shared_width_cost(std::span<const EliminationCurve> groups) {
+  std::vector<double> total;
+  for (const EliminationCurve& curve : groups) {
+    if (total.empty()) {
+      total.assign(curve.cost.size(), 0.0);
+    }
+    if (curve.cost.size() != total.size() || curve.units != groups.front().units) {
+      throw Error{.code = ErrorCode::shape_mismatch,
+                  .where = "rotary pairs, groups of one layer",
+                  .found = std::to_string(curve.cost.size()) + " steps",
+                  .expected = std::to_string(total.size()),
+                  .remedy = "pass the curves of groups that share their width"};
+    }
+    for (std::size_t i = 0; i < total.size(); ++i) {
+      total[i] += curve.cost[i];
+    }
+  }
+  return total;
+}
+
+}  // namespace cce

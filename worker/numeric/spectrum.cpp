@@ -1,0 +1,93 @@
+#include "worker/numeric/spectrum.h"
+
+#include <algorithm>
+#include <string>
+
+#include "common/error.h"
+#include "worker/numeric/counter_random.h"
+#include "worker/numeric/host_matrix.h"
+
+namespace cce {
+namespace {
+
+constexpr std::int64_t oversampling = 32;
+
+std::vector<double> eigenvalues_in_place(Backend& backend, Matrix matrix, std::int64_t count) {
+  OwnedMatrix values = backend.matrix(DType::f64, 1, matrix.rows);
+  backend.eigenvalues_symmetric(matrix, values.view());
+  const double* first = values.as<double>();
+  return {first, first + std::min(count, matrix.rows)};
+}
+
+[[noreturn]] void throw_range(const std::string& where, const std::string& found,
+                              const std::string& expected) {
+  throw Error{.code = ErrorCode::out_of_range,
+              .where = where,
+              .found = found,
+              .expected = expected,
+              .remedy = "choose a value in this range"};
+}
+
+}  // namespace
+
+std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix) {
+  expect_f64(matrix, matrix.rows, matrix.rows, "eigenvalues");
+  return eigenvalues_in_place(backend, copy_f64(backend, matrix).view(), matrix.rows);
+}
+
+std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, std::int64_t count,
+                                        int iterations) {
+  const std::int64_t n = matrix.rows;
+  expect_f64(matrix, n, n, "leading eigenvalues");
+  if (count < 1 || iterations < 1) {
+    throw_range("leading eigenvalues", std::to_string(std::min<std::int64_t>(count, iterations)),
+                "at least 1");
+  }
+  if (n <= 2 * count) {
+    return eigenvalues_in_place(backend, copy_f64(backend, matrix).view(), count);
+  }
+  const std::int64_t width = std::min(n, count + oversampling);
+  OwnedMatrix basis = backend.matrix(DType::f64, n, width);
+  OwnedMatrix image = backend.matrix(DType::f64, n, width);
+  OwnedMatrix triangle = backend.matrix(DType::f64, width, width);
+  fill_normal(CounterRandom(0, 0), 1.0, basis.view());
+  for (int i = 0; i < iterations; ++i) {
+    backend.multiply(matrix, Transpose::no, basis.view(), Transpose::no, image.view());
+    std::swap(basis, image);
+    backend.qr(basis.view(), triangle.view());
+  }
+  backend.multiply(matrix, Transpose::no, basis.view(), Transpose::no, image.view());
+  backend.multiply(basis.view(), Transpose::yes, image.view(), Transpose::no, triangle.view());
+  return eigenvalues_in_place(backend, triangle.view(), count);
+}
+
+std::int64_t count_redundant(std::span<const double> eigenvalues, std::span<const double> singular_values,
+                             double layer_largest_singular, double epsilon, double tau) {
+  if (!(epsilon >= 0.0 && epsilon <= 1.0)) {
+    throw_range("target.threshold.epsilon", std::to_string(epsilon), "0 to 1");
+  }
+  if (!(tau >= 0.0 && tau <= 1.0)) {
+    throw_range("target.threshold.tau", std::to_string(tau), "0 to 1");
+  }
+  std::int64_t redundant = 0;
+  for (std::size_t i = 0; i < eigenvalues.size(); ++i) {
+    const double singular = i < singular_values.size() ? singular_values[i] : 0.0;
+    const bool weak_variance = eigenvalues[i] < epsilon * eigenvalues[0];
+    const bool weak_effect = singular < tau * layer_largest_singular;
+    redundant += weak_variance && weak_effect ? 1 : 0;
+  }
+  return redundant;
+}
+
+std::int64_t kept_width(std::int64_t components, std::int64_t redundant, std::int64_t step) {
+  if (components < 1 || redundant < 0 || redundant > components || step < 1) {
+    throw_range("threshold mode, kept width",
+                std::to_string(components) + " components, " + std::to_string(redundant) +
+                    " redundant, step " + std::to_string(step),
+                "redundant between 0 and components, step at least 1");
+  }
+  const std::int64_t needed = std::max<std::int64_t>(components - redundant, 1);
+  return std::min(components, (needed + step - 1) / step * step);
+}
+
+}  // namespace cce

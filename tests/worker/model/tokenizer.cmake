@@ -1,0 +1,2 @@
+add_executable(tokenizer_dump tokenizer_dump.cpp)
+target_link_libraries(tokenizer_dump PRIVATE cce_tokenizer)

@@ -1,0 +1,50 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cce {
+
+/// One step through UTF-8: a valid code point, or the longest prefix of one that breaks off (at least one
+/// byte).
+struct Utf8Step {
+  char32_t code_point = 0;
+  std::size_t bytes = 0;
+  bool valid = false;
+};
+
+/// Reads at `position` < text.size(). Overlong forms, surrogates and values above U+10FFFF are invalid.
+Utf8Step read_utf8(std::string_view text, std::size_t position);
+
+/// Byte offset of the first byte that is not valid UTF-8; nothing when all of it is.
+std::optional<std::size_t> first_invalid_utf8(std::string_view text);
+
+void append_utf8(std::string& text, char32_t code_point);
+
+/// Replaces every broken sequence by U+FFFD, one for each maximal part, as Unicode recommends.
+std::string replace_invalid_utf8(std::string_view bytes);
+
+/// Characters of \w and \s in the regular expressions that Hugging Face uses around added tokens (Unicode TR
+/// 18).
+bool is_word_character(char32_t code_point);
+bool is_white_space(char32_t code_point);
+
+/// Unicode normalization form C of valid UTF-8.
+std::string normalize_nfc(std::string_view text);
+
+/// GPT-2's alphabet: each byte is shown as one printable character (itself where that prints, else from
+/// U+0100 on). Immutable: threads may share it.
+class ByteAlphabet {
+ public:
+  ByteAlphabet();
+  /// The bytes that a token's text stands for; nothing when some character is not of the alphabet.
+  std::optional<std::string> bytes_of(std::string_view token) const;
+
+ private:
+  std::array<std::int16_t, 512> byte_of_character_;  ///< -1: not of the alphabet
+};
+
+}  // namespace cce

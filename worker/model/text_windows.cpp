@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/json_reader.h"
 #include "worker/model/tokenizer.h"
 
@@ -34,18 +33,13 @@ TextKind kind_of(const std::string& path) {
       .remedy = "write the text itself to a .txt file, or one {\"text\": ...} a line to a .jsonl file"};
 }
 
-std::string read_all(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string content;
-  if (file && !std::filesystem::is_directory(path)) {
-    content.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    if (!file.bad()) return content;
-  }
+void check_exists(const FileSystem& files, const std::string& path) {
+  if (files.exists(path) && !files.is_directory(path)) return;
   throw Error{.code = ErrorCode::missing_file,
               .where = path,
-              .found = "no readable file",
+              .found = files.exists(path) ? "a folder" : "no such file",
               .expected = "a text or token file",
-              .remedy = "check the path and its permissions"};
+              .remedy = "check the path"};
 }
 
 std::string join_documents(const std::string& content, const std::string& path) {
@@ -67,7 +61,8 @@ std::string join_documents(const std::string& content, const std::string& path) 
   return joined;
 }
 
-std::vector<std::int32_t> decode_ids(std::string_view bytes, std::size_t width, const std::string& path) {
+std::vector<std::int32_t> decode_ids(std::span<const std::byte> bytes, std::size_t width,
+                                     const std::string& path) {
   if (bytes.size() % width != 0) {
     throw Error{.code = ErrorCode::malformed_file,
                 .where = path,
@@ -79,7 +74,7 @@ std::vector<std::int32_t> decode_ids(std::string_view bytes, std::size_t width, 
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::uint32_t id = 0;
     for (std::size_t byte = 0; byte < width; ++byte) {
-      id |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i * width + byte])) << (8 * byte);
+      id |= static_cast<std::uint32_t>(bytes[i * width + byte]) << (8 * byte);
     }
     ids[i] = static_cast<std::int32_t>(id);
   }
@@ -157,13 +152,13 @@ TextWindows TextWindows::slice(std::int64_t first, std::int64_t last) const {
   return {{tokens_.begin() + first * length_, tokens_.begin() + last * length_}, length_};
 }
 
-std::vector<std::int32_t> read_tokens(const std::string& path, const Tokenizer* tokenizer,
-                                      std::int64_t vocabulary_size) {
+std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string& path,
+                                      const Tokenizer* tokenizer, std::int64_t vocabulary_size) {
   const TextKind kind = kind_of(path);
-  const std::string content = read_all(path);
+  check_exists(files, path);
   std::vector<std::int32_t> ids;
   if (kind == TextKind::tokens_16 || kind == TextKind::tokens_32) {
-    ids = decode_ids(content, kind == TextKind::tokens_16 ? 2 : 4, path);
+    ids = decode_ids(files.map_readonly(path).bytes(), kind == TextKind::tokens_16 ? 2 : 4, path);
   } else if (tokenizer == nullptr) {
     throw Error{.code = ErrorCode::unsupported,
                 .where = path,
@@ -171,15 +166,16 @@ std::vector<std::int32_t> read_tokens(const std::string& path, const Tokenizer* 
                 .expected = "a token file (.tokens.u16, .tokens.u32)",
                 .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
   } else {
+    const std::string content = files.read_text(path);
     ids = tokenizer->encode(kind == TextKind::plain ? content : join_documents(content, path), path);
   }
   check_ids(ids, vocabulary_size, path);
   return ids;
 }
 
-TextWindows read_text_windows(const TextSource& source, std::int64_t length, const Tokenizer* tokenizer,
-                              std::int64_t vocabulary_size) {
-  const TextWindows whole(read_tokens(source.path, tokenizer, vocabulary_size), length);
+TextWindows read_text_windows(const FileSystem& files, const TextSource& source, std::int64_t length,
+                              const Tokenizer* tokenizer, std::int64_t vocabulary_size) {
+  const TextWindows whole(read_tokens(files, source.path, tokenizer, vocabulary_size), length);
   const Selection selection = select_windows(source, length, whole.tokens());
   return whole.slice(selection.begin, selection.end);
 }

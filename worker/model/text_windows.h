@@ -8,6 +8,7 @@
 
 namespace cce {
 
+class FileSystem;
 class Tokenizer;
 
 /// Consecutive windows of `length` tokens, window i = tokens [i length, (i + 1) length) of this object.
@@ -35,15 +36,15 @@ class TextWindows {
 /// `tokenizer` may be null for token files only. Ids must be < vocabulary_size, the model's.
 /// Errors: missing_file; unsupported for other names (a .csv for instance) and for text without a tokenizer;
 /// malformed_file with line or byte offset; out_of_range with the position of an id that the model lacks.
-std::vector<std::int32_t> read_tokens(const std::string& path, const Tokenizer* tokenizer,
-                                      std::int64_t vocabulary_size);
+std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string& path,
+                                      const Tokenizer* tokenizer, std::int64_t vocabulary_size);
 
 /// Cuts the file's tokens into windows from its start (a rest shorter than `length` is not used) and returns
 /// the selection [source.first, source.last), negative numbers counting from the end: first = -48 is the
 /// last 48. Errors: those of read_tokens; text_too_short, with the tokens there are and the tokens needed,
 /// when there is not one window or the selection reaches past what there is; out_of_range for an empty
 /// selection or length < 1.
-TextWindows read_text_windows(const TextSource& source, std::int64_t length, const Tokenizer* tokenizer,
-                              std::int64_t vocabulary_size);
+TextWindows read_text_windows(const FileSystem& files, const TextSource& source, std::int64_t length,
+                              const Tokenizer* tokenizer, std::int64_t vocabulary_size);
 
 }  // namespace cce

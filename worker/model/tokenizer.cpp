@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "worker/model/tokenizer_added.h"
 #include "worker/model/tokenizer_bpe.h"
 #include "worker/model/tokenizer_json.h"
@@ -44,13 +43,12 @@ std::vector<std::optional<std::string>> token_bytes_of(const TokenizerDefinition
   return token_bytes;
 }
 
-std::string read_tokenizer_json(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (file) return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const bool sentence_piece = std::filesystem::exists(path.parent_path() / "tokenizer.model");
+std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::path& path) {
+  if (files.exists(path)) return files.read_text(path);
+  const bool sentence_piece = files.exists(path.parent_path() / "tokenizer.model");
   throw Error{.code = ErrorCode::missing_file,
               .where = path.string(),
-              .found = sentence_piece ? "only a tokenizer.model (SentencePiece)" : "no such readable file",
+              .found = sentence_piece ? "only a tokenizer.model (SentencePiece)" : "no such file",
               .expected = "a byte-level BPE tokenizer.json",
               .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
 }
@@ -119,10 +117,10 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-Tokenizer Tokenizer::load(const std::string& path) {
+Tokenizer Tokenizer::load(const FileSystem& files, const std::string& path) {
   std::filesystem::path file = path;
-  if (std::filesystem::is_directory(file)) file /= "tokenizer.json";
-  return parse(read_tokenizer_json(file), file.string());
+  if (files.is_directory(file)) file /= "tokenizer.json";
+  return parse(read_tokenizer_json(files, file), file.string());
 }
 
 Tokenizer Tokenizer::parse(std::string_view json_text, const std::string& where) {

@@ -8,6 +8,8 @@
 
 namespace cce {
 
+class FileSystem;
+
 /// Byte-level BPE as in tokenizer.json of Hugging Face tokenizers (GPT-2, Llama 3, Qwen2, SmolLM2 and their
 /// kin): the same ids, token for token, for code points that both sides' Unicode versions know.
 ///   1. cut at added tokens   2. normalize   3. cut into words   4. byte-pair encode each word
@@ -17,7 +19,7 @@ class Tokenizer {
   /// Reads `path`, a tokenizer.json or a model folder that holds one.
   /// Errors: missing_file; malformed_file and wrong_type with the key's path; unsupported naming key and
   /// value for everything that is not byte-level BPE (SentencePiece models, for instance: use token files).
-  static Tokenizer load(const std::string& path);
+  static Tokenizer load(const FileSystem& files, const std::string& path);
 
   /// The same from the file's content; `where` names it in errors.
   static Tokenizer parse(std::string_view json_text, const std::string& where);

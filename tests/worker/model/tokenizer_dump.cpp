@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "worker/model/tokenizer.h"
 
 int main(int argument_count, char** arguments) {
@@ -15,7 +16,7 @@ int main(int argument_count, char** arguments) {
     return 2;
   }
   try {
-    const cce::Tokenizer tokenizer = cce::Tokenizer::load(arguments[1]);
+    const cce::Tokenizer tokenizer = cce::Tokenizer::load(cce::PosixFileSystem(), arguments[1]);
     std::uint32_t bytes = 0;
     while (std::cin.read(reinterpret_cast<char*>(&bytes), sizeof bytes)) {
       std::string text(bytes, '\0');

@@ -1,0 +1,218 @@
+#include "worker/model/checkpoint_writer.h"
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+#include "common/model_config_write.h"
+#include "common/safetensors_header.h"
+#include "worker/model/element_conversion.h"
+#include "worker/model/modeling_source.h"
+
+namespace cce {
+namespace {
+
+using Path = std::filesystem::path;
+
+/// Files that say how text becomes tokens and how to decode: not the model's business, so copied as they are.
+constexpr std::array copied_files = {
+    "tokenizer.json",      "tokenizer.model",         "tokenizer_config.json", "vocab.json",
+    "merges.txt",          "special_tokens_map.json", "added_tokens.json",     "generation_config.json",
+    "chat_template.jinja", "chat_template.json"};
+
+std::string safetensors_dtype(DType dtype) {
+  if (dtype == DType::f32) return "F32";
+  if (dtype == DType::f16) return "F16";
+  if (dtype == DType::bf16) return "BF16";
+  throw Error{.code = ErrorCode::unsupported,
+              .where = "export.dtype",
+              .found = std::string(name(dtype)),
+              .expected = "bf16, f16 or f32",
+              .remedy = {}};
+}
+
+/// One tensor of the new checkpoint: its place in the model that is written, and the layer it comes from.
+struct PlannedTensor {
+  TensorSpec spec;
+  std::int64_t source_layer = -1;
+  std::int64_t bytes = 0;
+};
+
+struct Shard {
+  std::string file_name;
+  std::vector<PlannedTensor> tensors;
+  std::int64_t bytes = 0;
+};
+
+std::vector<Shard> plan_shards(const ModelConfig& written, const std::vector<std::int64_t>& source_layers,
+                               const CheckpointWriteSettings& settings) {
+  const auto element = static_cast<std::int64_t>(size_in_bytes(settings.dtype));
+  std::vector<Shard> shards(1);
+  for (TensorSpec& spec : all_tensors(written)) {
+    PlannedTensor tensor{.spec = std::move(spec), .bytes = element};
+    for (const std::int64_t extent : tensor.spec.shape) tensor.bytes *= extent;
+    if (tensor.spec.layer >= 0) {
+      tensor.source_layer = source_layers[static_cast<std::size_t>(tensor.spec.layer)];
+    }
+    const bool is_full = shards.back().bytes + tensor.bytes > settings.max_shard_bytes;
+    if (is_full && !shards.back().tensors.empty()) shards.emplace_back();
+    shards.back().bytes += tensor.bytes;
+    shards.back().tensors.push_back(std::move(tensor));
+  }
+  const auto number = [](std::size_t value) {
+    const std::string digits = std::to_string(value);
+    return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
+  };
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    shards[i].file_name = shards.size() == 1
+                              ? "model.safetensors"
+                              : "model-" + number(i + 1) + "-of-" + number(shards.size()) + ".safetensors";
+  }
+  return shards;
+}
+
+/// Gives each tensor's bytes in the dtype that is written, asking for each layer once.
+class TensorReader {
+ public:
+  TensorReader(const CheckpointContents& contents, DType dtype) : contents_(contents), dtype_(dtype) {}
+
+  std::span<const std::byte> read(const PlannedTensor& tensor) {
+    const TensorRole role = tensor.spec.role;
+    bytes_.resize(static_cast<std::size_t>(tensor.bytes));
+    if (tensor.source_layer < 0) {
+      if (role == TensorRole::final_norm && contents_.final_norm) {
+        convert(*contents_.final_norm, tensor);
+      } else {
+        contents_.original.read(role, -1, dtype_, bytes_);
+      }
+      return bytes_;
+    }
+    if (tensor.source_layer != current_) {
+      layer_ = contents_.layer(tensor.source_layer);
+      current_ = tensor.source_layer;
+      const LayerShape& expected = contents_.config.layers[static_cast<std::size_t>(current_)];
+      if (layer_.shape != expected) refuse(tensor, "another shape than the model's config says");
+    }
+    convert(part_view(layer_, role), tensor);
+    return bytes_;
+  }
+
+ private:
+  void convert(const HostMatrix& source, const PlannedTensor& tensor) {
+    const auto elements = static_cast<std::size_t>(tensor.bytes) / size_in_bytes(dtype_);
+    const std::vector<std::int64_t>& shape = tensor.spec.shape;
+    const std::int64_t rows = shape.size() == 2 ? shape[0] : 1;
+    if (source.values.size() != elements || source.rows != rows) {
+      refuse(tensor, std::to_string(source.rows) + " × " + std::to_string(source.cols));
+    }
+    convert_elements(std::as_bytes(std::span(source.values)), DType::f32, bytes_, dtype_);
+  }
+  [[noreturn]] static void refuse(const PlannedTensor& tensor, const std::string& found) {
+    throw Error{.code = ErrorCode::shape_mismatch,
+                .where = tensor.spec.name,
+                .found = found,
+                .expected = "the shape in the model's config",
+                .remedy = {}};
+  }
+
+  const CheckpointContents& contents_;
+  DType dtype_;
+  std::int64_t current_ = -1;
+  HostLayer layer_;
+  std::vector<std::byte> bytes_;
+};
+
+void write_text(FileSystem& files, const Path& path, std::string_view text) {
+  const std::unique_ptr<FileWriter> writer = files.open_writer(path, WriteMode::create_or_replace);
+  writer->append(text);
+  writer->sync();
+  writer->close();
+}
+
+void write_shard(FileSystem& files, const Path& path, const Shard& shard, DType dtype, TensorReader& reader) {
+  std::vector<TensorEntry> entries;
+  for (const PlannedTensor& tensor : shard.tensors) {
+    entries.push_back(
+        {.name = tensor.spec.name, .dtype = safetensors_dtype(dtype), .shape = tensor.spec.shape});
+  }
+  const std::unique_ptr<FileWriter> writer = files.open_writer(path, WriteMode::create_or_replace);
+  writer->append(std::string_view(write_safetensors_header(entries)));
+  for (const PlannedTensor& tensor : shard.tensors) writer->append(reader.read(tensor));
+  writer->sync();
+  writer->close();
+}
+
+void write_tensors(FileSystem& files, const Path& folder, const CheckpointContents& contents,
+                   const CheckpointWriteSettings& settings) {
+  std::vector<std::int64_t> source_layers;
+  ModelConfig written = contents.config;
+  if (settings.format == ExportFormat::custom) {
+    for (std::size_t i = 0; i < written.layers.size(); ++i)
+      source_layers.push_back(static_cast<std::int64_t>(i));
+  } else {
+    written = drop_empty_layers(contents.config, &source_layers);
+  }
+  const std::vector<Shard> shards = plan_shards(written, source_layers, settings);
+  TensorReader reader(contents, settings.dtype);
+  ShardIndex index;
+  std::int64_t total_bytes = 0;
+  for (const Shard& shard : shards) {
+    write_shard(files, folder / shard.file_name, shard, settings.dtype, reader);
+    for (const PlannedTensor& tensor : shard.tensors)
+      index.file_of_tensor[tensor.spec.name] = shard.file_name;
+    total_bytes += shard.bytes;
+  }
+  if (shards.size() > 1) {
+    write_text(files, folder / "model.safetensors.index.json", to_json(index, total_bytes));
+  }
+}
+
+void copy_files(FileSystem& files, const Path& from, const Path& to) {
+  for (const char* file_name : copied_files) {
+    if (!files.exists(from / file_name)) continue;
+    const MappedFile source = files.map_readonly(from / file_name);
+    const std::unique_ptr<FileWriter> writer =
+        files.open_writer(to / file_name, WriteMode::create_or_replace);
+    writer->append(source.bytes());
+    writer->sync();
+    writer->close();
+  }
+}
+
+}  // namespace
+
+void write_checkpoint_files(FileSystem& files, const Path& folder, const CheckpointContents& contents,
+                            const CheckpointWriteSettings& settings) {
+  const std::string config_json = to_config_json(
+      contents.config, settings.format, contents.original.config_text(), std::string(name(settings.dtype)));
+  write_text(files, folder / "config.json", config_json);
+  write_tensors(files, folder, contents, settings);
+  copy_files(files, contents.original.folder(), folder);
+  if (settings.format == ExportFormat::custom) {
+    write_text(files, folder / "modeling_cce.py", modeling_source());
+  }
+}
+
+void write_checkpoint(FileSystem& files, const Path& folder, const CheckpointContents& contents,
+                      const CheckpointWriteSettings& settings) {
+  Path temporary = folder;
+  temporary += ".tmp";
+  files.remove_all(temporary);
+  files.make_directory(temporary);
+  try {
+    write_checkpoint_files(files, temporary, contents, settings);
+    files.publish_directory(temporary, folder);
+  } catch (...) {
+    // What failed is what the caller must hear; a remainder that cannot be removed is replaced by the next
+    // attempt.
+    try {
+      files.remove_all(temporary);
+    } catch (const Error&) {
+    }
+    throw;
+  }
+}
+
+}  // namespace cce

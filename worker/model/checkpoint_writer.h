@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "common/file.h"
+#include "common/job_spec.h"
+#include "worker/model/checkpoint.h"
+#include "worker/model/host_layer.h"
+
+namespace cce {
+
+/// What a new checkpoint holds.
+struct CheckpointContents {
+  const ModelConfig& config;  ///< shapes of `layer`'s results, by the original's layer index
+  std::function<HostLayer(std::int64_t)> layer;  ///< called at most once for each layer, in order
+  const Checkpoint& original;            ///< gives embedding, head, config.json and the tokenizer's files
+  std::optional<HostMatrix> final_norm;  ///< 1 × d; absent: the original's
+};
+
+struct CheckpointWriteSettings {
+  ExportFormat format = ExportFormat::uniform;
+  DType dtype = DType::bf16;  ///< of every tensor: bf16, f16 or f32
+  std::int64_t max_shard_bytes = 5'000'000'000;
+};
+
+/// Writes a Hugging Face folder: config.json, model.safetensors (or shards with their index), tokenizer and
+/// generation files as they are, and for `custom` the modelling file that transformers runs. Plain formats
+/// leave out layers that have neither block. Tensors are converted and appended one by one: memory is one
+/// layer, or the embedding.
+///   1. everything goes into FOLDER.tmp, each file synced   2. FOLDER.tmp becomes FOLDER: whole, or not there
+///   at all
+/// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a
+/// layer that is not as `config` says); disk_full, io_failure.
+void write_checkpoint(FileSystem& files, const std::filesystem::path& folder,
+                      const CheckpointContents& contents, const CheckpointWriteSettings& settings);
+
+/// Step 1 alone, into an existing folder: for a caller that adds files before it publishes.
+void write_checkpoint_files(FileSystem& files, const std::filesystem::path& folder,
+                            const CheckpointContents& contents, const CheckpointWriteSettings& settings);
+
+}  // namespace cce

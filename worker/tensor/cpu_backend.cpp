@@ -1,0 +1,43 @@
+#include "worker/tensor/cpu_backend.h"
+
+#include <algorithm>
+#include <string>
+
+#include "common/error.h"
+
+namespace cce {
+
+CpuBackend::CpuBackend(int threads, const CpuKernels& kernels)
+    : threads_(threads), kernels_(kernels), gemm_(std::make_unique<CpuGemm>(threads)) {}
+
+CpuBackend::~CpuBackend() = default;
+
+void CpuBackend::in_parallel(std::int64_t count, std::int64_t item_elements, const RangeBody& body) {
+  constexpr std::int64_t worth_sharing = 16384;  // elements: waking a thread costs some microseconds
+  if (count <= 0) {
+    return;
+  }
+  const bool shared = item_elements >= worth_sharing || count * item_elements >= worth_sharing;
+  const std::int64_t parts = shared ? std::min<std::int64_t>(threads_, count) : 1;
+  if (parts == 1) {
+    body(0, count, 0);
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
+  for (std::int64_t part = 0; part < parts; ++part) {
+    body(count * part / parts, count * (part + 1) / parts, static_cast<int>(part));
+  }
+}
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) {
+  if (threads < 1) {
+    throw Error{.code = ErrorCode::invalid_argument,
+                .where = "CPU backend, threads",
+                .found = std::to_string(threads),
+                .expected = "at least 1",
+                .remedy = {}};
+  }
+  return std::make_unique<CpuBackend>(threads, best_cpu_kernels());
+}
+
+}  // namespace cce

@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include "worker/tensor/cpu_backend.h"
+#include "worker/tensor/row_pointer.h"
+#include "worker/tensor/shape_checks.h"
+
+namespace cce {
+namespace {
+
+/// Tokens whose logits are in memory at once: 256 × 49,152 in f32 are 48 MiB.
+constexpr std::int64_t chunk_tokens = 256;
+
+std::size_t logits_bytes(std::int64_t tokens, std::int64_t vocabulary) {
+  return static_cast<std::size_t>(std::min(tokens, chunk_tokens) * vocabulary) * sizeof(float);
+}
+
+}  // namespace
+
+void CpuBackend::compute_logits(ConstMatrix hidden, ConstMatrix head, Matrix logits) {
+  multiply(hidden, Transpose::no, head, Transpose::yes, logits, 1.0, 0.0);
+}
+
+void CpuBackend::output_losses(ConstMatrix hidden, ConstMatrix head, std::span<const std::int32_t> labels,
+                               Matrix losses) {
+  check_output("output_losses", hidden, head, labels, losses);
+  const std::int64_t vocabulary = head.rows;
+  auto* memory = scratch(logits_bytes(hidden.rows, vocabulary));
+  for (std::int64_t first = 0; first < hidden.rows; first += chunk_tokens) {
+    const std::int64_t count = std::min(chunk_tokens, hidden.rows - first);
+    const Matrix logits{memory, DType::f32, count, vocabulary, vocabulary};
+    compute_logits(hidden.rows_from(first, count), head, logits);
+    in_parallel(count, vocabulary, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int32_t label = labels[static_cast<std::size_t>(first + i)];
+        const float* row = logits.as<float>() + i * vocabulary;
+        losses.as<float>()[first + i] = label < 0 ? 0.0f : kernels_.log_sum_exp(row, vocabulary) - row[label];
+      }
+    });
+  }
+}
+
+void CpuBackend::output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
+                                 std::span<const float> uniforms, Matrix losses, Matrix d_hidden) {
+  check_output("output_gradient", hidden, head, labels, losses);
+  check_dtype("output_gradient", "d_hidden", d_hidden, {DType::f32});
+  check_shape("output_gradient", "d_hidden", d_hidden, hidden.rows, hidden.cols);
+  if (!uniforms.empty()) {
+    const ConstMatrix view{uniforms.data(), DType::f32, 1, std::ssize(uniforms), std::ssize(uniforms)};
+    check_shape("output_gradient", "uniforms", view, 1, hidden.rows);
+  }
+  const std::int64_t vocabulary = head.rows;
+  const std::size_t bytes = logits_bytes(hidden.rows, vocabulary);
+  std::byte* memory = scratch(2 * bytes);
+  for (std::int64_t first = 0; first < hidden.rows; first += chunk_tokens) {
+    const std::int64_t count = std::min(chunk_tokens, hidden.rows - first);
+    const Matrix logits{memory, DType::f32, count, vocabulary, vocabulary};
+    // p − [v = label], in the dtype of the product that follows
+    const Matrix errors{memory + bytes, hidden.dtype, count, vocabulary, vocabulary};
+    compute_logits(hidden.rows_from(first, count), head, logits);
+    in_parallel(count, vocabulary, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        std::int32_t& label = labels[static_cast<std::size_t>(first + i)];
+        float* row = logits.as<float>() + i * vocabulary;
+        const float log_sum_exp = label < 0 ? 0.0f : kernels_.log_sum_exp(row, vocabulary);
+        if (label < 0) {
+          losses.as<float>()[first + i] = 0.0f;
+          std::fill_n(row_of(errors, i), static_cast<std::size_t>(vocabulary) * size_in_bytes(errors.dtype),
+                      std::byte{0});
+          continue;
+        }
+        if (!uniforms.empty()) {
+          label = static_cast<std::int32_t>(
+              kernels_.sample(row, log_sum_exp, uniforms[static_cast<std::size_t>(first + i)], vocabulary));
+        }
+        const float at_label = row[label];
+        losses.as<float>()[first + i] = log_sum_exp - at_label;
+        kernels_.probabilities(row, log_sum_exp, row_of(errors, i), errors.dtype, vocabulary);
+        float error = 0.0f;  // p − 1 from p in full precision: near 1 the rounded p has lost it
+        kernels_.probabilities(&at_label, log_sum_exp, &error, DType::f32, 1);
+        error -= 1.0f;
+        kernels_.convert(&error, DType::f32, element_of(errors, i, label), errors.dtype, 1);
+      }
+    });
+    multiply(errors, Transpose::no, head, Transpose::no, d_hidden.rows_from(first, count), 1.0, 0.0);
+  }
+}
+
+}  // namespace cce

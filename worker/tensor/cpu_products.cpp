@@ -1,0 +1,103 @@
+#include <cblas.h>
+#include <omp.h>
+
+#include <algorithm>
+
+#include "worker/tensor/cpu_backend.h"
+#include "worker/tensor/row_pointer.h"
+#include "worker/tensor/shape_checks.h"
+
+namespace cce {
+namespace {
+
+CBLAS_TRANSPOSE blas_transpose(Transpose transpose) {
+  return transpose == Transpose::yes ? CblasTrans : CblasNoTrans;
+}
+
+int blas_size(std::int64_t n) {
+  return static_cast<int>(n);
+}
+
+/// C ← β C
+void scale_matrix(const CpuKernels& kernels, Matrix c, double beta) {
+  for (std::int64_t i = 0; i < c.rows; ++i) {
+    if (beta == 0.0) {
+      std::fill_n(row_of(c, i), static_cast<std::size_t>(c.cols) * size_in_bytes(c.dtype), std::byte{0});
+    } else if (c.dtype == DType::f64) {
+      cblas_dscal(blas_size(c.cols), beta, c.as<double>() + i * c.stride, 1);
+    } else {
+      kernels.scale(row_of(c, i), c.dtype, static_cast<float>(beta), row_of(c, i), c.dtype, c.cols);
+    }
+  }
+}
+
+template <typename T>
+void mirror_upper(Matrix g) {
+  constexpr std::int64_t tile = 32;  // both sides of a tile pair stay in cache
+  T* data = g.as<T>();
+  for (std::int64_t row = 0; row < g.rows; row += tile) {
+    for (std::int64_t col = 0; col <= row; col += tile) {
+      for (std::int64_t i = row; i < std::min(row + tile, g.rows); ++i) {
+        for (std::int64_t j = col; j < std::min(col + tile, i); ++j) {
+          data[i * g.stride + j] = data[j * g.stride + i];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void CpuBackend::use_threads_in_blas() const {
+  // OpenBLAS and oneDNN share OpenMP's pool, whose size belongs to the calling thread.
+  omp_set_num_threads(threads_);
+  if (openblas_get_num_threads() != threads_) {
+    openblas_set_num_threads(threads_);
+  }
+}
+
+void CpuBackend::multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b,
+                          Matrix c, double alpha, double beta) {
+  const std::int64_t depth = check_multiply(a, transpose_a, b, transpose_b, c, beta);
+  if (c.empty()) {
+    return;
+  }
+  if (depth == 0 || alpha == 0.0) {
+    scale_matrix(kernels_, c, beta);
+    return;
+  }
+  if (a.dtype != DType::f64) {
+    gemm_->multiply(a, transpose_a, b, transpose_b, c, static_cast<float>(alpha), static_cast<float>(beta));
+    return;
+  }
+  use_threads_in_blas();
+  cblas_dgemm(CblasRowMajor, blas_transpose(transpose_a), blas_transpose(transpose_b), blas_size(c.rows),
+              blas_size(c.cols), blas_size(depth), alpha, a.as<double>(), blas_size(a.stride), b.as<double>(),
+              blas_size(b.stride), beta, c.as<double>(), blas_size(c.stride));
+}
+
+void CpuBackend::gram(ConstMatrix features, Matrix gram) {
+  check_gram(features, gram);
+  if (features.empty()) {
+    return;
+  }
+  if (features.dtype == DType::f64) {
+    use_threads_in_blas();
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, blas_size(gram.rows), blas_size(features.rows), 1.0,
+                features.as<double>(), blas_size(features.stride), 1.0, gram.as<double>(),
+                blas_size(gram.stride));
+    mirror_upper<double>(gram);
+    return;
+  }
+  // Block columns of the upper triangle, then the mirror image.
+  constexpr std::int64_t block = 512;
+  for (std::int64_t first = 0; first < gram.cols; first += block) {
+    const std::int64_t count = std::min(block, gram.cols - first);
+    gemm_->multiply(features.cols_from(first, count), Transpose::yes,
+                    features.cols_from(first, gram.cols - first), Transpose::no,
+                    gram.block(first, first, count, gram.cols - first), 1.0f, 1.0f);
+  }
+  mirror_upper<float>(gram);
+}
+
+}  // namespace cce

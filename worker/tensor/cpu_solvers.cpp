@@ -1,0 +1,218 @@
+#include <cblas.h>
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "worker/tensor/cpu_backend.h"
+#include "worker/tensor/shape_checks.h"
+
+// LAPACK's matrices are column-major. A row-major matrix is the transpose of what it sees, so each solver
+// asks for the factorisation of the transpose whose factors, read row-major, are the wanted ones: nothing is
+// ever copied to turn.
+namespace cce {
+namespace {
+
+lapack_int lapack_size(std::int64_t n) {
+  return static_cast<lapack_int>(n);
+}
+
+[[noreturn]] void refuse_convergence(const char* operation, lapack_int info) {
+  const bool not_finite = info < 0;
+  throw Error{.code = ErrorCode::not_converged,
+              .where = operation,
+              .found = not_finite ? "a matrix with elements that are not finite"
+                                  : "LAPACK info " + std::to_string(info),
+              .expected = {},
+              .remedy = not_finite ? "" : "check that the matrix is of reasonable scale"};
+}
+
+/// Copies the upper triangle onto the lower one (or the other way round), leaving a symmetric matrix.
+void mirror(Matrix a, bool from_upper) {
+  double* data = a.as<double>();
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    for (std::int64_t j = 0; j < i; ++j) {
+      double& lower = data[i * a.stride + j];
+      double& upper = data[j * a.stride + i];
+      (from_upper ? lower : upper) = from_upper ? upper : lower;
+    }
+  }
+}
+
+void solve_triangle(ConstMatrix lower, Transpose transpose, Matrix right_side) {
+  cblas_dtrsm(CblasRowMajor, CblasLeft, CblasLower, transpose == Transpose::yes ? CblasTrans : CblasNoTrans,
+              CblasNonUnit, lapack_size(right_side.rows), lapack_size(right_side.cols), 1.0,
+              lower.as<double>(), lapack_size(lower.stride), right_side.as<double>(),
+              lapack_size(right_side.stride));
+}
+
+}  // namespace
+
+std::optional<std::int64_t> CpuBackend::cholesky(Matrix a) {
+  check_square_f64("cholesky", "a", a);
+  if (a.empty()) {
+    return std::nullopt;
+  }
+  use_threads_in_blas();
+  const lapack_int info =
+      LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'U', lapack_size(a.rows), a.as<double>(), lapack_size(a.stride));
+  if (info > 0) {
+    return info - 1;
+  }
+  double* data = a.as<double>();
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    const double pivot = data[i * a.stride + i];
+    if (!(pivot > 0.0) || !std::isfinite(pivot)) {
+      return i;
+    }
+    std::fill(data + i * a.stride + i + 1, data + i * a.stride + a.cols, 0.0);
+  }
+  return std::nullopt;
+}
+
+void CpuBackend::triangular_solve(ConstMatrix lower, Transpose transpose, Matrix right_side) {
+  check_square_f64("triangular_solve", "lower", lower);
+  check_dtype("triangular_solve", "right_side", right_side, {DType::f64});
+  check_shape("triangular_solve", "right_side", right_side, lower.rows, right_side.cols);
+  if (right_side.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  solve_triangle(lower, transpose, right_side);
+}
+
+void CpuBackend::cholesky_solve(ConstMatrix factor, Matrix right_side) {
+  check_square_f64("cholesky_solve", "factor", factor);
+  check_dtype("cholesky_solve", "right_side", right_side, {DType::f64});
+  check_shape("cholesky_solve", "right_side", right_side, factor.rows, right_side.cols);
+  if (right_side.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  solve_triangle(factor, Transpose::no, right_side);
+  solve_triangle(factor, Transpose::yes, right_side);
+}
+
+void CpuBackend::cholesky_inverse(Matrix factor) {
+  check_square_f64("cholesky_inverse", "factor", factor);
+  if (factor.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  const lapack_int info = LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'U', lapack_size(factor.rows),
+                                              factor.as<double>(), lapack_size(factor.stride));
+  if (info != 0) {
+    throw Error{.code = ErrorCode::not_positive_definite,
+                .where = "cholesky_inverse",
+                .found = "a zero on the factor's diagonal, row " + std::to_string(info - 1),
+                .expected = "a factor from cholesky",
+                .remedy = {}};
+  }
+  mirror(factor, false);
+}
+
+void CpuBackend::eigen_symmetric(Matrix a, Matrix values) {
+  check_square_f64("eigen_symmetric", "a", a);
+  check_dtype("eigen_symmetric", "values", values, {DType::f64});
+  check_shape("eigen_symmetric", "values", values, 1, a.rows);
+  if (a.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  const lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', lapack_size(a.rows), a.as<double>(),
+                                         lapack_size(a.stride), values.as<double>());
+  if (info != 0) {
+    refuse_convergence("eigen_symmetric", info);
+  }
+  // Row i now holds the eigenvector of the i-th smallest value. Turned about the diagonal and then left to
+  // right, it becomes column n − 1 − i.
+  double* data = a.as<double>();
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    for (std::int64_t j = 0; j < i; ++j) {
+      std::swap(data[i * a.stride + j], data[j * a.stride + i]);
+    }
+  }
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    std::reverse(data + i * a.stride, data + i * a.stride + a.cols);
+  }
+  std::reverse(values.as<double>(), values.as<double>() + values.cols);
+}
+
+void CpuBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
+  check_square_f64("eigenvalues_symmetric", "a", a);
+  check_dtype("eigenvalues_symmetric", "values", values, {DType::f64});
+  check_shape("eigenvalues_symmetric", "values", values, 1, a.rows);
+  if (a.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  const lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'N', 'U', lapack_size(a.rows), a.as<double>(),
+                                         lapack_size(a.stride), values.as<double>());
+  if (info != 0) {
+    refuse_convergence("eigenvalues_symmetric", info);
+  }
+  std::reverse(values.as<double>(), values.as<double>() + values.cols);
+}
+
+void CpuBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_transposed) {
+  const char* operation = "singular_values";
+  const std::int64_t rank = std::min(a.rows, a.cols);
+  const struct {
+    const char* operand;
+    Matrix matrix;
+    std::int64_t rows, cols;
+  } operands[] = {{"a", a, a.rows, a.cols},
+                  {"u", u, a.rows, rank},
+                  {"values", values, 1, rank},
+                  {"v_transposed", v_transposed, rank, a.cols}};
+  for (const auto& [operand, matrix, rows, cols] : operands) {
+    check_dtype(operation, operand, matrix, {DType::f64});
+    check_shape(operation, operand, matrix, rows, cols);
+  }
+  if (a.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  // Aᵀ = V Σ Uᵀ: its left factor, read row-major, is Vᵀ and its right one U.
+  const lapack_int info =
+      LAPACKE_dgesdd(LAPACK_COL_MAJOR, 'S', lapack_size(a.cols), lapack_size(a.rows), a.as<double>(),
+                     lapack_size(a.stride), values.as<double>(), v_transposed.as<double>(),
+                     lapack_size(v_transposed.stride), u.as<double>(), lapack_size(u.stride));
+  if (info != 0) {
+    refuse_convergence(operation, info);
+  }
+}
+
+void CpuBackend::qr(Matrix a, Matrix r) {
+  check_dtype("qr", "a", a, {DType::f64});
+  check_dtype("qr", "r", r, {DType::f64});
+  check_shape("qr", "a", a, std::max(a.rows, a.cols), a.cols);
+  check_shape("qr", "r", r, a.cols, a.cols);
+  if (a.empty()) {
+    return;
+  }
+  use_threads_in_blas();
+  // Aᵀ = L Q′ gives A = Q′ᵀ Lᵀ: Q′ read row-major is Q and L is R.
+  std::vector<double> reflectors(static_cast<std::size_t>(a.cols));
+  const lapack_int n = lapack_size(a.cols), m = lapack_size(a.rows), stride = lapack_size(a.stride);
+  if (const lapack_int info =
+          LAPACKE_dgelqf(LAPACK_COL_MAJOR, n, m, a.as<double>(), stride, reflectors.data());
+      info != 0) {
+    refuse_convergence("qr", info);
+  }
+  for (std::int64_t i = 0; i < r.rows; ++i) {
+    double* row = r.as<double>() + i * r.stride;
+    std::fill(row, row + i, 0.0);
+    std::copy(a.as<double>() + i * a.stride + i, a.as<double>() + i * a.stride + a.cols, row + i);
+  }
+  if (const lapack_int info =
+          LAPACKE_dorglq(LAPACK_COL_MAJOR, n, m, n, a.as<double>(), stride, reflectors.data());
+      info != 0) {
+    refuse_convergence("qr", info);
+  }
+}
+
+}  // namespace cce

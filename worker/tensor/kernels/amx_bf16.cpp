@@ -1,0 +1,8 @@
+#include "worker/tensor/kernels/body.h"
+#include "worker/tensor/kernels/instruction_sets.h"
+
+namespace cce {
+
+const CpuKernels amx_bf16_kernels = make_kernels("amx_bf16");
+
+}  // namespace cce

@@ -1,0 +1,8 @@
+#include "worker/tensor/kernels/body.h"
+#include "worker/tensor/kernels/instruction_sets.h"
+
+namespace cce {
+
+const CpuKernels avx512_kernels = make_kernels("avx512");
+
+}  // namespace cce

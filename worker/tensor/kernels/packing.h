@@ -1,0 +1,103 @@
+#pragma once
+#include "worker/tensor/kernels/tiles.h"
+
+/// Copies of parts of activations in the layouts that multiply_tiles reads, filled up with zeros.
+namespace cce {
+namespace {
+
+/// A row-major source of f32 or bf16 numbers.
+template <typename T>
+struct Source {
+  const T* data;
+  std::int64_t stride;
+  std::int64_t rows, cols;
+};
+
+template <typename E, typename T>
+inline E element(T value) {
+  if constexpr (sizeof(E) == sizeof(T)) {
+    return value;
+  } else {
+    return Element<E>::from(Element<T>::to(value));
+  }
+}
+
+template <typename E>
+inline void clear(E* target, std::int64_t count) {
+  __builtin_memset(static_cast<void*>(target), 0, static_cast<std::size_t>(count) * sizeof(E));
+}
+
+/// target[i][j] = source[i][j]: row-major, padded(rows) × padded(cols).
+template <typename E, typename T>
+inline void pack_rows(const Source<T>& source, E* target, std::int64_t target_stride) {
+  const std::int64_t cols = padded(source.cols);
+  for (std::int64_t i = 0; i < padded(source.rows); ++i) {
+    E* row = target + i * target_stride;
+    const std::int64_t filled = i < source.rows ? source.cols : 0;
+    for (std::int64_t j = 0; j < filled; ++j) {
+      row[j] = element<E>(source.data[i * source.stride + j]);
+    }
+    clear(row + filled, cols - filled);
+  }
+}
+
+/// target[j][i] = source[i][j]: row-major, padded(cols) × padded(rows).
+template <typename E, typename T>
+inline void pack_columns(const Source<T>& source, E* target, std::int64_t target_stride) {
+  const std::int64_t rows = padded(source.rows);
+  for (std::int64_t j = 0; j < padded(source.cols); ++j) {
+    clear(target + j * target_stride, rows);
+  }
+  for (std::int64_t first = 0; first < source.rows; first += tile_side) {
+    const std::int64_t last = least(source.rows, first + tile_side);
+    for (std::int64_t j = 0; j < source.cols; ++j) {
+      for (std::int64_t i = first; i < last; ++i) {
+        target[j * target_stride + i] = element<E>(source.data[i * source.stride + j]);
+      }
+    }
+  }
+}
+
+/// Panels of B[i][j] = source[i][j]: depth padded(rows), padded(cols) columns.
+template <typename E, typename T>
+inline void pack_panels(const Source<T>& source, E* target) {
+  const std::int64_t depth = padded(source.rows);
+  clear(target, depth * padded(source.cols));
+  for (std::int64_t i = 0; i < source.rows; ++i) {
+    for (std::int64_t j = 0; j < source.cols; ++j) {
+      target[panel_index<E>(i, j, depth)] = element<E>(source.data[i * source.stride + j]);
+    }
+  }
+}
+
+/// Panels of B[j][i] = source[i][j]: depth padded(cols), padded(rows) columns.
+template <typename E, typename T>
+inline void pack_panels_transposed(const Source<T>& source, E* target) {
+  const std::int64_t depth = padded(source.cols);
+  clear(target, depth * padded(source.rows));
+  for (std::int64_t i = 0; i < source.rows; ++i) {
+    for (std::int64_t j = 0; j < source.cols; ++j) {
+      target[panel_index<E>(j, i, depth)] = element<E>(source.data[i * source.stride + j]);
+    }
+  }
+}
+
+/// Hands out 64-byte aligned pieces of one block; with a null block it only counts.
+class Scratch {
+ public:
+  explicit Scratch(std::byte* block) : block_(block) {}
+  template <typename T>
+  T* take(std::int64_t count) {
+    std::byte* piece = block_ == nullptr ? nullptr : block_ + used_;
+    used_ += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return reinterpret_cast<T*>(piece);
+  }
+  std::size_t used() const { return used_; }
+
+ private:
+  std::byte* block_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace
+}  // namespace cce

@@ -1,0 +1,83 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "worker/tensor/backend.h"
+
+namespace cce {
+
+/// One head group of one sequence: what a thread computes at a time. Pointers are to the first row of the
+/// sequence and the first column of the group; strides in elements of the views' dtype.
+struct AttentionJob {
+  AttentionShape shape;
+  DType dtype = DType::f32;           ///< of q, k, v, out, d_out
+  DType gradient_dtype = DType::f32;  ///< of d_q, d_k, d_v
+  const void* q = nullptr;
+  const void* k = nullptr;
+  const void* v = nullptr;
+  void* out = nullptr;  ///< forward: written; backward: read
+  const void* d_out = nullptr;
+  void* d_q = nullptr;
+  void* d_k = nullptr;
+  void* d_v = nullptr;
+  float* log_sum_exp = nullptr;  ///< forward: written unless null; else read
+  std::int64_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0, d_out_stride = 0;
+  std::int64_t d_q_stride = 0, d_k_stride = 0, d_v_stride = 0, log_sum_exp_stride = 0;
+  std::int64_t first_query = 0;  ///< variance only
+  double* variance = nullptr;    ///< variance only: one sum per head of the group
+  std::byte* scratch = nullptr;  ///< 64-byte aligned, at least the bytes that the table's function asks for
+};
+
+/// The inner loops of the CPU backend, compiled once per instruction set. Rows hold n elements; "any" is f32
+/// or bf16; callers have checked shapes and dtypes. Sums run in a fixed order that depends on the table
+/// alone.
+struct CpuKernels {
+  const char* instruction_set;
+
+  /// f32, bf16, f16, f64 to any of them.
+  void (*convert)(const void* source, DType source_dtype, void* target, DType target_dtype, std::int64_t n);
+  /// target += alpha source; target f32 or f64, source any or target's dtype.
+  void (*add)(const void* source, DType source_dtype, void* target, DType target_dtype, double alpha,
+              std::int64_t n);
+  /// x += bias; x any.
+  void (*add_bias)(const float* bias, void* x, DType dtype, std::int64_t n);
+  void (*scale)(const void* source, DType source_dtype, float factor, void* target, DType target_dtype,
+                std::int64_t n);
+  float (*squared_norm)(const void* x, DType dtype, std::int64_t n);
+  /// out_j += Σ_i weight_i x_ij over `rows` rows; weight null: 1.
+  void (*column_sums)(const void* x, DType dtype, std::int64_t rows, std::int64_t stride, const float* weight,
+                      float* out, std::int64_t n);
+
+  void (*rms_norm)(const float* x, const float* gain, double epsilon, void* out, DType dtype, std::int64_t n);
+  void (*rms_norm_backward)(const float* d_out, const float* x, const float* gain, double epsilon, float* d_x,
+                            std::int64_t n);
+  /// One row: groups × heads × 2 pairs columns; cos and sin have groups × pairs; direction 1 or −1.
+  void (*rope)(void* x, DType dtype, const float* cos, const float* sin, std::int64_t groups,
+               std::int64_t heads, std::int64_t pairs, float direction);
+  void (*swiglu)(const void* gate, DType gate_dtype, const void* up, DType up_dtype, void* out,
+                 DType out_dtype, std::int64_t n);
+  void (*swiglu_backward)(const void* d_out, DType d_out_dtype, const void* gate, DType gate_dtype,
+                          const void* up, DType up_dtype, void* d_gate, DType d_gate_dtype, void* d_up,
+                          DType d_up_dtype, std::int64_t n);
+
+  float (*log_sum_exp)(const float* logits, std::int64_t n);
+  /// out_j = exp(logits_j − log_sum_exp); out any, may be `logits` itself.
+  void (*probabilities)(const float* logits, float log_sum_exp, void* out, DType dtype, std::int64_t n);
+  /// The first j with Σ_{i ≤ j} exp(logits_i − log_sum_exp) > uniform; n − 1 if rounding leaves none.
+  std::int64_t (*sample)(const float* logits, float log_sum_exp, float uniform, std::int64_t n);
+
+  std::size_t (*attention_forward_scratch)(const AttentionShape& shape, DType dtype);
+  void (*attention_forward)(const AttentionJob& job);
+  std::size_t (*attention_backward_scratch)(const AttentionShape& shape, DType dtype);
+  void (*attention_backward)(const AttentionJob& job);
+  std::size_t (*attention_variance_scratch)(const AttentionShape& shape, DType dtype);
+  void (*attention_variance)(const AttentionJob& job);
+};
+
+/// The fastest table that this CPU and operating system can run. The tables are constants.
+const CpuKernels& best_cpu_kernels();
+
+/// Each table, for tests: null where this CPU cannot run it.
+const CpuKernels* cpu_kernels_named(const char* instruction_set);
+
+}  // namespace cce

@@ -1,0 +1,48 @@
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+
+#include "worker/tensor/backend.h"
+
+/// What every backend checks before it touches memory. `operation` opens the error's `where`; `operand` names
+/// the argument as the header does.
+namespace cce {
+
+/// Errors: shape_mismatch unless matrix is rows × cols, has stride ≥ cols and, unless empty, data.
+void check_shape(const char* operation, const char* operand, const ConstMatrix& matrix, std::int64_t rows,
+                 std::int64_t cols);
+/// Errors: unsupported unless the dtype is among `allowed`.
+void check_dtype(const char* operation, const char* operand, const ConstMatrix& matrix,
+                 std::initializer_list<DType> allowed);
+/// f32 or bf16.
+void check_activation(const char* operation, const char* operand, const ConstMatrix& matrix);
+
+/// op(A) op(B) fits C, and the dtypes are a supported triple. Returns the inner dimension.
+std::int64_t check_multiply(const ConstMatrix& a, Transpose transpose_a, const ConstMatrix& b,
+                            Transpose transpose_b, const ConstMatrix& c, double beta);
+void check_gram(const ConstMatrix& features, const ConstMatrix& gram);
+void check_rope(const ConstMatrix& x, const RopeTable& table, std::int64_t kv_groups,
+                std::int64_t heads_per_group, std::int64_t length, std::int64_t first_position);
+
+/// Sizes of an attention: counts positive, key_length ≥ query_length, scale > 0, window ≥ 1; q and k fit
+/// them.
+void check_attention(const char* operation, const AttentionShape& shape, const ConstMatrix& q,
+                     const ConstMatrix& k);
+/// log_sum_exp: f32, tokens × heads.
+void check_log_sum_exp(const char* operation, const AttentionShape& shape, const ConstMatrix& log_sum_exp);
+void check_attention_forward(const AttentionShape& shape, const ConstMatrix& q, const ConstMatrix& k,
+                             const ConstMatrix& v, const ConstMatrix& out, const ConstMatrix& log_sum_exp);
+void check_attention_backward(const AttentionShape& shape, const ConstMatrix& q, const ConstMatrix& k,
+                              const ConstMatrix& v, const ConstMatrix& out, const ConstMatrix& log_sum_exp,
+                              const ConstMatrix& d_out, const ConstMatrix& d_q, const ConstMatrix& d_k,
+                              const ConstMatrix& d_v);
+
+/// Labels are one a token and below the vocabulary (negative ones are allowed: tokens without a loss).
+void check_output(const char* operation, const ConstMatrix& hidden, const ConstMatrix& head,
+                  std::span<const std::int32_t> labels, const ConstMatrix& losses);
+
+/// f64 and square.
+void check_square_f64(const char* operation, const char* operand, const ConstMatrix& matrix);
+
+}  // namespace cce

@@ -23,8 +23,8 @@ class LayerSource {
   /// The same on every rank.
   virtual std::size_t packed_bytes(std::int64_t layer) const = 0;
   /// Fills `destination`, packed_bytes(layer) long and aligned to 64 bytes. Called on the owner alone, or,
-  /// where the checkpoint is mapped, on every rank. The layer after next is never packed before a visit ends:
-  /// pack(k + 1) may run before visit(k), so a visit must not change the next layer's weights.
+  /// where the checkpoint is mapped, on every rank. The next layer may be packed before this one is visited,
+  /// so that a visit must not change the next layer's weights; the one after that never is.
   virtual void pack(std::int64_t layer, std::span<std::byte> destination) = 0;
 };
 

@@ -175,6 +175,7 @@ std::vector<std::unique_ptr<Communicator>> make_local_communicators(int ranks,
   }
   const auto group = std::make_shared<LocalGroup>(ranks);
   std::vector<std::unique_ptr<Communicator>> communicators;
+  communicators.reserve(group->mailboxes.size());
   for (int rank = 0; rank < ranks; ++rank) {
     communicators.push_back(
         std::make_unique<MessageCommunicator>(std::make_unique<LocalTransport>(group, rank), options));

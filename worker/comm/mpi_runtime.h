@@ -7,7 +7,15 @@ namespace cce {
 ///
 /// The destructor waits until every rank has come to its end, at most deadline_seconds, then finalises; when
 /// it runs because of an exception, or a rank does not come, it ends all processes with exit code 4 (a worker
-/// died). MPI itself gives no other way to end ranks that wait for one that is gone.
+/// died). MPI itself gives no other way to end ranks that wait for one that is gone. So the edge of main is
+///   MpiRuntime runtime(deadline_seconds);
+///   try {
+///     const auto communicator = make_mpi_communicator(runtime, options);
+///     run_or_abort(*communicator, work);
+///   } catch (const Error& error) {
+///     report(error);
+///     runtime.end_all_processes(exit_code(error.code));
+///   }
 class MpiRuntime {
  public:
   /// Errors: unsupported when this MPI cannot serve a process with several threads.

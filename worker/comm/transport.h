@@ -16,9 +16,8 @@ class Message {
   Message& operator=(const Message&) = delete;
   virtual ~Message() = default;
 
-  /// True once the message's memory is the caller's again. Never waits.
-  /// Errors: shape_mismatch (another size arrived than expected), worker_died. Their `where` is left to the
-  /// caller.
+  /// True once the message's memory is the caller's again. Never waits. Errors: shape_mismatch (another size
+  /// arrived than expected), worker_died. Their `where` is left to the caller.
   virtual bool test() = 0;
   virtual int peer() const = 0;
 };

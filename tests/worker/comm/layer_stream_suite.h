@@ -4,22 +4,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "tests/conformance/communicator_suite.h"
+#include "tests/conformance/communicator_case.h"
 #include "worker/comm/layer_stream.h"
 
 namespace cce::communicator_suite {
 
-class LayerStreamSuite : public CommunicatorSuite {
+class LayerStreamSuite : public CommunicatorTest {
  protected:
   static constexpr std::int64_t layers = 7;
-  /// Owners go round, so that neighbours differ; rank 0 owns the first and the last of eight.
+  /// Owners go round, so that neighbours differ.
   Partition partition() const {
     Partition result;
     for (std::int64_t layer = 0; layer < layers; ++layer) {

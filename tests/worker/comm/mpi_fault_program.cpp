@@ -1,6 +1,6 @@
 // What a worker's main does about errors, with one rank that fails as the first argument says:
-//   none | error (throws an Error) | exception (of another kind) | kill (SIGKILL) | leave (ends without a
-//   word) | hang
+//   none | error (throws an Error) | exception (of another kind) | kill (SIGKILL) | leave (ends silently) |
+//   hang
 // Run under mpirun by mpi_fault_test.
 #include <unistd.h>
 

@@ -18,28 +18,33 @@
 namespace cce {
 namespace {
 
-std::vector<AddedToken> added_tokens_of(const TokenizerDefinition& definition, bool normalized) {
+std::vector<AddedToken> added_tokens_of(const TokenizerDefinition& definition, bool normalized,
+                                        const std::optional<NfcNormalizer>& nfc) {
   std::vector<AddedToken> chosen;
   for (AddedToken token : definition.added_tokens) {
     if (token.normalized != normalized) continue;
-    if (normalized && definition.normalize_nfc) token.content = normalize_nfc(token.content);
+    if (normalized && nfc) token.content = nfc->normalize(token.content);
     chosen.push_back(std::move(token));
   }
   return chosen;
 }
 
-// id → bytes. A token with characters outside the byte alphabet stands for its own UTF-8.
-std::vector<std::optional<std::string>> token_bytes_of(const TokenizerDefinition& definition) {
+// id → bytes: of the byte alphabet for the model's tokens, the (normalized) UTF-8 itself for added ones and
+// for tokens with other characters.
+std::vector<std::optional<std::string>> token_bytes_of(const TokenizerDefinition& definition,
+                                                       const std::optional<NfcNormalizer>& nfc) {
   const ByteAlphabet alphabet;
   std::vector<std::optional<std::string>> token_bytes;
-  const auto set = [&](std::int32_t id, const std::string& token) {
+  const auto set = [&](std::int32_t id, std::string bytes) {
     const auto index = static_cast<std::size_t>(id);
     if (index >= token_bytes.size()) token_bytes.resize(index + 1);
-    std::optional<std::string> bytes = alphabet.bytes_of(token);
-    token_bytes[index] = bytes ? std::move(*bytes) : token;
+    token_bytes[index] = std::move(bytes);
   };
-  for (const auto& [token, id] : definition.model.vocabulary) set(id, token);
-  for (const AddedToken& token : definition.added_tokens) set(token.id, token.content);
+  for (const auto& [token, id] : definition.model.vocabulary)
+    set(id, alphabet.bytes_of(token).value_or(token));
+  for (const bool normalized : {false, true}) {
+    for (const AddedToken& token : added_tokens_of(definition, normalized, nfc)) set(token.id, token.content);
+  }
   return token_bytes;
 }
 
@@ -56,20 +61,20 @@ std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::
 }  // namespace
 
 struct Tokenizer::Parts {
-  explicit Parts(const TokenizerDefinition& definition, const std::string& where)
-      : added_before(added_tokens_of(definition, false)),
-        added_after(added_tokens_of(definition, true)),
-        nfc(definition.normalize_nfc),
+  Parts(const TokenizerDefinition& definition, const std::string& where)
+      : nfc(definition.normalize_nfc ? std::optional<NfcNormalizer>(std::in_place) : std::nullopt),
+        added_before(added_tokens_of(definition, false, nfc)),
+        added_after(added_tokens_of(definition, true, nfc)),
         splitter(definition.split_steps),
         model(definition.model, where),
-        token_bytes(token_bytes_of(definition)) {
+        token_bytes(token_bytes_of(definition, nfc)) {
     for (const AddedToken& token : definition.added_tokens) {
       if (token.special) special.insert(token.id);
     }
   }
 
+  std::optional<NfcNormalizer> nfc;
   AddedTokenMatcher added_before, added_after;  ///< looked for before and after normalization
-  bool nfc;
   TextSplitter splitter;
   BpeModel model;
   std::vector<std::optional<std::string>> token_bytes;
@@ -147,7 +152,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::st
       text,
       [&](std::string_view stretch) {
         if (!parts_->nfc) return parts_->added_after.split(stretch, on_text, on_token);
-        parts_->added_after.split(normalize_nfc(stretch), on_text, on_token);  // 2.
+        parts_->added_after.split(parts_->nfc->normalize(stretch), on_text, on_token);  // 2.
       },
       on_token);
   return ids;

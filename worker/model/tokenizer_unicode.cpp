@@ -2,6 +2,7 @@
 
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include <cstring>
 
@@ -26,6 +27,15 @@ LeadByte lead_byte(unsigned char byte) {
   if (byte < 0xF4) return {4, 0x80, 0xBF};
   if (byte == 0xF4) return {4, 0x80, 0x8F};
   return {0, 0, 0};
+}
+
+void check_icu(UErrorCode status) {
+  if (U_SUCCESS(status)) return;
+  throw Error{.code = ErrorCode::unsupported,
+              .where = "tokenizer, normalizer NFC",
+              .found = u_errorName(status),
+              .expected = "text that ICU can normalize",
+              .remedy = "check the ICU installation, or split the text into smaller files"};
 }
 
 }  // namespace
@@ -111,22 +121,30 @@ bool is_white_space(char32_t code_point) {
   return u_isUWhiteSpace(static_cast<UChar32>(code_point)) != 0;
 }
 
-std::string normalize_nfc(std::string_view text) {
+struct NfcNormalizer::Parts {
+  icu::UnicodeSet known_characters;
+  std::unique_ptr<icu::FilteredNormalizer2> normalizer;
+};
+
+NfcNormalizer::NfcNormalizer() : parts_(std::make_unique<Parts>()) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(status);
+  const icu::Normalizer2* newest = icu::Normalizer2::getNFCInstance(status);
+  parts_->known_characters.applyPattern(icu::UnicodeString("[:age=9.0:]"), status);
+  check_icu(status);
+  parts_->known_characters.freeze();
+  parts_->normalizer = std::make_unique<icu::FilteredNormalizer2>(*newest, parts_->known_characters);
+}
+
+NfcNormalizer::~NfcNormalizer() = default;
+NfcNormalizer::NfcNormalizer(NfcNormalizer&&) noexcept = default;
+
+std::string NfcNormalizer::normalize(std::string_view text) const {
+  UErrorCode status = U_ZERO_ERROR;
   std::string normalized;
-  if (U_SUCCESS(status)) {
-    icu::StringByteSink<std::string> sink(&normalized);
-    nfc->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink,
-                       nullptr, status);
-  }
-  if (U_FAILURE(status)) {
-    throw Error{.code = ErrorCode::unsupported,
-                .where = "tokenizer, normalizer NFC",
-                .found = u_errorName(status),
-                .expected = "text that ICU can normalize",
-                .remedy = "check the ICU installation, or split the text into smaller files"};
-  }
+  icu::StringByteSink<std::string> sink(&normalized);
+  const icu::StringPiece piece(text.data(), static_cast<std::int32_t>(text.size()));
+  parts_->normalizer->normalizeUTF8(0, piece, sink, nullptr, status);
+  check_icu(status);
   return normalized;
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,8 +33,22 @@ std::string replace_invalid_utf8(std::string_view bytes);
 bool is_word_character(char32_t code_point);
 bool is_white_space(char32_t code_point);
 
-/// Unicode normalization form C of valid UTF-8.
-std::string normalize_nfc(std::string_view text);
+/// Unicode normalization form C as Hugging Face tokenizers computes it: with the data of Unicode 9.0, so that
+/// code points assigned later stay where they are. Immutable: threads may share it.
+class NfcNormalizer {
+ public:
+  /// Errors: unsupported where ICU lacks its data.
+  NfcNormalizer();
+  ~NfcNormalizer();
+  NfcNormalizer(NfcNormalizer&&) noexcept;
+
+  /// `text` is valid UTF-8 below 2 GiB. Errors: unsupported with ICU's message.
+  std::string normalize(std::string_view text) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 /// GPT-2's alphabet: each byte is shown as one printable character (itself where that prints, else from
 /// U+0100 on). Immutable: threads may share it.

@@ -63,7 +63,26 @@ def qwen2_bias():
     return config, torch.float32, "50KB", False
 
 
-FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias]
+def custom_mixed():
+    """Layers that differ in everything a `custom` checkpoint may hold."""
+    sys.path.insert(0, str(ROOT / "worker/model"))
+    from modeling_cce import CceLlamaConfig
+
+    layers = [
+        dict(attention=True, kv_groups=2, queries_per_group=2, qk_dim=8, vo_dim=8, rope_pairs=[], ffn=0,
+             biases=["q", "k", "v", "o"]),
+        dict(attention=True, kv_groups=1, queries_per_group=2, qk_dim=4, vo_dim=6, rope_pairs=[1, 3], ffn=20,
+             biases=["k", "down"]),
+        dict(attention=False, ffn=12, biases=["gate", "up", "down"]),
+        dict(attention=True, kv_groups=2, queries_per_group=2, qk_dim=6, vo_dim=3, rope_pairs=[0, 1, 2, 0, 2, 3],
+             ffn=17, biases=[])]
+    config = CceLlamaConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=4,
+                            num_key_value_heads=2, head_dim=8, sliding_window=6, tie_word_embeddings=True,
+                            cce=dict(schema_version=1, base_model_type="mistral", layers=layers), **COMMON)
+    return config, torch.float32, None, False
+
+
+FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed]
 
 
 def randomise(model, seed):
@@ -148,14 +167,21 @@ def make(name, config, dtype, shard_size, old, seed):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    custom = config.model_type == "cce_llama"
+    if custom:
+        from modeling_cce import CceLlamaForCausalLM
+        model = CceLlamaForCausalLM(config)
+    else:
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     randomise(model, seed)
     model.to(dtype).save_pretrained(folder, max_shard_size=shard_size or "1GB")
     (folder / "generation_config.json").unlink(missing_ok=True)
     if old:
         old_spelling(folder)
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, trust_remote_code=True, attn_implementation="sdpa" if custom else "eager")
+    (folder / "modeling_cce.py").unlink(missing_ok=True)  # the source tree has it already
     tokens = torch.randint(0, config.vocab_size, (SEQUENCES, LENGTH), generator=torch.Generator().manual_seed(seed))
     golden = record(model.eval(), tokens)
     path = ROOT / "tests/goldens" / f"model_{name}.safetensors"

@@ -135,8 +135,11 @@ class MpiMessage : public Message {
 /// abort.
 class MpiTransport : public Transport {
  public:
-  MpiTransport(const MpiRuntime& runtime, double deadline_seconds)
-      : rank_(runtime.rank()), size_(runtime.size()), verbs_(deadline_seconds), control_(deadline_seconds) {
+  explicit MpiTransport(const MpiRuntime& runtime)
+      : rank_(runtime.rank()),
+        size_(runtime.size()),
+        verbs_(runtime.deadline_seconds()),
+        control_(runtime.deadline_seconds()) {
     check_mpi(MPI_Irecv(notice_.data(), static_cast<int>(notice_.size()), MPI_BYTE, MPI_ANY_SOURCE, abort_tag,
                         control_.get(), &notice_request_),
               "MPI_Irecv", "any rank");
@@ -225,8 +228,7 @@ class MpiTransport : public Transport {
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiRuntime& runtime,
                                                     const CommunicatorOptions& options) {
   check_options(options);
-  return std::make_unique<MessageCommunicator>(
-      std::make_unique<MpiTransport>(runtime, options.deadline_seconds), options);
+  return std::make_unique<MessageCommunicator>(std::make_unique<MpiTransport>(runtime), options);
 }
 
 }  // namespace cce

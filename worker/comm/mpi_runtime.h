@@ -26,6 +26,7 @@ class MpiRuntime {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
+  double deadline_seconds() const { return deadline_seconds_; }
 
   /// Ends this process and all others at once. For the edge of main, after Communicator::abort told them why.
   [[noreturn]] void end_all_processes(int exit_code) noexcept;

@@ -17,7 +17,8 @@
 namespace cce {
 namespace {
 
-constexpr double deadline_seconds = 2.0;
+constexpr double start_and_end_deadline_seconds = 30.0;
+constexpr double deadline_seconds = 4.0;
 
 void fail_as_told(const std::string& fault) {
   if (fault == "error") {
@@ -52,7 +53,7 @@ void work(Communicator& communicator, const std::string& fault) {
 }
 
 int run(const std::string& fault) {
-  MpiRuntime runtime(deadline_seconds);
+  MpiRuntime runtime(start_and_end_deadline_seconds);
   try {
     const auto communicator = make_mpi_communicator(runtime, {.deadline_seconds = deadline_seconds});
     run_or_abort(*communicator, [&] { work(*communicator, fault); });

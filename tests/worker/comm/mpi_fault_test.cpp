@@ -31,7 +31,7 @@ const FaultRow fault_rows[] = {
     {"leave", 3, false, 0, ""},
     {"hang", 3, false, 4, "deadline_exceeded"},
 };
-constexpr double longest_seconds = 20.0;  // ten times the deadline of mpi_fault_program
+constexpr double longest_seconds = 40.0;  // ten times the deadline of mpi_fault_program
 
 class MpiFault : public testing::TestWithParam<FaultRow> {};
 

@@ -111,8 +111,10 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   std::string path() const {
     std::string text;
     for (const Level& level : open_) {
-      text += level.value->is_array() ? "[" + std::to_string(level.value->size()) + "]"
-                                      : (text.empty() ? "" : ".") + level.key;
+      // An open inner value already stands in its list; a value that is about to be added does not.
+      const std::size_t index = level.value->size() - (&level == &open_.back() ? 0 : 1);
+      text +=
+          level.value->is_array() ? "[" + std::to_string(index) + "]" : (text.empty() ? "" : ".") + level.key;
     }
     return text;
   }

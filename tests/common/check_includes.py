@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Checks who includes what: folders include only folders below them, and a third-party header only its owner.
+
+    check_includes.py ROOT         checks the tree, prints every violation, exits 1 if there is one
+    check_includes.py --self-test  checks the checker
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+# Folders that each folder may include, besides itself.
+WORKER = ["worker/tensor", "worker/comm", "worker/model", "worker/numeric", "worker/stages"]
+MAY_INCLUDE = {
+    "common": [],
+    "coordinator": ["common"],
+    **{folder: ["common", *WORKER[:i]] for i, folder in enumerate(WORKER)},
+    "worker": ["common", *WORKER],
+}
+
+# Third-party headers and the files (path prefixes) that own them. What is not listed must be the standard library's
+# or the operating system's.
+OWNERS = [
+    (r"dnnl|oneapi/", ["worker/tensor/"]),
+    (r"cblas|lapacke|openblas", ["worker/tensor/"]),
+    (r"omp\.h", ["worker/tensor/"]),
+    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_"]),
+    (r"nccl\.h", ["worker/comm/nccl"]),
+    (r"mpi\.h", ["worker/comm/mpi"]),
+    (r"pcre2|unicode/", ["worker/model/tokenizer"]),
+    (r"openssl/", ["common/digest"]),
+    (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/"]),
+    (r"yaml-cpp/", ["coordinator/recipe"]),
+    (r"CLI/", ["coordinator/"]),
+    (r"boost/", ["coordinator/http"]),
+    (r"sqlite3\.h", ["coordinator/job_store"]),
+]
+SYSTEM = re.compile(r"(sys/|netinet/|arpa/)?[a-z_0-9]+(\.h)?$|linux/|bits/")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def folder_of(path):
+    """The folder of a file inside the tree as MAY_INCLUDE knows it, or None."""
+    for folder in sorted(MAY_INCLUDE, key=len, reverse=True):
+        if path.startswith(folder + "/"):
+            return folder
+    return None
+
+
+def quoted_violation(root, source, header):
+    if not (root / header).is_file():
+        return "is not a path from the root of the repository"
+    own, other = folder_of(source), folder_of(header)
+    if other is None or other == own:
+        return None if other else "lies outside the folders that code may include"
+    if other not in MAY_INCLUDE[own]:
+        return f"{own} may include only {', '.join([own, *MAY_INCLUDE[own]])}"
+    return None
+
+
+def angled_violation(source, header):
+    for pattern, owners in OWNERS:
+        if re.match(pattern, header):
+            if any(source.startswith(owner) for owner in owners):
+                return None
+            return f"belongs to {' and '.join(owners)}"
+    return None if SYSTEM.match(header) else "is a third-party header without an owner"
+
+
+def violations(root):
+    found = []
+    for top in ("common", "coordinator", "worker"):
+        for path in sorted((root / top).rglob("*")):
+            if path.suffix not in (".h", ".cpp", ".cu", ".cuh"):
+                continue
+            source = path.relative_to(root).as_posix()
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                quote, header = match.groups()
+                problem = quoted_violation(root, source, header) if quote == '"' else angled_violation(source, header)
+                if problem:
+                    found.append(f"{source}:{number}: {header} {problem}")
+    return found
+
+
+def self_test():
+    rows = [  # file, line, part of the violation or None
+        ("common/a.cpp", "#include <vector>", None),
+        ("common/a.cpp", "#include <sys/mman.h>", None),
+        ("common/a.cpp", "#include <nlohmann/json.hpp>", None),
+        ("common/a.cpp", "#include <mpi.h>", "belongs to worker/comm/mpi"),
+        ("common/a.cpp", '#include "worker/tensor/t.h"', "common may include only common"),
+        ("common/a.cpp", '#include "t.h"', "not a path from the root"),
+        ("common/digest.cpp", "#include <openssl/evp.h>", None),
+        ("coordinator/a.cpp", '#include "worker/tensor/t.h"', "coordinator may include only"),
+        ("coordinator/a.cpp", "#include <Eigen/Dense>", "without an owner"),
+        ("worker/tensor/t.cpp", '#include "worker/comm/c.h"', "worker/tensor may include only"),
+        ("worker/comm/c.cpp", '#include "worker/tensor/t.h"', None),
+        ("worker/comm/mpi_x.cpp", "#include <mpi.h>", None),
+        ("worker/comm/c.cpp", "#include <mpi.h>", "belongs to"),
+        ("worker/main.cpp", '#include "worker/comm/c.h"', None),
+    ]
+    for source, line, expected in rows:
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in (("worker/tensor/t.h", ""), ("worker/comm/c.h", ""), (source, line + "\n")):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text, encoding="utf-8")
+            found = violations(root)
+            if (expected is None and found) or (expected and not any(expected in text for text in found)):
+                sys.exit(f"{source}: {line}: expected {expected}, found {found}")
+    print(f"{len(rows)} rows pass")
+
+
+def main():
+    if sys.argv[1:] == ["--self-test"]:
+        return self_test()
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    found = violations(pathlib.Path(sys.argv[1]).resolve())
+    print("\n".join(found) or "every include stays within its folder's rules")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+#include <memory>
+
+#include "common/error.h"
+#include "coordinator/commands.h"
+#include "coordinator/pipeline_command.h"
+
+namespace cce {
+namespace {
+
+struct CompressOptions {
+  RecipeOptions recipe;
+  RunOptions run;
+};
+
+const char* const examples =
+    "Examples:\n"
+    "  cce compress recipe.yaml\n"
+    "  cce compress --model ./smollm2-135m --text wiki.txt --remove 0.3 --out ./smaller\n"
+    "  cce compress recipe.yaml --set encode.refine_steps=20 --ranks 4 --json > report.json\n";
+
+}  // namespace
+
+void add_compress_command(CLI::App& app, const Surroundings& surroundings) {
+  auto options = std::make_shared<CompressOptions>();
+  CLI::App* command = app.add_subcommand("compress", "Make a smaller checkpoint");
+  command->footer(examples);
+  add_recipe_options(*command, options->recipe, {});
+  add_run_options(*command, options->run);
+  command->add_flag("--force", options->run.force, "Replace --out even if it holds something else");
+  command->callback([options, &surroundings] {
+    run_new_job("compress", options->recipe, options->run,
+                {Stage::calibrate, Stage::analyze, Stage::make_plan, Stage::encode, Stage::evaluate,
+                 Stage::export_result},
+                surroundings);
+  });
+}
+
+}  // namespace cce

@@ -1,0 +1,39 @@
+#include "coordinator/finish_job.h"
+
+#include "coordinator/report_html.h"
+#include "coordinator/report_rows.h"
+#include "coordinator/report_table.h"
+#include "coordinator/tree_copy.h"
+
+namespace cce {
+
+namespace fs = std::filesystem;
+
+void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings, bool json, bool force,
+                double seconds) {
+  const fs::path result = job.result_path();
+  const fs::path report_path = result / "report.json";
+  const std::string report = files.read_text(report_path);
+  const std::string where = report_path.string();
+  files.write_atomic(result / "report.html", report_html(report, where));
+  if (files.exists(result / "config.json")) {
+    files.write_atomic(result / "README.md", model_card(report, where));
+  }
+  if (files.exists(job.root() / "recipe.yaml")) {
+    files.write_atomic(result / "recipe.yaml", files.read_text(job.root() / "recipe.yaml"));
+  }
+  const std::string output = job.read_spec().output;
+  if (!output.empty()) {
+    deliver_result(result, output, force);
+  }
+  if (json) {
+    surroundings.out << report;
+    return;
+  }
+  surroundings.out << "\n" << report_table(report, where);
+  surroundings.out << "\ntotal time  " << short_duration(seconds) << "\n";
+  surroundings.out << "result      " << (output.empty() ? result.string() : output) << "\n";
+  surroundings.out << "job         " << job.root().string() << "\n";
+}
+
+}  // namespace cce

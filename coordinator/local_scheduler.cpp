@@ -1,0 +1,125 @@
+#include "coordinator/local_scheduler.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "common/error.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool binds(const Launch& launch, const MachineLoad& machine) {
+  const std::int64_t wanted = launch.ranks * launch.threads;
+  if (wanted > machine.cores || launch.binding == Binding::none) {
+    return false;
+  }
+  const double idle_cores = static_cast<double>(machine.cores) - machine.busy_cores;
+  return launch.binding == Binding::cores || idle_cores + 0.5 >= static_cast<double>(wanted);
+}
+
+std::map<std::string, std::string> environment_of(const Launch& launch, bool bound) {
+  const std::string threads = std::to_string(launch.threads);
+  return {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+          {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+          {"OMPI_MCA_plm", "isolated"},
+          {"OMPI_MCA_ras", "^slurm,gridengine,loadleveler,tm"},
+          {"OMPI_MCA_pml", "ob1"},
+          {"OMPI_MCA_btl", "self,vader"},
+          // Copies through a shared buffer: reading another process's memory is forbidden in most containers.
+          {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+          {"OMPI_MCA_oob_tcp_if_include", "lo"},
+          {"OMPI_MCA_rmaps_base_oversubscribe", bound ? "0" : "1"},
+          {"OMPI_MCA_mpi_yield_when_idle", bound ? "0" : "1"},
+          {"OMP_NUM_THREADS", threads},
+          {"OPENBLAS_NUM_THREADS", threads},
+          {"OMP_PROC_BIND", bound ? "close" : "false"},
+          {"OMP_PLACES", "cores"},
+          {"OMP_WAIT_POLICY", bound ? "active" : "passive"}};
+}
+
+}  // namespace
+
+MachineLoad machine_load() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  MachineLoad machine;
+  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) {
+    machine.cores = CPU_COUNT(&cores);
+  }
+  double load = 0.0;
+  if (::getloadavg(&load, 1) == 1) {
+    machine.busy_cores = load;
+  }
+  return machine;
+}
+
+ProcessRequest launch_command(const Launch& launch, const fs::path& mpirun, const MachineLoad& machine) {
+  const bool bound = binds(launch, machine);
+  std::vector<std::string> arguments{
+      mpirun.string(),
+      "--tag-output",
+      "-n",
+      std::to_string(launch.ranks),
+      "--host",
+      "localhost:" + std::to_string(std::max(launch.ranks * launch.threads, std::int64_t{1}))};
+  if (bound) {
+    arguments.insert(arguments.end(),
+                     {"--map-by", "slot:PE=" + std::to_string(launch.threads), "--bind-to", "core"});
+  } else {
+    arguments.insert(arguments.end(), {"--oversubscribe", "--bind-to", "none"});
+  }
+  arguments.insert(arguments.end(), {launch.worker.string(), launch.job_dir.string(), "--attempt",
+                                     std::to_string(launch.attempt)});
+  return {.arguments = std::move(arguments),
+          .environment = environment_of(launch, bound),
+          .output = launch.job_dir / "logs" / ("attempt-" + std::to_string(launch.attempt) + ".log")};
+}
+
+std::string LocalScheduler::submit(const Launch& launch) {
+  if (::access(launch.worker.c_str(), X_OK) != 0) {
+    throw Error{.code = ErrorCode::missing_file,
+                .where = launch.worker.string(),
+                .found = "no program",
+                .expected = "cce-worker in the folder of cce",
+                .remedy = "Build all targets, or name it with --worker."};
+  }
+  const std::optional<fs::path> mpirun = find_program("mpirun");
+  if (!mpirun) {
+    throw Error{.code = ErrorCode::missing_file,
+                .where = "PATH",
+                .found = "no mpirun",
+                .expected = "Open MPI's launcher",
+                .remedy = "On Debian: apt-get install openmpi-bin."};
+  }
+  fs::create_directories(launch.job_dir / "logs");
+  auto child = std::make_unique<ChildProcess>(launch_command(launch, *mpirun, machine_load()));
+  std::string id = std::to_string(child->pid());
+  runs_[id] = std::move(child);
+  return id;
+}
+
+RunState LocalScheduler::state(const std::string& id) {
+  return run(id).poll();
+}
+
+void LocalScheduler::terminate(const std::string& id) {
+  run(id).terminate();
+}
+
+ChildProcess& LocalScheduler::run(const std::string& id) {
+  const auto found = runs_.find(id);
+  if (found == runs_.end()) {
+    throw Error{.code = ErrorCode::invalid_argument,
+                .where = "LocalScheduler",
+                .found = "run " + id,
+                .expected = "an id that submit returned",
+                .remedy = ""};
+  }
+  return *found->second;
+}
+
+}  // namespace cce

@@ -1,0 +1,58 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/job_spec.h"
+#include "common/model_config.h"
+#include "common/partition.h"
+
+namespace cce {
+
+/// What a forecast knows about the checkpoint beyond its shapes.
+struct CheckpointSize {
+  std::int64_t tensor_bytes = 0;         ///< of all shards
+  std::int64_t compute_value_bytes = 2;  ///< of a weight while it computes: 2 (bf16) or 4 (f32)
+};
+
+struct MemoryTerm {
+  std::string name;
+  std::int64_t bytes = 0;
+};
+
+/// What one rank holds at the widest moment of one stage.
+struct StageMemory {
+  Stage stage = Stage::calibrate;
+  std::vector<MemoryTerm> terms;
+  std::int64_t bytes() const;
+};
+
+/// Peak resident memory of `rank` by stage (design section 4). With L layers, d the hidden size, m the FFN
+/// width, n the width of the head outputs, s the length of a sequence, b the tokens of a micro-batch, c the
+/// gradient sequences of a chunk, w bytes of a computing weight:
+///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
+///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
+///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4); a tile of logits
+///   calibrate   boundaries (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned layers 8 Σ, with
+///               Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
+///   analyze     sums of the owned layers; eigenvalues of one, 16 max(m, n)²
+///   make_plan   sums of the owned layers; the elimination of one, 8 (3 m² + 2 m d)
+///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; Gram and right side of one
+///   sub-block
+///               4 (m² + m d) + 8 (2 m² + 3 m d) on its owner; priors W_0 and kept weights of the owned
+///               layers 8 (m + n) d
+///   evaluate    a batch of windows: streams 2 b d 4
+///   export      kept weights of the owned layers, the file being written
+/// Bytes. Pure: the partition's own forecast is not read.
+std::vector<StageMemory> forecast_memory(const JobSpec& spec, const ModelConfig& config,
+                                         const CheckpointSize& size, const Partition& partition,
+                                         std::int64_t rank);
+
+/// The largest stage of a rank.
+std::int64_t peak_bytes(const std::vector<StageMemory>& stages);
+
+/// Gradient sequences that fall into a rank's range when `gradient_sequences` are spread evenly over all:
+/// those i with ⌊(i + 1) g / n⌋ > ⌊i g / n⌋.
+std::int64_t gradient_sequences_in(const CalibrationSettings& calibration, const SequenceRange& range);
+
+}  // namespace cce

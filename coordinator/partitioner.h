@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+
+#include "common/job_spec.h"
+#include "common/model_config.h"
+#include "common/partition.h"
+#include "coordinator/memory_forecast.h"
+#include "coordinator/time_forecast.h"
+
+namespace cce {
+
+/// What this machine offers a job.
+struct Machine {
+  std::int64_t cores = 1;         ///< that this process may use
+  std::int64_t memory_bytes = 0;  ///< available now; a container's limit where that is less
+  bool has_bf16 = false;          ///< the processor multiplies bf16 (AVX-512 bf16 or AMX)
+};
+Machine inspect_machine();
+
+/// Who owns which layer and which sequences, from the checkpoint's header alone (design section 4):
+///   1. sequences: contiguous, near-equal
+///   2. owners: layers by falling work (m³ + n³), each to the rank with the least so far; equal work goes
+///   round the ranks
+///   3. micro-batches of about 2048 tokens, chunks of eight sequences; both shrink, the chunk first, until
+///   every rank's
+///      forecast is within its memory (spec.resources.memory_bytes, else an equal share of the machine's)
+///   4. forecasts of memory and seconds
+/// 3 starts from constants, not from the machine, so that machines with enough memory give the same sums.
+/// Errors: out_of_range for more ranks than sequences (names the largest useful number); does_not_fit with
+/// the largest rank's need and the smallest number of ranks that fits, if one does.
+Partition make_partition(const JobSpec& spec, const ModelConfig& config, const CheckpointSize& size,
+                         const Machine& machine, const MachineRates& rates);
+
+}  // namespace cce

@@ -1,0 +1,66 @@
+#include "coordinator/pipeline_command.h"
+
+#include "common/number_format.h"
+#include "coordinator/finish_job.h"
+#include "coordinator/local_scheduler.h"
+#include "coordinator/run_job.h"
+#include "coordinator/tree_copy.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+std::vector<std::string> names_of(const std::vector<Stage>& stages) {
+  std::vector<std::string> names;
+  for (const Stage stage : stages) {
+    names.emplace_back(stage_name(stage));
+  }
+  return names;
+}
+
+}  // namespace
+
+void run_new_job(const std::string& command, const RecipeOptions& recipe, const RunOptions& run,
+                 const std::vector<Stage>& stages, const Surroundings& surroundings) {
+  const SteadyClock::time_point started = SteadyClock::now();
+  PosixFileSystem files;
+  PreparedJob prepared = prepare_job(files, resolve_job(recipe, stages, surroundings.current_folder),
+                                     inspect_machine(), nullptr);
+  if (!prepared.spec.output.empty()) {
+    check_deliverable(prepared.spec.output, run.force);
+  }
+  const fs::path root = run.job.empty()
+                            ? default_job_root(prepared.spec, command, surroundings.current_folder)
+                            : (surroundings.current_folder / run.job).lexically_normal();
+  JobDir job = create_job(files, root, prepared);
+  run_attempt(files, job, run, surroundings, started);
+}
+
+void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Surroundings& surroundings,
+                 SteadyClock::time_point started) {
+  const JobSpec spec = job.read_spec();
+  ProgressStyle style = surroundings.style;
+  style.quiet = run.quiet;
+  job.clear_cancel();
+  {
+    Progress progress(surroundings.err, style, names_of(spec.stages));
+    progress.note(std::string("job ").append(job.root().string()));
+    LocalScheduler scheduler;
+    SignalInbox signals;
+    const Launch launch{.job_dir = job.root(),
+                        .worker = worker_program(run.worker, surroundings),
+                        .attempt = job.recorded_attempt() + 1,
+                        .ranks = job.read_partition().ranks(),
+                        .threads = spec.resources.threads.value_or(1),
+                        .binding = run.binding};
+    const auto limit =
+        static_cast<double>(parse_duration_seconds(spec.resources.time_limit, "resources.time_limit"));
+    run_job(job, scheduler, launch, progress, signals, {.run_seconds = limit});
+  }
+  const double seconds = std::chrono::duration<double>(SteadyClock::now() - started).count();
+  finish_job(files, job, surroundings, run.json, run.force, seconds);
+}
+
+}  // namespace cce

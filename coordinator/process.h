@@ -1,0 +1,54 @@
+#pragma once
+#include <sys/types.h>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/scheduler.h"
+
+namespace cce {
+
+struct ProcessRequest {
+  std::vector<std::string> arguments;  ///< arguments[0] is looked up in PATH when it has no '/'; no shell
+  std::map<std::string, std::string> environment;  ///< added to, or replacing, this process's
+  std::filesystem::path output;                    ///< stdout and stderr are appended here; stdin is empty
+};
+
+/// A child in a process group of its own, so that the terminal's Ctrl-C reaches only this program. Movable;
+/// the destructor leaves a running child alone (the job directory outlives its watcher).
+class ChildProcess {
+ public:
+  /// Errors: missing_file when the program is not there or cannot be run; io_failure.
+  explicit ChildProcess(const ProcessRequest& request);
+
+  pid_t pid() const { return pid_; }
+  /// Reaps without waiting.
+  RunState poll();
+  /// Waits up to `seconds`; the state then may still be running.
+  RunState wait(double seconds);
+  /// SIGTERM to the group, SIGKILL to it and all descendants after a grace of two seconds.
+  /// Errors: deadline_exceeded when something still runs after ten.
+  void terminate();
+
+ private:
+  pid_t pid_ = -1;
+  RunState state_;
+};
+
+/// All live descendants of a process, children first. Launchers put ranks into groups of their own, so a
+/// group is not enough.
+std::vector<pid_t> descendants(pid_t root);
+
+/// Runs a program to its end within the deadline and returns what it printed on stdout and stderr together.
+/// Errors: missing_file, io_failure; worker_died on a non-zero end (found: its last lines);
+/// deadline_exceeded.
+std::string run_program(const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment, double deadline_seconds);
+
+/// The file to run for a program's name, searched in PATH. Nothing if there is none.
+std::optional<std::filesystem::path> find_program(const std::string& name);
+
+}  // namespace cce

@@ -1,16 +1,20 @@
 #include "worker/numeric/ridge.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
 
 #include "common/error.h"
+#include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
 
 namespace cce {
 namespace {
 
 constexpr double dead_penalty = 1e-12;
+constexpr std::int64_t selection_outputs = 128;
+constexpr std::uint64_t selection_stream = 3;
 
 void check_arguments(ConstMatrix gram, ConstMatrix cross, ConstMatrix prior, double ridge_lambda) {
   expect_f64(gram, gram.rows, gram.rows, "ridge, Gram matrix of the features");
@@ -40,6 +44,34 @@ OwnedMatrix sum_of(Backend& backend, ConstMatrix a, ConstMatrix b) {
   OwnedMatrix result = copy_f64(backend, a);
   backend.add(b, result.view());
   return result;
+}
+
+/// matrix Φ: at most `selection_outputs` mixtures of the columns, the same for every call.
+OwnedMatrix mix_outputs(Backend& backend, ConstMatrix matrix) {
+  if (matrix.cols <= selection_outputs) {
+    return copy_f64(backend, matrix);
+  }
+  OwnedMatrix mixing = backend.matrix(DType::f64, matrix.cols, selection_outputs);
+  fill_normal(CounterRandom(0, selection_stream), 1.0 / std::sqrt(static_cast<double>(selection_outputs)),
+              mixing.view());
+  OwnedMatrix mixed = backend.matrix(DType::f64, matrix.rows, selection_outputs);
+  backend.multiply(matrix, Transpose::no, mixing.view(), Transpose::no, mixed.view());
+  return mixed;
+}
+
+std::vector<double> heldout_errors(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,
+                                   ConstMatrix prior, std::span<const double> candidates) {
+  const OwnedMatrix training_cross = mix_outputs(backend, training.cross);
+  const OwnedMatrix heldout_cross = mix_outputs(backend, heldout.cross);
+  const OwnedMatrix mixed_prior = mix_outputs(backend, prior);
+  const RidgeSums mixed_heldout{heldout.gram, heldout_cross.view(), heldout.target_energy};
+  std::vector<double> errors;
+  for (const double candidate : candidates) {
+    const RidgeSolution trial = solve_ridge_raising(backend, training.gram, training_cross.view(),
+                                                    mixed_prior.view(), candidate);  // 1.
+    errors.push_back(ridge_error(backend, trial.weights.view(), mixed_heldout));     // 2.
+  }
+  return errors;
 }
 
 }  // namespace
@@ -96,23 +128,15 @@ RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const R
                 .expected = "at least one",
                 .remedy = "pass the candidates 0.001, 0.01, 0.1"};
   }
-  double best_lambda = candidates.front();
   std::vector<double> errors;
+  std::size_t best = 0;
   if (candidates.size() > 1) {
-    double best_error = 0.0;
-    for (const double candidate : candidates) {
-      const RidgeSolution trial =
-          solve_ridge_raising(backend, training.gram, training.cross, prior, candidate);  // 1.
-      errors.push_back(ridge_error(backend, trial.weights.view(), heldout));              // 2.
-      if (errors.size() == 1 || errors.back() < best_error) {
-        best_error = errors.back();
-        best_lambda = candidate;
-      }
-    }
+    errors = heldout_errors(backend, training, heldout, prior, candidates);
+    best = static_cast<std::size_t>(std::min_element(errors.begin(), errors.end()) - errors.begin());
   }
   const OwnedMatrix gram = sum_of(backend, training.gram, heldout.gram);  // 3.
   const OwnedMatrix cross = sum_of(backend, training.cross, heldout.cross);
-  RidgeSolution result = solve_ridge_raising(backend, gram.view(), cross.view(), prior, best_lambda);
+  RidgeSolution result = solve_ridge_raising(backend, gram.view(), cross.view(), prior, candidates[best]);
   result.heldout_errors = std::move(errors);
   return result;
 }

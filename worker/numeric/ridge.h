@@ -17,7 +17,7 @@ struct RidgeSolution {
   OwnedMatrix weights;        ///< W, n × d
   double ridge_lambda = 0.0;  ///< the λ that was used at last
   int times_raised = 0;       ///< tenfold raises after failed factorisations: worth an event when > 0
-  std::vector<double> heldout_errors;  ///< of each candidate, where λ was chosen
+  std::vector<double> heldout_errors;  ///< of each candidate, where λ was chosen (estimates where d > 128)
 };
 
 /// Refits output weights with a pull towards a prior (design 3.4).
@@ -39,8 +39,11 @@ double ridge_error(Backend& backend, ConstMatrix weights, const RidgeSums& sums)
 
 /// Chooses λ among `candidates` by the error on held-out tokens (ties: the earlier), then solves on all
 /// tokens.
-///   1. W_λ on `training` for each λ   2. error of W_λ on `heldout`   3. solve on training + heldout with the
-///   best λ
+///   1. W_λ Φ on `training` for each λ
+///   2. error of W_λ Φ on `heldout`
+///   3. solve on training + heldout with the best λ
+/// Φ = I for d ≤ 128; else d × 128 with seeded entries N(0, 1/128): the errors are then unbiased estimates (Φ
+/// acts on the targets' side only, so that W_λ Φ is the exact refit of Y Φ) for a quarter of the work.
 /// Deterministic; candidates in order of preference. One candidate skips 1 and 2.
 /// Errors: those of solve_ridge; out_of_range when there are no candidates.
 RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "common/error.h"
 #include "worker/numeric/counter_random.h"
@@ -17,6 +18,29 @@ std::vector<double> eigenvalues_in_place(Backend& backend, Matrix matrix, std::i
   backend.eigenvalues_symmetric(matrix, values.view());
   const double* first = values.as<double>();
   return {first, first + std::min(count, matrix.rows)};
+}
+
+void transpose(ConstMatrix source, Matrix target) {
+  for (std::int64_t i = 0; i < source.rows; ++i) {
+    const double* from = row_of(source, i);
+    for (std::int64_t j = 0; j < source.cols; ++j) {
+      row_of(target, j)[i] = from[j];
+    }
+  }
+}
+
+/// B ← L⁻¹ B with B Bᵀ = L Lᵀ (Cholesky QR, all matrix products); by Householder where that is not definite.
+void orthonormalize_rows(Backend& backend, Matrix basis) {
+  OwnedMatrix gram = backend.matrix(DType::f64, basis.rows, basis.rows);
+  backend.multiply(basis, Transpose::no, basis, Transpose::yes, gram.view());
+  if (!backend.cholesky(gram.view())) {
+    backend.triangular_solve(gram.view(), Transpose::no, basis);
+    return;
+  }
+  OwnedMatrix columns = backend.matrix(DType::f64, basis.cols, basis.rows);
+  transpose(basis, columns.view());
+  backend.qr(columns.view(), gram.view());
+  transpose(columns.view(), basis);
 }
 
 [[noreturn]] void throw_range(const std::string& where, const std::string& found,
@@ -46,19 +70,21 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
   if (n <= 2 * count) {
     return eigenvalues_in_place(backend, copy_f64(backend, matrix).view(), count);
   }
+  // The basis lies in rows: every product and solve below then runs along contiguous memory.
   const std::int64_t width = std::min(n, count + oversampling);
-  OwnedMatrix basis = backend.matrix(DType::f64, n, width);
-  OwnedMatrix image = backend.matrix(DType::f64, n, width);
-  OwnedMatrix triangle = backend.matrix(DType::f64, width, width);
+  OwnedMatrix basis = backend.matrix(DType::f64, width, n);
+  OwnedMatrix image = backend.matrix(DType::f64, width, n);
   fill_normal(CounterRandom(0, 0), 1.0, basis.view());
   for (int i = 0; i < iterations; ++i) {
-    backend.multiply(matrix, Transpose::no, basis.view(), Transpose::no, image.view());
+    backend.multiply(basis.view(), Transpose::no, matrix, Transpose::no, image.view());
     std::swap(basis, image);
-    backend.qr(basis.view(), triangle.view());
+    orthonormalize_rows(backend, basis.view());
   }
-  backend.multiply(matrix, Transpose::no, basis.view(), Transpose::no, image.view());
-  backend.multiply(basis.view(), Transpose::yes, image.view(), Transpose::no, triangle.view());
-  return eigenvalues_in_place(backend, triangle.view(), count);
+  orthonormalize_rows(backend, basis.view());  // the second pass brings ‖B Bᵀ − I‖ down to rounding
+  backend.multiply(basis.view(), Transpose::no, matrix, Transpose::no, image.view());
+  OwnedMatrix reduced = backend.matrix(DType::f64, width, width);
+  backend.multiply(basis.view(), Transpose::no, image.view(), Transpose::yes, reduced.view());
+  return eigenvalues_in_place(backend, reduced.view(), count);
 }
 
 std::int64_t count_redundant(std::span<const double> eigenvalues, std::span<const double> singular_values,

@@ -9,13 +9,13 @@ namespace cce {
 
 /// The `count` largest eigenvalues of a positive semidefinite matrix (n × n, f64, only read), descending, for
 /// reports. n ≤ 2 count: exact. Else block subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4):
-/// `iterations` products with a basis of count + 32 seeded Gaussian columns, each orthonormalised, then
+/// `iterations` products with a basis of count + 32 seeded Gaussian vectors, each orthonormalised, then
 /// Rayleigh-Ritz. Ritz values never exceed the eigenvalues; the leading ones have all their digits, the last
-/// few of a flat spectrum fall short by a few per cent. Work: 2 n² (count + 32) (iterations + 1) flops at
-/// matrix-product speed, where a full tridiagonalisation is bound by memory. Errors: shape_mismatch,
-/// out_of_range, not_converged.
+/// few fall short by some per cent where the spectrum is flat. Work: 2 n² (count + 32) (iterations + 1) flops
+/// at matrix-product speed, where a full tridiagonalisation is bound by memory.
+/// Errors: shape_mismatch, out_of_range, not_converged.
 std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, std::int64_t count,
-                                        int iterations = 4);
+                                        int iterations = 2);
 
 /// All eigenvalues, descending; what threshold mode needs.
 std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix);

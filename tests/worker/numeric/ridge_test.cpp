@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -116,13 +117,35 @@ TEST_F(Ridge, choice_follows_the_heldout_error) {
   EXPECT_EQ(pulled.ridge_lambda, 1e-1);
   EXPECT_EQ(free.ridge_lambda, 1e-3);
   EXPECT_EQ(pulled.heldout_errors.size(), 3u);
-  const OwnedMatrix gram = copy_f64(*backend_, clean.gram.view());
   OwnedMatrix all_gram = copy_f64(*backend_, clean.gram.view());
   OwnedMatrix all_cross = copy_f64(*backend_, clean.cross.view());
   backend_->add(heldout.gram.view(), all_gram.view());
   backend_->add(heldout.cross.view(), all_cross.view());
   const OwnedMatrix expected = solve_ridge(*backend_, all_gram.view(), all_cross.view(), far.view(), 1e-3);
   EXPECT_EQ(norm(difference(free.weights.view(), expected.view()).view()), 0.0);
+}
+
+TEST_F(Ridge, choice_over_many_outputs_agrees_with_the_exact_errors) {
+  const std::array<double, 3> candidates{1e-3, 1e-2, 1e-1};
+  const OwnedMatrix truth = gaussian(30, 400, 1);
+  const OwnedMatrix prior = gaussian(30, 400, 2);
+  for (const double noise : {0.5, 4.0, 12.0}) {
+    const Data training = data(45, truth, noise, 3);
+    const Data heldout = data(200, truth, noise, 5);
+    const RidgeSolution chosen =
+        refit_outputs(*backend_, training.sums(), heldout.sums(), prior.view(), candidates);
+    std::vector<double> exact;
+    for (const double candidate : candidates) {
+      const OwnedMatrix w =
+          solve_ridge(*backend_, training.gram.view(), training.cross.view(), prior.view(), candidate);
+      exact.push_back(ridge_error(*backend_, w.view(), heldout.sums()));
+    }
+    const auto best = std::min_element(exact.begin(), exact.end()) - exact.begin();
+    EXPECT_EQ(chosen.ridge_lambda, candidates[static_cast<std::size_t>(best)]) << "noise " << noise;
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(chosen.heldout_errors[i], exact[i], 0.1 * heldout.energy);
+    }
+  }
 }
 
 TEST_F(Ridge, failed_factorisation_raises_lambda_and_says_how_often) {

@@ -6,13 +6,16 @@ sentencepiece (tokenizer.model). TEXT is a .txt file, or a .jsonl file with {"te
 by an empty line. No token is put around the text. FILE (default: TEXT with .tokens.u16 or .tokens.u32 for its ending)
 holds the ids, little-endian, 16 bits each where the vocabulary fits, else 32: pass it to cce as text.
 """
+import sys
+
+del sys.path[0]  # this folder: there this file would stand in for Python's own module tokenize
+
 import argparse
 import array
 import importlib
 import json
 import os
 import pathlib
-import sys
 
 
 def stop(message, remedy):

@@ -13,7 +13,8 @@
 namespace cce {
 namespace {
 
-constexpr IntegerRange id_range = {0, 0x7FFFFFFE};
+// Tables are indexed by id; the largest published vocabularies have 2^18 tokens.
+constexpr IntegerRange id_range = {0, (1 << 24) - 1};
 
 [[noreturn]] void refuse_unsupported(const JsonReader& node, const std::string& expected) {
   node.refuse(ErrorCode::unsupported, expected,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedRow{"unknown_token_missing", "/model/unk_token", "\"<unk>\"", malformed, "<unk>"},
         RefusedRow{"vocabulary_list", "/model/vocab", "[\"a\"]", wrong_type, "model.vocab"},
         RefusedRow{"id_negative", "/model/vocab/a", "-1", ErrorCode::out_of_range, "model.vocab.a"},
+        RefusedRow{"id_huge", "/model/vocab/a", "2000000000", ErrorCode::out_of_range, "model.vocab.a"},
         RefusedRow{"id_text", "/model/vocab/a", "\"0\"", wrong_type, "model.vocab.a"},
         RefusedRow{"id_twice", "/model/vocab/b", "0", malformed, "model.vocab.b"},
         RefusedRow{"merge_one_part", "/model/merges/0", "\"ab\"", malformed, "model.merges[0]"},
@@ -113,6 +115,27 @@ TEST(TokenizerFile, refuses_broken_json) {
     EXPECT_THROW(Tokenizer::parse(whole.substr(0, bytes), "tokenizer.json"), Error) << bytes;
   }
   EXPECT_THROW(Tokenizer::parse("[]", "tokenizer.json"), Error);
+}
+
+// Whatever stands in the file, it gives a tokenizer or an Error: no crash and no other exception.
+TEST(TokenizerFile, survives_any_change_of_bytes) {
+  const std::string whole = small_tokenizer().dump();
+  const std::string replacements = "\"{}[]:,\\0az-.\x01\xFF";
+  std::mt19937 generator(7);
+  int refused = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::string changed = whole;
+    for (int change = 0; change < 1 + round % 3; ++change) {
+      changed[generator() % changed.size()] = replacements[generator() % replacements.size()];
+    }
+    try {
+      Tokenizer::parse(changed, "tokenizer.json").encode("ab ba<end>");
+    } catch (const Error& error) {
+      EXPECT_FALSE(error.where.empty()) << changed;
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 2000);
 }
 
 TEST(TokenizerFile, says_what_to_do_without_a_tokenizer) {

@@ -21,13 +21,15 @@ struct EliminationOptions {
 ///   3. per step: score_j = ½ ‖w̃_j‖² / X_jj; c = the 4b lowest
 ///   4. P = X_cc, Q = W̃_c W̃_cᵀ; b times: a = argmin ½ Q_aa / P_aa, cost += ½ Q_aa / P_aa, p = P_:a / P_aa,
 ///      Q ← (I − p e_aᵀ) Q (I − p e_aᵀ)ᵀ, P ← P − p P_a:
-///   5. the picked rows of X become rows of its pivoted Cholesky factor U = chol(X_aa)⁻ᵀ X_a: (the Schur
-///   complement
-///      X − UᵀU is never formed: rows are completed when they are picked), W̃ ← W̃ − Uᵀ (chol(X_aa)⁻ᵀ W̃_a)
-/// covariance = C, m × m; weighted_outputs = W̃, m × d; both f64 and only read. E[g gᵀ] of gradients of a
-/// summed loss makes the unit nats per token (nats_per_unit = 1). Work: m³ (inverse) + m³/3 + m² d flops, 8
-/// (m² + m d) bytes. Ties go to the lower index: same input, same order. Errors: shape_mismatch; out_of_range
-/// (block, minimum_width); not_positive_definite.
+///   5. U = chol(X_aa)⁻¹ X_a:, X ← X − Uᵀ U, W̃ ← W̃ − Uᵀ chol(X_aa)⁻¹ W̃_a, a now the b picked features
+/// Steps 5 together are a pivoted Cholesky factorisation of X, done from the left: X − Uᵀ U is formed only
+/// where it is read (its diagonal, the candidates' block, the picked rows), a third of the work and no large
+/// writes.
+///
+/// covariance = C, m × m; weighted_outputs = W̃, m × d; both f64 and only read. Gradients of a loss summed
+/// over tokens in S_g make the unit nats per token (nats_per_unit = 1). Work: m³ (inverse) + m³/3 + 16 b m² +
+/// m² d flops, 8 (m² + m d) bytes. Ties go to the lower index. Errors: shape_mismatch; out_of_range (block,
+/// minimum_width); not_positive_definite.
 EliminationCurve eliminate_columns(Backend& backend, ConstMatrix covariance, ConstMatrix weighted_outputs,
                                    const EliminationOptions& options);
 

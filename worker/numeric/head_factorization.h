@@ -10,10 +10,10 @@ namespace cce {
 /// In × out: head h of the R heads that share the group's values adds o_h W_O,h to the stream, o_h 1 × vo,
 /// W_O,h vo × d. Replacing o_h by o_h Π loses, head by head (cross-head terms left out),
 ///   ½ Σ_h tr(S_g ΔW_hᵀ E[o_hᵀ o_h] ΔW_h),  ΔW_h = (I − Π) W_O,h.
-/// With one second moment G = (1/R) Σ_h E[o_hᵀ o_h] + λ diag for every head, this is ½ tr((I − Π)ᵀ G (I − Π)
-/// M), M = Σ_h W_O,h S_g W_O,hᵀ: G is a mean because each head sees one G, M a sum because the heads' losses
-/// add up, so no factor R is left and the unit is that of S_g (nats per token). Its minimum over rank r is ½
-/// Σ_{i>r} σ_i².
+/// With one second moment for every head, G = (1/R) Σ_h E[o_hᵀ o_h] + λ diag, this is
+///   ½ tr((I − Π)ᵀ G (I − Π) M),  M = Σ_h W_O,h S_g W_O,hᵀ,
+/// whose minimum over Π of rank r is ½ Σ_{i>r} σ_i². G is a mean because each head sees one G, M a sum
+/// because the heads' losses add up: no factor R is left, and the unit is that of S_g (nats per token).
 struct HeadSpectrum {
   OwnedMatrix lower;                  ///< L, G = L Lᵀ, vo × vo
   OwnedMatrix directions;             ///< U as columns, Lᵀ M L = U Σ² Uᵀ, vo × vo

@@ -24,9 +24,10 @@ struct RidgeSolution {
 ///   W = argmin Σ_t ω_t ‖f_t W − y_t‖² + ‖Λ^½ (W − W_0)‖²,  Λ = λ diag(Fᵀ Ω F)
 ///   1. A = Fᵀ Ω F + Λ   2. B = Fᵀ Ω Y + Λ W_0   3. solve A W = B by Cholesky
 /// gram n × n, cross n × d, prior = W_0 n × d, all f64, only read. ridge_lambda > 0, no unit. A feature that
-/// is always zero keeps its prior (its Λ is 10⁻¹² of the largest). Returns W, n × d. Work: n³/3 + 2 n² d
-/// flops. Errors: shape_mismatch; out_of_range (ridge_lambda); not_positive_definite (found: pivot; remedy:
-/// ten times ridge_lambda).
+/// is always zero keeps its prior (its Λ is λ 10⁻¹² of the largest diagonal). Returns W, n × d.
+/// Work: n³/3 + 2 n² d flops.
+/// Errors: shape_mismatch; out_of_range (ridge_lambda); not_positive_definite (found: pivot; remedy: ten
+/// times ridge_lambda).
 OwnedMatrix solve_ridge(Backend& backend, ConstMatrix gram, ConstMatrix cross, ConstMatrix prior,
                         double ridge_lambda);
 

@@ -15,7 +15,7 @@ namespace cce {
 /// at matrix-product speed, where a full tridiagonalisation is bound by memory.
 /// Errors: shape_mismatch, out_of_range, not_converged.
 std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, std::int64_t count,
-                                        int iterations = 2);
+                                        int iterations = 3);
 
 /// All eigenvalues, descending; what threshold mode needs.
 std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix);

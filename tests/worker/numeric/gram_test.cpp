@@ -48,6 +48,17 @@ TEST_F(Gram, sums_micro_batches_exactly) {
       ::testing::ElementsAreArray(expected_sum));
 }
 
+TEST_F(Gram, bf16_features_give_the_same_sums) {
+  const OwnedMatrix features = integers(33, 6, 4);
+  OwnedMatrix narrow = backend_->matrix(DType::bf16, 33, 6);
+  backend_->convert(features.view(), narrow.view());  // small integers: exact
+  GramAccumulator wide_sums(*backend_, 6), narrow_sums(*backend_, 6);
+  wide_sums.add(features.view());
+  narrow_sums.add(narrow.view());
+  EXPECT_EQ(norm(difference(wide_sums.gram(), narrow_sums.gram()).view()), 0.0);
+  EXPECT_EQ(norm(difference(wide_sums.feature_sum(), narrow_sums.feature_sum()).view()), 0.0);
+}
+
 TEST_F(Gram, scaled_rows_weigh_tokens) {
   const OwnedMatrix features = integers(5, 3, 1);
   OwnedMatrix scale = backend_->matrix(DType::f32, 1, 5);

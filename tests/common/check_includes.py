@@ -30,9 +30,9 @@ OWNERS = [
     (r"mpi\.h", ["worker/comm/mpi"]),
     (r"pcre2|unicode/", ["worker/model/tokenizer"]),
     (r"openssl/", ["common/digest"]),
-    (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/"]),
+    (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/", "worker/probe"]),
     (r"yaml-cpp/", ["coordinator/recipe"]),
-    (r"CLI/", ["coordinator/"]),
+    (r"CLI/", ["coordinator/", "worker/main"]),
     (r"boost/", ["coordinator/http"]),
     (r"sqlite3\.h", ["coordinator/job_store"]),
 ]

@@ -7,11 +7,28 @@
 namespace cce {
 namespace {
 
-/// The gradient at the stream in the compute dtype of the products that follow.
-ConstMatrix in_compute_dtype(Backend& backend, ConstMatrix gradient, Matrix scratch) {
-  if (gradient.dtype == scratch.dtype) return gradient;
-  backend.convert(gradient, scratch);
-  return scratch;
+float value_of(float stored) {
+  return stored;
+}
+float value_of(BFloat16 stored) {
+  return to_float(stored);
+}
+
+template <typename T>
+void add_pair_products(const LayerShape& shape, ConstMatrix q, ConstMatrix d_q, float* products) {
+  const std::int64_t pairs = shape.qk_dim / 2;
+  for (std::int64_t token = 0; token < q.rows; ++token) {
+    for (std::int64_t head = 0; head < shape.query_heads(); ++head) {
+      const std::int64_t offset = token * q.cols + head * shape.qk_dim;
+      const T* q_head = q.as<T>() + offset;
+      const T* d_q_head = d_q.as<T>() + offset;
+      float* group = products + (token * shape.kv_groups + head / shape.queries_per_group) * pairs;
+      for (std::int64_t j = 0; j < pairs; ++j) {
+        group[j] += value_of(q_head[j]) * value_of(d_q_head[j]) +
+                    value_of(q_head[j + pairs]) * value_of(d_q_head[j + pairs]);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -31,27 +48,18 @@ void BlockRunner::sum_pair_products(const LayerShape& shape, ConstMatrix q, Cons
                 .expected = std::to_string(tokens) + " × " + std::to_string(columns) + " in f32",
                 .remedy = {}};
   }
-  const auto to_host = [&](ConstMatrix source, std::vector<float>& host) {
-    host.resize(static_cast<std::size_t>(tokens * width));
-    const Matrix as_float = scratch_->view(Scratch::d_normalised, DType::f32, tokens, width);
-    backend_.convert(source, as_float);
-    backend_.download(as_float, Matrix{host.data(), DType::f32, tokens, width, width});
+  const auto to_host = [&](ConstMatrix source, std::vector<std::byte>& host) {
+    host.resize(static_cast<std::size_t>(tokens * width) * size_in_bytes(source.dtype));
+    const Matrix copy{host.data(), source.dtype, tokens, width, width};
+    backend_.download(source, copy);
+    return ConstMatrix(copy);
   };
-  to_host(q, scratch_->host_q);
-  to_host(d_q, scratch_->host_d_q);
+  const ConstMatrix host_q = to_host(q, scratch_->host_q), host_d_q = to_host(d_q, scratch_->host_d_q);
   scratch_->host_products.assign(static_cast<std::size_t>(tokens * columns), 0.0f);
-  for (std::int64_t token = 0; token < tokens; ++token) {
-    const float* q_row = scratch_->host_q.data() + token * width;
-    const float* d_q_row = scratch_->host_d_q.data() + token * width;
-    float* products = scratch_->host_products.data() + token * columns;
-    for (std::int64_t head = 0; head < shape.query_heads(); ++head) {
-      float* group_products = products + head / shape.queries_per_group * pairs;
-      const float* q_head = q_row + head * shape.qk_dim;
-      const float* d_q_head = d_q_row + head * shape.qk_dim;
-      for (std::int64_t pair = 0; pair < pairs; ++pair) {
-        group_products[pair] += q_head[pair] * d_q_head[pair] + q_head[pair + pairs] * d_q_head[pair + pairs];
-      }
-    }
+  if (q.dtype == DType::bf16) {
+    add_pair_products<BFloat16>(shape, host_q, host_d_q, scratch_->host_products.data());
+  } else {
+    add_pair_products<float>(shape, host_q, host_d_q, scratch_->host_products.data());
   }
   backend_.upload(ConstMatrix{scratch_->host_products.data(), DType::f32, tokens, columns, columns},
                   pair_products);
@@ -77,8 +85,7 @@ void BlockRunner::attention_backward(const LayerWeights& weights, TokenBatch bat
   backend_.attention_forward(shape, heads.q, heads.k, heads.v, features, log_sum_exp);
 
   // 2. dO = g Wₒ; dq, dk, dv side by side as q, k, v are.
-  const ConstMatrix g =
-      in_compute_dtype(backend_, d_stream, scratch_->view(Scratch::d_stream_compute, dtype, tokens, hidden));
+  const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, weights.o.cols);
   backend_.multiply(g, Transpose::no, weights.o, Transpose::no, d_features);
   const std::int64_t q_width = heads.q.cols, k_width = heads.k.cols, v_width = heads.v.cols;
@@ -116,8 +123,7 @@ void BlockRunner::ffn_backward(const LayerWeights& weights, ConstMatrix stream, 
   const std::int64_t tokens = stream.rows, width = weights.gate.rows;
 
   // 2. dZ = g W_down; dgate and dup side by side as gate and up are.
-  const ConstMatrix g = in_compute_dtype(
-      backend_, d_stream, scratch_->view(Scratch::d_stream_compute, dtype, tokens, stream.cols));
+  const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, width);
   backend_.multiply(g, Transpose::no, weights.down, Transpose::no, d_features);
   const Matrix d_all = scratch_->view(Scratch::d_units, dtype, tokens, 2 * width);

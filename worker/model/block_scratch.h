@@ -24,7 +24,7 @@ struct BlockRunner::Scratch {
     slot_count
   };
 
-  Scratch(Backend& backend, const ModelConfig& config) : backend_(backend), rope(backend, config) {}
+  Scratch(Backend& backend, const ModelConfig& config) : rope(backend, config), backend_(backend) {}
 
   /// An uninitialised rows × cols view of `slot`; earlier views of that slot are void.
   Matrix view(Slot slot, DType dtype, std::int64_t rows, std::int64_t cols) {
@@ -38,13 +38,21 @@ struct BlockRunner::Scratch {
     return {buffer.data(), dtype, rows, cols, cols};
   }
 
+  /// The gradient at the stream as products of another dtype take it.
+  ConstMatrix in_dtype(ConstMatrix gradient, DType dtype) {
+    if (gradient.dtype == dtype) return gradient;
+    const Matrix converted = view(d_stream_compute, dtype, gradient.rows, gradient.cols);
+    backend_.convert(gradient, converted);
+    return converted;
+  }
+
+  RopeTables rope;
+  std::vector<std::byte> host_q, host_d_q;  ///< of sum_pair_products, as host_products
+  std::vector<float> host_products;
+
  private:
   Backend& backend_;
   std::array<Buffer, slot_count> buffers_;
-
- public:
-  RopeTables rope;
-  std::vector<float> host_q, host_d_q, host_products;  ///< of sum_pair_products
 };
 
 /// One view over matrices that lie back to back in memory, row after row; empty where they do not. Lets one

@@ -73,6 +73,7 @@ struct ResourceSettings {
   std::int64_t ranks = 2;
   std::optional<std::int64_t> threads;  ///< absent: cores / ranks
   std::string device = "auto";
+  std::string precision = "auto";            ///< of matrix products: bf16, f32, or bf16 where the CPU has it
   std::optional<std::int64_t> memory_bytes;  ///< per rank; absent: what the machine has
   std::int64_t nodes = 1;
   std::int64_t gpus_per_rank = 1;

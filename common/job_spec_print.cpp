@@ -36,6 +36,7 @@ OrderedJson resources_section(const ResourceSettings& resources) {
   return {{"ranks", resources.ranks},
           {"threads", value_or(resources.threads, "auto")},
           {"device", resources.device},
+          {"precision", resources.precision},
           {"memory", value_or(resources.memory_bytes, "auto")},
           {"nodes", resources.nodes},
           {"gpus_per_rank", resources.gpus_per_rank},

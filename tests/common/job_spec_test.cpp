@@ -28,7 +28,7 @@ Json full_recipe() {
     "finetune": {"max_tokens": 0, "learning_rate": 2e-4},
     "evaluate": {"text": [{"path": "wiki.txt", "windows": "-48:"}], "tasks": ["piqa.jsonl"], "samples": 0},
     "guard": {"mode": "stop", "perplexity_increase": 0.3, "attention_variance_ratio": 0.4, "position_drift": 0.2},
-    "resources": {"ranks": 4, "threads": 2, "device": "cpu", "memory": "2GiB", "nodes": 2, "gpus_per_rank": 0,
+    "resources": {"ranks": 4, "threads": 2, "device": "cpu", "precision": "f32", "memory": "2GiB", "nodes": 2, "gpus_per_rank": 0,
                   "partition": "short", "account": null, "time_limit": "30m"},
     "stages": ["encode", "calibrate"]})",
                     "recipe");
@@ -66,6 +66,7 @@ TEST(JobSpecTest, reads_every_key) {
   EXPECT_EQ(spec.evaluate.text[0].last, std::nullopt);
   EXPECT_EQ(spec.guard.mode, GuardMode::stop);
   EXPECT_EQ(spec.resources.memory_bytes, 1LL << 31);
+  EXPECT_EQ(spec.resources.precision, "f32");
   EXPECT_EQ(spec.resources.partition, "short");
   EXPECT_EQ(spec.resources.account, std::nullopt);
   EXPECT_EQ(spec.stages, (std::vector<Stage>{Stage::calibrate, Stage::encode}));
@@ -142,6 +143,7 @@ TEST(JobSpecTest, recipes_that_are_refused) {
       {"memory", "/resources/memory", "much", ErrorCode::wrong_type, "resources.memory"},
       {"time", "/resources/time_limit", "soon", ErrorCode::wrong_type, "resources.time_limit"},
       {"device", "/resources/device", "gpu", ErrorCode::out_of_range, "auto, cpu, cuda"},
+      {"precision", "/resources/precision", "fp32", ErrorCode::out_of_range, "Did you mean 'f32'?"},
       {"section_type", "/guard", 3, ErrorCode::wrong_type, "guard"},
       {"stage", "/stages/0", "enocde", ErrorCode::out_of_range, "Did you mean 'encode'?"},
       {"lambda", "/encode/ridge_lambda", 0, ErrorCode::out_of_range, "encode.ridge_lambda"},

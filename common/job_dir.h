@@ -25,9 +25,11 @@ class JobLock {
 
 /// The job directory of design section 1: the only thing that the coordinator and the workers share.
 ///   spec.json partition.json events.jsonl lock attempt control/cancel state/NAME/ result/ logs/rank-N.log
-/// Every file is whole or absent; state/NAME and result/ are published by renaming a finished folder.
-/// Holds paths only: cheap to copy, and several processes may have one. `files` must outlive it.
-/// Errors of every call, besides those named: disk_full, io_failure, with the path.
+/// `lock` is held by the attempt at work, `attempt` names the latest one: beside the lock, since writing it
+/// atomically replaces the file, and a lock goes with the file it was taken on. Every file is whole or
+/// absent; state/NAME and result/ are published by renaming a finished folder. Holds paths only: cheap to
+/// copy, and several processes may have one. `files` must outlive it. Errors of every call, besides those
+/// named: disk_full, io_failure, with the path.
 class JobDir {
  public:
   using Path = FileSystem::Path;

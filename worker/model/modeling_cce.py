@@ -1,6 +1,6 @@
 """A Llama-family decoder whose layers differ: each has its own FFN width, value and query/key widths, rotary pairs and
 biases, and may lack its attention or its FFN. config.json's "cce" section lists them. Read by transformers through
-trust_remote_code; needs torch and transformers (4.45 or later) only.
+trust_remote_code; needs torch and transformers (4.46 or later) only.
 
 Tensor names are those of LlamaForCausalLM. Rotary angles are those of the original head: a layer that kept some of its
 pairs turns each by its original frequency, and scores are still divided by the square root of the original width.

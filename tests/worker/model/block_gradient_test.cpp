@@ -179,5 +179,28 @@ TEST(BlockRunnerErrors, a_layer_without_attention_has_no_attention_features) {
   EXPECT_THROW(blocks.attention_features(view_host_layer(layer, hidden_size), batch, {}, {}), Error);
 }
 
+TEST(AttentionVariance, is_zero_where_every_key_counts_the_same_and_counts_late_queries_only) {
+  constexpr std::int64_t length = 70;
+  const std::unique_ptr<Backend> backend = make_cpu_backend(1);
+  const LayerShape shape = attention_shape_of(2, 2, 4, 4);
+  BlockRunner blocks(*backend, tiny_config(shape, hidden_size, 4));
+  HostLayer layer = random_layer(shape, hidden_size, 1);
+  const OwnedMatrix stream = uploaded(*backend, random_matrix(length, hidden_size, 2));
+  OwnedMatrix features = backend->matrix(DType::f32, length, layer.o.cols);
+  const auto variance_of = [&](std::int64_t tokens) {
+    OwnedMatrix variance = backend->zeros(DType::f64, 1, 4);
+    blocks.attention_features(view_host_layer(layer, hidden_size), {1, tokens},
+                              stream.view().rows_from(0, tokens), features.view().rows_from(0, tokens),
+                              variance.view());
+    double sum = 0.0;
+    for (int head = 0; head < 4; ++head) sum += variance.as<double>()[head];
+    return sum;
+  };
+  EXPECT_GT(variance_of(length), 1e-3);
+  EXPECT_EQ(variance_of(first_variance_query), 0.0);
+  std::fill(layer.q.values.begin(), layer.q.values.end(), 0.0f);
+  EXPECT_NEAR(variance_of(length), 0.0, 1e-8);
+}
+
 }  // namespace
 }  // namespace cce

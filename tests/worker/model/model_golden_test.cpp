@@ -12,6 +12,7 @@ namespace {
 constexpr double logits_bound = 1e-4;  // relative, as the project promises
 constexpr double stream_bound = 1e-5;
 constexpr double gradient_bound = 5e-5;
+constexpr double bf16_bound = 0.05;
 
 class FamilyGolden : public ::testing::TestWithParam<const char*> {
  protected:
@@ -30,6 +31,36 @@ class FamilyGolden : public ::testing::TestWithParam<const char*> {
   void expect_near(ConstMatrix found, const std::string& tensor, double bound) {
     EXPECT_LE(relative_difference(downloaded(*backend_, found).values, golden_.matrix(tensor).values), bound)
         << tensor;
+  }
+
+  /// The reverse sweep from the golden's last gradient, each sub-block given the golden's stream before it.
+  void expect_gradients(const LayerProvider& layers, DType dtype, double bound) {
+    BlockRunner blocks(*backend_, config());
+    const std::int64_t tokens = golden_.batch().tokens();
+    const auto count = static_cast<std::int64_t>(config().layers.size());
+    OwnedMatrix gradient = uploaded(*backend_, golden_.matrix("d_stream." + std::to_string(count)));
+    for (std::int64_t k = count - 1; k >= 0; --k) {
+      const LayerWeights weights = view_packed_layer(config().layers[static_cast<std::size_t>(k)],
+                                                     config().hidden_size, dtype, layers(k));
+      const std::string number = std::to_string(k);
+      if (weights.shape.has_ffn) {
+        const bool has_middle = golden_.has("middle." + number);
+        const OwnedMatrix before =
+            uploaded(*backend_, golden_.matrix((has_middle ? "middle." : "stream.") + number));
+        OwnedMatrix features = backend_->matrix(dtype, tokens, weights.down.cols);
+        blocks.ffn_backward(weights, before.view(), features.view(), gradient.view());
+        if (has_middle) expect_near(gradient.view(), "d_middle." + number, bound);
+      }
+      if (weights.shape.has_attention) {
+        const OwnedMatrix before = uploaded(*backend_, golden_.matrix("stream." + number));
+        OwnedMatrix features = backend_->matrix(dtype, tokens, weights.o.cols);
+        OwnedMatrix pairs = backend_->matrix(DType::f32, tokens, weights.k.rows / 2);
+        blocks.attention_backward(weights, golden_.batch(), before.view(), features.view(), gradient.view(),
+                                  pairs.view());
+        expect_near(pairs.view(), "pairs." + number, bound);
+      }
+      expect_near(gradient.view(), "d_stream." + number, bound);
+    }
   }
 
   std::unique_ptr<Backend> backend_;
@@ -78,31 +109,11 @@ TEST_P(FamilyGolden, stream_agrees_at_every_sub_block) {
 }
 
 TEST_P(FamilyGolden, gradients_agree_with_autograd_at_every_sub_block) {
-  BlockRunner blocks(*backend_, config());
-  const TokenBatch batch = golden_.batch();
-  const auto count = static_cast<std::int64_t>(config().layers.size());
-  OwnedMatrix gradient = uploaded(*backend_, golden_.matrix("d_stream." + std::to_string(count)));
-  for (std::int64_t k = count - 1; k >= 0; --k) {
-    const LayerWeights weights = layer(k);
-    const std::string number = std::to_string(k);
-    const OwnedMatrix before = uploaded(*backend_, golden_.matrix("stream." + number));
-    if (weights.shape.has_ffn) {
-      const OwnedMatrix middle = uploaded(
-          *backend_, golden_.matrix((golden_.has("middle." + number) ? "middle." : "stream.") + number));
-      OwnedMatrix features = backend_->matrix(DType::f32, batch.tokens(), weights.down.cols);
-      blocks.ffn_backward(weights, middle.view(), features.view(), gradient.view());
-      if (golden_.has("d_middle." + number))
-        expect_near(gradient.view(), "d_middle." + number, gradient_bound);
-    }
-    if (weights.shape.has_attention) {
-      OwnedMatrix features = backend_->matrix(DType::f32, batch.tokens(), weights.o.cols);
-      OwnedMatrix pairs = backend_->matrix(DType::f32, batch.tokens(), weights.k.rows / 2);
-      blocks.attention_backward(weights, batch, before.view(), features.view(), gradient.view(),
-                                pairs.view());
-      expect_near(pairs.view(), "pairs." + number, gradient_bound);
-    }
-    expect_near(gradient.view(), "d_stream." + number, gradient_bound);
-  }
+  expect_gradients(layers_, DType::f32, gradient_bound);
+}
+
+TEST_P(FamilyGolden, gradients_in_bf16_stay_within_its_rounding) {
+  expect_gradients(checkpoint_layers(checkpoint_, DType::bf16), DType::bf16, bf16_bound);
 }
 
 TEST_P(FamilyGolden, final_gradient_agrees_through_the_output_layer) {
@@ -125,7 +136,7 @@ TEST_P(FamilyGolden, bf16_stays_within_its_rounding) {
   const EndWeights ends = checkpoint_.end_weights(*backend_, DType::bf16);
   ModelRunner runner(*backend_, config(), ends, checkpoint_layers(checkpoint_, DType::bf16), DType::bf16);
   const OwnedMatrix logits = runner.logits(golden_.tokens(), golden_.batch());
-  expect_near(logits.view(), "logits", 0.05);
+  expect_near(logits.view(), "logits", bf16_bound);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyGolden,

@@ -46,24 +46,34 @@ OwnedMatrix sum_of(Backend& backend, ConstMatrix a, ConstMatrix b) {
   return result;
 }
 
-/// matrix Φ: at most `selection_outputs` mixtures of the columns, the same for every call.
-OwnedMatrix mix_outputs(Backend& backend, ConstMatrix matrix) {
-  if (matrix.cols <= selection_outputs) {
-    return copy_f64(backend, matrix);
+/// Φ, outputs × `selection_outputs`, the same for every call; empty where the outputs are few enough as they
+/// are.
+OwnedMatrix output_mixing(Backend& backend, std::int64_t outputs) {
+  if (outputs <= selection_outputs) {
+    return {};
   }
-  OwnedMatrix mixing = backend.matrix(DType::f64, matrix.cols, selection_outputs);
+  OwnedMatrix mixing = backend.matrix(DType::f64, outputs, selection_outputs);
   fill_normal(CounterRandom(0, selection_stream), 1.0 / std::sqrt(static_cast<double>(selection_outputs)),
               mixing.view());
-  OwnedMatrix mixed = backend.matrix(DType::f64, matrix.rows, selection_outputs);
-  backend.multiply(matrix, Transpose::no, mixing.view(), Transpose::no, mixed.view());
+  return mixing;
+}
+
+/// matrix Φ.
+OwnedMatrix mix_outputs(Backend& backend, ConstMatrix matrix, ConstMatrix mixing) {
+  if (mixing.empty()) {
+    return copy_f64(backend, matrix);
+  }
+  OwnedMatrix mixed = backend.matrix(DType::f64, matrix.rows, mixing.cols);
+  backend.multiply(matrix, Transpose::no, mixing, Transpose::no, mixed.view());
   return mixed;
 }
 
 std::vector<double> heldout_errors(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,
                                    ConstMatrix prior, std::span<const double> candidates) {
-  const OwnedMatrix training_cross = mix_outputs(backend, training.cross);
-  const OwnedMatrix heldout_cross = mix_outputs(backend, heldout.cross);
-  const OwnedMatrix mixed_prior = mix_outputs(backend, prior);
+  const OwnedMatrix mixing = output_mixing(backend, training.cross.cols);
+  const OwnedMatrix training_cross = mix_outputs(backend, training.cross, mixing.view());
+  const OwnedMatrix heldout_cross = mix_outputs(backend, heldout.cross, mixing.view());
+  const OwnedMatrix mixed_prior = mix_outputs(backend, prior, mixing.view());
   const RidgeSums mixed_heldout{heldout.gram, heldout_cross.view(), heldout.target_energy};
   std::vector<double> errors;
   for (const double candidate : candidates) {

@@ -8,12 +8,10 @@ namespace cce {
 
 /// The config.json of an exported checkpoint: the original's keys in their order, with what changed
 /// rewritten.
-///   uniform, dense  sizes, biases and layer count of the class the original has; head_dim is always spelt
-///   out. Layers
-///                   that lost both blocks are left out (dense: none may be), see drop_empty_layers.
-///   custom          architecture CceLlamaForCausalLM, auto_map to modeling_cce, and the "cce" section; sizes
-///   stay those
-///                   of the dense model.
+///   uniform, dense  sizes, biases and layer count of the class the original has, head_dim always spelt out;
+///                   layers that lost both blocks are left out (dense: none may be), see drop_empty_layers
+///   custom          architecture CceLlamaForCausalLM, auto_map to modeling_cce, and the "cce" section;
+///                   sizes stay those of the dense model
 /// dtype: bf16, f16 or f32, written in the original's spelling (torch_dtype or dtype). Reading the text back
 /// with parse_model_config gives `config` again (without its empty layers, for uniform). Errors:
 /// impossible_combination where the format cannot carry the shapes; unsupported for deci.

@@ -104,6 +104,7 @@ inline constexpr GramRow gram_rows[] = {{"one_token", 1, 5, DType::f32, 2e-6},
                                         {"bf16_aligned", 64, 64, DType::bf16, 2e-6},
                                         {"bf16_many_tokens", 1500, 33, DType::bf16, 2e-6},
                                         {"bf16_many_blocks", 67, 1100, DType::bf16, 2e-6},
+                                        {"bf16_sum_in_parts", 3200, 37, DType::bf16, 2e-6},
                                         {"f64", 70, 45, DType::f64, 1e-14},
                                         {"no_tokens", 0, 6, DType::bf16, 0}};
 

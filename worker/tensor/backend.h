@@ -43,6 +43,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view device() const = 0;
+  /// Whether bf16 products are instructions of this device rather than an emulation slower than f32.
+  virtual bool has_fast_bf16() const = 0;
 
   // ---- memory ----------------------------------------------------------------------------------------------
   /// 64-byte aligned, uninitialised. Errors: does_not_fit.

@@ -36,7 +36,7 @@ void CpuBackend::for_each_attention_job(
   const std::int64_t job_elements = shape.query_length * shape.key_length * shape.queries_per_group;
   const std::size_t aligned = (scratch_bytes + 4095) / 4096 * 4096;
   std::byte* memory =
-      scratch(aligned * static_cast<std::size_t>(std::clamp<std::int64_t>(jobs, 1, threads_)));
+      grow(scratch_, aligned * static_cast<std::size_t>(std::clamp<std::int64_t>(jobs, 1, threads_)));
   in_parallel(jobs, job_elements, [&](std::int64_t first, std::int64_t last, int thread) {
     for (std::int64_t job = first; job < last; ++job) {
       work(job / shape.kv_groups, job % shape.kv_groups, memory + aligned * static_cast<std::size_t>(thread));

@@ -10,6 +10,10 @@ namespace cce {
 CpuBackend::CpuBackend(int threads, const CpuKernels& kernels)
     : threads_(threads), kernels_(kernels), gemm_(std::make_unique<CpuGemm>(threads)) {}
 
+bool CpuBackend::has_fast_bf16() const {
+  return std::string_view(kernels_.instruction_set).ends_with("bf16");
+}
+
 CpuBackend::~CpuBackend() = default;
 
 void CpuBackend::in_parallel(std::int64_t count, std::int64_t item_elements, const RangeBody& body) {

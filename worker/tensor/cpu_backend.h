@@ -17,6 +17,7 @@ class CpuBackend final : public Backend {
   ~CpuBackend() override;
 
   std::string_view device() const override { return "cpu"; }
+  bool has_fast_bf16() const override;
 
   Buffer allocate(std::size_t bytes) override;
   void upload(ConstMatrix host, Matrix device) override;
@@ -76,8 +77,14 @@ class CpuBackend final : public Backend {
   void for_each_attention_job(
       const AttentionShape& shape, std::size_t scratch_bytes,
       const std::function<void(std::int64_t sequence, std::int64_t group, std::byte* scratch)>& work);
-  /// Memory that lives as long as the backend and grows to the largest request.
-  std::byte* scratch(std::size_t bytes);
+  /// The memory of a scratch buffer, which lives as long as the backend and grows to the largest request.
+  std::byte* grow(Buffer& buffer, std::size_t bytes);
+  /// Whether bf16 products with so many rows go through the tile kernels rather than oneDNN.
+  bool has_tile_products(std::int64_t rows) const;
+  /// A product of bf16 matrices by the tile kernels; upper_only leaves C's blocks below the diagonal as they
+  /// are.
+  void multiply_in_tiles(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b, Matrix c,
+                         float alpha, float beta, bool upper_only);
   /// logits ← hidden headᵀ, f32.
   void compute_logits(ConstMatrix hidden, ConstMatrix head, Matrix logits);
   void use_threads_in_blas() const;
@@ -85,7 +92,8 @@ class CpuBackend final : public Backend {
   int threads_;
   const CpuKernels& kernels_;
   std::unique_ptr<CpuGemm> gemm_;
-  Buffer scratch_;
+  Buffer scratch_;          ///< of attention and the output layer
+  Buffer product_scratch_;  ///< of products, which the output layer calls
 };
 
 }  // namespace cce

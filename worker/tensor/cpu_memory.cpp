@@ -39,12 +39,12 @@ Buffer CpuBackend::allocate(std::size_t bytes) {
   return {data, bytes, std::shared_ptr<void>(data, [](void* memory) { std::free(memory); })};
 }
 
-std::byte* CpuBackend::scratch(std::size_t bytes) {
-  if (scratch_.bytes() < bytes) {
-    scratch_ = {};
-    scratch_ = allocate(bytes);
+std::byte* CpuBackend::grow(Buffer& buffer, std::size_t bytes) {
+  if (buffer.bytes() < bytes) {
+    buffer = {};
+    buffer = allocate(bytes);
   }
-  return static_cast<std::byte*>(scratch_.data());
+  return static_cast<std::byte*>(buffer.data());
 }
 
 void CpuBackend::upload(ConstMatrix host, Matrix device) {

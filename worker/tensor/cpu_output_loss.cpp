@@ -24,7 +24,7 @@ void CpuBackend::output_losses(ConstMatrix hidden, ConstMatrix head, std::span<c
                                Matrix losses) {
   check_output("output_losses", hidden, head, labels, losses);
   const std::int64_t vocabulary = head.rows;
-  auto* memory = scratch(logits_bytes(hidden.rows, vocabulary));
+  auto* memory = grow(scratch_, logits_bytes(hidden.rows, vocabulary));
   for (std::int64_t first = 0; first < hidden.rows; first += chunk_tokens) {
     const std::int64_t count = std::min(chunk_tokens, hidden.rows - first);
     const Matrix logits{memory, DType::f32, count, vocabulary, vocabulary};
@@ -50,7 +50,7 @@ void CpuBackend::output_gradient(ConstMatrix hidden, ConstMatrix head, std::span
   }
   const std::int64_t vocabulary = head.rows;
   const std::size_t bytes = logits_bytes(hidden.rows, vocabulary);
-  std::byte* memory = scratch(2 * bytes);
+  std::byte* memory = grow(scratch_, 2 * bytes);
   for (std::int64_t first = 0; first < hidden.rows; first += chunk_tokens) {
     const std::int64_t count = std::min(chunk_tokens, hidden.rows - first);
     const Matrix logits{memory, DType::f32, count, vocabulary, vocabulary};

@@ -66,6 +66,11 @@ void CpuBackend::multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, T
     scale_matrix(kernels_, c, beta);
     return;
   }
+  if (a.dtype == DType::bf16 && has_tile_products(c.rows)) {
+    multiply_in_tiles(a, transpose_a, b, transpose_b, c, static_cast<float>(alpha), static_cast<float>(beta),
+                      false);
+    return;
+  }
   if (a.dtype != DType::f64) {
     gemm_->multiply(a, transpose_a, b, transpose_b, c, static_cast<float>(alpha), static_cast<float>(beta));
     return;
@@ -87,6 +92,11 @@ void CpuBackend::gram(ConstMatrix features, Matrix gram) {
                 features.as<double>(), blas_size(features.stride), 1.0, gram.as<double>(),
                 blas_size(gram.stride));
     mirror_upper<double>(gram);
+    return;
+  }
+  if (features.dtype == DType::bf16 && has_tile_products(features.cols)) {
+    multiply_in_tiles(features, Transpose::yes, features, Transpose::no, gram, 1.0f, 1.0f, true);
+    mirror_upper<float>(gram);
     return;
   }
   // Block columns of the upper triangle, then the mirror image.

@@ -1,5 +1,7 @@
 #pragma once
+#include "worker/tensor/kernels/rows.h"
 #include "worker/tensor/kernels/tiles.h"
+#include "worker/tensor/kernels/transpose.h"
 
 /// Copies of parts of activations in the layouts that multiply_tiles reads, filled up with zeros.
 namespace cce {
@@ -34,9 +36,7 @@ inline void pack_rows(const Source<T>& source, E* target, std::int64_t target_st
   for (std::int64_t i = 0; i < padded(source.rows); ++i) {
     E* row = target + i * target_stride;
     const std::int64_t filled = i < source.rows ? source.cols : 0;
-    for (std::int64_t j = 0; j < filled; ++j) {
-      row[j] = element<E>(source.data[i * source.stride + j]);
-    }
+    convert_elements(source.data + (filled > 0 ? i * source.stride : 0), row, filled);
     clear(row + filled, cols - filled);
   }
 }
@@ -44,6 +44,18 @@ inline void pack_rows(const Source<T>& source, E* target, std::int64_t target_st
 /// target[j][i] = source[i][j]: row-major, padded(cols) × padded(rows).
 template <typename E, typename T>
 inline void pack_columns(const Source<T>& source, E* target, std::int64_t target_stride) {
+  if constexpr (sizeof(E) == sizeof(BFloat16)) {
+    alignas(64) BFloat16 panel[lanes * 2 * lanes];
+    for (std::int64_t j = 0; j < padded(source.cols); j += lanes) {
+      const std::int64_t cols = most(0, least(lanes, source.cols - j));
+      for (std::int64_t i = 0; i < padded(source.rows); i += 2 * lanes) {
+        pack_panel(source.data + i * source.stride + (cols > 0 ? j : 0), source.stride, cols, source.rows - i,
+                   2 * lanes, panel);
+        rows_from_panel(panel, 2 * lanes, target + j * target_stride + i, target_stride);
+      }
+    }
+    return;
+  }
   const std::int64_t rows = padded(source.rows);
   for (std::int64_t j = 0; j < padded(source.cols); ++j) {
     clear(target + j * target_stride, rows);
@@ -62,6 +74,14 @@ inline void pack_columns(const Source<T>& source, E* target, std::int64_t target
 template <typename E, typename T>
 inline void pack_panels(const Source<T>& source, E* target) {
   const std::int64_t depth = padded(source.rows);
+  if constexpr (sizeof(E) == sizeof(BFloat16)) {
+    for (std::int64_t j = 0; j < padded(source.cols); j += lanes) {
+      const std::int64_t cols = most(0, least(lanes, source.cols - j));
+      pack_panel(source.data + (cols > 0 ? j : 0), source.stride, cols, source.rows, depth,
+                 target + j * depth);
+    }
+    return;
+  }
   clear(target, depth * padded(source.cols));
   for (std::int64_t i = 0; i < source.rows; ++i) {
     for (std::int64_t j = 0; j < source.cols; ++j) {
@@ -74,6 +94,14 @@ inline void pack_panels(const Source<T>& source, E* target) {
 template <typename E, typename T>
 inline void pack_panels_transposed(const Source<T>& source, E* target) {
   const std::int64_t depth = padded(source.cols);
+  if constexpr (sizeof(E) == sizeof(BFloat16)) {
+    for (std::int64_t i = 0; i < padded(source.rows); i += lanes) {
+      const std::int64_t rows = most(0, least(lanes, source.rows - i));
+      pack_panel_transposed(source.data + (rows > 0 ? i * source.stride : 0), source.stride, rows,
+                            source.cols, target + i * depth);
+    }
+    return;
+  }
   clear(target, depth * padded(source.rows));
   for (std::int64_t i = 0; i < source.rows; ++i) {
     for (std::int64_t j = 0; j < source.cols; ++j) {

@@ -1,8 +1,4 @@
 #pragma once
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
-
 #include "worker/tensor/kernels/half.h"
 #include "worker/tensor/kernels/vector.h"
 
@@ -107,7 +103,10 @@ class TileSession {
   TileSession& operator=(const TileSession&) = delete;
 };
 
-inline void multiply_block(const ProductArguments<BFloat16>& p, std::int64_t row, std::int64_t panel) {
+/// 32 × 32 sums; before each step of 32 depths, per_step(depth) may prefetch what comes later.
+template <typename PerStep>
+inline void multiply_block(const ProductArguments<BFloat16>& p, std::int64_t row, std::int64_t panel,
+                           PerStep per_step) {
   float* c = p.c + row * p.c_stride + panel * lanes;
   float* lower = c + 16 * p.c_stride;
   const auto c_bytes = static_cast<std::size_t>(p.c_stride) * sizeof(float);
@@ -126,6 +125,7 @@ inline void multiply_block(const ProductArguments<BFloat16>& p, std::int64_t row
   const BFloat16* b = p.b + panel * p.panel_stride;
   const auto a_bytes = static_cast<std::size_t>(p.a_stride) * sizeof(BFloat16);
   for (std::int64_t k = 0; k < p.depth; k += 32) {
+    per_step(k);
     _tile_loadd(4, a + k, a_bytes);
     _tile_loadd(5, a + 16 * p.a_stride + k, a_bytes);
     _tile_loadd(6, b + k * lanes, 64);
@@ -145,7 +145,7 @@ inline void multiply_tiles(const ProductArguments<BFloat16>& p) {
   finish_stores(&p);
   for (std::int64_t panel = 0; panel < p.cols / lanes; panel += 2) {
     for (std::int64_t row = 0; row < p.rows; row += 32) {
-      multiply_block(p, row, panel);
+      multiply_block(p, row, panel, [](std::int64_t) {});
     }
   }
 }

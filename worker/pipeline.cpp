@@ -1,0 +1,134 @@
+#include "worker/pipeline.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "worker/stages/calibrate.h"
+#include "worker/stages/checkpoint_layers.h"
+#include "worker/stages/encoded_layers.h"
+#include "worker/stages/evaluate.h"
+#include "worker/stages/export_result.h"
+#include "worker/stages/make_plan.h"
+#include "worker/stages/prepare_layers.h"
+#include "worker/stages/prepared_job.h"
+#include "worker/stages/report.h"
+
+namespace cce {
+namespace {
+
+bool includes(const JobSpec& spec, Stage stage) {
+  return std::find(spec.stages.begin(), spec.stages.end(), stage) != spec.stages.end();
+}
+
+/// calibrate, analyze and, where asked for, make_plan.
+PreparedJob prepare(StageContext& context, const CalibrationData& data, const std::string& fingerprint) {
+  PreparedJob job;
+  const auto statistics = calibrate(context, data);
+  job.analysis = analyze(context, statistics, data.gradient_tokens());
+  if (includes(context.spec, Stage::make_plan)) {
+    context.reporter.stage_started(Stage::make_plan);
+    job.plan = make_plan(context.spec, context.dense(), job.analysis);
+    job.compressed =
+        with_refit_biases(apply_plan(context.dense(), job.plan), context.spec.export_settings.format);
+    job.layers = prepare_layers(context, statistics, data.gradient_tokens(), job.plan, job.compressed);
+    save_prepared_job(context, job, fingerprint);
+    context.reporter.stage_finished(0.0);
+  }
+  return job;
+}
+
+/// True where it holds on every rank.
+bool agree(StageContext& context, bool holds) {
+  std::array<double, 1> missing{holds ? 0.0 : 1.0};
+  context.communicator.all_reduce_sum(std::span<double>(missing));
+  return missing[0] == 0.0;
+}
+
+[[noreturn]] void refuse_export_without_encode(const StageContext& context) {
+  throw Error{.code = ErrorCode::missing_file,
+              .where = context.job.state_root().string(),
+              .found = "no encoded layers of this model and recipe",
+              .expected = "the state of a finished compression",
+              .remedy = "finish it first: cce resume JOB"};
+}
+
+Evaluation evaluate_models(StageContext& context, const RunResults& results, EncodedLayers* encoded) {
+  const EndWeights ends = context.checkpoint.end_weights(context.backend, context.compute_dtype);
+  CheckpointLayers dense_layers(context.checkpoint, context.compute_dtype);
+  const EvaluatedModel dense{context.dense(), dense_layers, ends};
+  if (encoded == nullptr) {
+    return evaluate(context, dense, nullptr);
+  }
+  const EvaluatedModel compressed{*results.compressed, *encoded, ends};
+  return evaluate(context, dense, &compressed);
+}
+
+void publish(StageContext& context, const RunResults& results, const std::filesystem::path& folder) {
+  if (context.rank() == 0) {
+    if (results.plan) {
+      context.files.write_atomic(folder / "plan.json", to_json(*results.plan));
+    }
+    context.files.write_atomic(
+        folder / "report.json",
+        report_json(context, results, read_events(context.files, context.job.events_path())));
+    context.job.publish_result();
+  }
+  context.communicator.barrier();
+}
+
+/// Everything up to the encoded layers, or the state that an earlier attempt left of it.
+void compress(StageContext& context, const std::string& fingerprint, RunResults& results) {
+  const bool encodes = includes(context.spec, Stage::encode);
+  const CalibrationData data = load_calibration_data(context);
+  std::optional<PreparedJob> job =
+      encodes ? load_prepared_job(context, fingerprint, true) : std::optional<PreparedJob>();
+  if (!agree(context, job.has_value())) {
+    job = prepare(context, data, fingerprint);
+  }
+  results.analysis = std::move(job->analysis);
+  if (!includes(context.spec, Stage::make_plan)) {
+    return;
+  }
+  results.compressed = std::move(job->compressed);
+  if (encodes) {
+    encode(context, {data, *results.compressed, job->layers, fingerprint}, job->plan);
+  }
+  results.plan = std::move(job->plan);
+}
+
+}  // namespace
+
+void run_pipeline(StageContext& context) {
+  const std::string fingerprint = encode_fingerprint(context);
+  RunResults results;
+  if (includes(context.spec, Stage::calibrate)) {
+    compress(context, fingerprint, results);
+  } else if (includes(context.spec, Stage::export_result)) {
+    std::optional<PreparedJob> job = load_prepared_job(context, fingerprint, false);
+    if (!job) {
+      refuse_export_without_encode(context);
+    }
+    results.analysis = std::move(job->analysis);
+    results.plan = std::move(job->plan);
+    results.compressed = std::move(job->compressed);
+  }
+  std::optional<EncodedLayers> encoded;
+  if (includes(context.spec, Stage::encode) || includes(context.spec, Stage::export_result)) {
+    encoded.emplace(context, *results.compressed, fingerprint);
+  }
+  if (includes(context.spec, Stage::evaluate)) {
+    results.evaluation = evaluate_models(context, results, encoded ? &*encoded : nullptr);
+  }
+  const std::filesystem::path folder =
+      context.rank() == 0 ? context.job.begin_result() : std::filesystem::path();
+  if (includes(context.spec, Stage::export_result)) {
+    results.exported_bytes = export_result(context, *results.compressed, *encoded, folder);
+  }
+  publish(context, results, folder);
+}
+
+}  // namespace cce

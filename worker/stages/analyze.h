@@ -1,0 +1,34 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "worker/stages/layer_analysis.h"
+#include "worker/stages/layer_statistics.h"
+#include "worker/stages/stage_context.h"
+
+namespace cce {
+
+/// Similarity of the layers' maps within one kind of sub-block (design 3.1).
+struct KindSimilarity {
+  std::vector<double> matrix;                       ///< L × L, row-major
+  std::vector<std::vector<std::int32_t>> clusters;  ///< every layer in exactly one
+  std::vector<double> cost_factor;                  ///< 1 − κ max S(j, k) over the layer's cluster
+};
+
+/// The whole model's analysis, the same on every rank.
+struct ModelAnalysis {
+  std::vector<LayerAnalysis> layers;
+  KindSimilarity ffn, attention;
+};
+
+/// Turns statistics into cost curves, spectra and similarities (design sections 3.1 to 3.3).
+/// In: this rank's layers' statistics, over `tokens` tokens in all. Out: every layer's analysis, on every
+/// rank.
+///   1. each owner: eliminations, V/O spectra, pair orders, spectra of the centred covariances
+///   2. each owner: its rows of the sketch buffer; one all-reduce
+///   3. all owners' analyses gathered
+/// Collective. Errors: not_positive_definite, not_converged naming layer and sub-block; cancelled.
+ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<LayerStatistics>>& statistics,
+                      double tokens);
+
+}  // namespace cce

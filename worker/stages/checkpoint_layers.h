@@ -1,0 +1,26 @@
+#pragma once
+#include <span>
+
+#include "worker/comm/layer_stream.h"
+#include "worker/model/checkpoint.h"
+#include "worker/model/layer_weights.h"
+
+namespace cce {
+
+/// The layers of a checkpoint, packed in the compute dtype, as a LayerStream asks for them.
+class CheckpointLayers : public LayerSource {
+ public:
+  /// `checkpoint` must outlive it.
+  CheckpointLayers(const Checkpoint& checkpoint, DType compute_dtype);
+
+  std::size_t packed_bytes(std::int64_t layer) const override;
+  void pack(std::int64_t layer, std::span<std::byte> destination) override;
+  /// The views of a packed layer.
+  LayerWeights view(std::int64_t layer, std::span<const std::byte> packed) const;
+
+ private:
+  const Checkpoint& checkpoint_;
+  DType compute_dtype_;
+};
+
+}  // namespace cce

@@ -1,0 +1,26 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "worker/model/host_layer.h"
+
+namespace cce {
+
+/// Raw f32 files of a job's state. Shapes are not stored: who reads knows them from the plan, and the state's
+/// fingerprint says that the plan is the same. Synced when the calls return. Errors: those of FileSystem.
+void write_layer(FileSystem& files, const std::filesystem::path& path, const HostLayer& layer,
+                 std::int64_t hidden_size);
+void write_matrix(FileSystem& files, const std::filesystem::path& path, const HostMatrix& matrix);
+
+/// Errors: missing_file; malformed_file when the size is not that of the shape.
+HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path, const LayerShape& shape,
+                     std::int64_t hidden_size);
+HostMatrix read_matrix(const FileSystem& files, const std::filesystem::path& path, std::int64_t rows,
+                       std::int64_t cols);
+
+/// "encode.layer-007": the state of one layer within a stage.
+std::string layer_state_name(std::string_view stage, std::int64_t layer);
+
+}  // namespace cce

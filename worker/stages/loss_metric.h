@@ -1,0 +1,26 @@
+#pragma once
+#include "common/job_spec.h"
+#include "worker/stages/layer_statistics.h"
+#include "worker/tensor/backend.h"
+
+namespace cce {
+
+/// The quadratic form that prices the removal of a sub-block's features: ½ tr(S_g ΔWᵀ C ΔW), nats per token.
+struct LossMetric {
+  OwnedMatrix covariance;      ///< C, n × n: E[‖g‖² fᵀ f] / E‖g‖², or E[fᵀ f] in the ablation
+  OwnedMatrix output_weights;  ///< W, n × d (in × out)
+  OwnedMatrix weighted_outputs;  ///< W̃ = W S_g^½, n × d; W √(tr S_g / d) in the ablation
+};
+
+/// `output` as the checkpoint stores it (d × n, any dtype, host); tokens: how many the sums ran over.
+/// Errors: not_positive_definite when the gradient is zero or not finite.
+LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
+                            double tokens, const EncodeSettings& settings);
+
+/// Wᵀ in f64 of a matrix stored out × in.
+OwnedMatrix transposed_f64(Backend& backend, ConstMatrix stored);
+
+/// target ← factor source (f64), a new matrix.
+OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor);
+
+}  // namespace cce

@@ -1,0 +1,21 @@
+#pragma once
+#include "common/compression_plan.h"
+#include "common/job_spec.h"
+#include "worker/stages/analyze.h"
+
+namespace cce {
+
+/// The dense model's shapes with the biases that a refit adds where the format carries them: on the output of
+/// both sub-blocks in `custom`, none elsewhere.
+ModelConfig with_refit_biases(ModelConfig config, ExportFormat format);
+
+/// Chooses what every layer keeps (design sections 3.2 and 3.3). Pure: the same analysis gives the same plan
+/// on every rank.
+///   target mode     curves of what the format can carry, water-filled at one price; for shared widths the
+///   best of
+///                   all pairs (FFN width, KV groups)
+///   threshold mode  the widths that the paper's rule leaves, rounded up to what the format can carry
+/// Errors: unreachable_target, naming the largest reachable amount.
+CompressionPlan make_plan(const JobSpec& spec, const ModelConfig& dense, const ModelAnalysis& analysis);
+
+}  // namespace cce

@@ -1,0 +1,10 @@
+#pragma once
+#include "worker/tensor/backend.h"
+
+namespace cce {
+
+/// out_i ← ‖x_i‖^power (0 for a zero row), x f32 tokens × d, out f32 1 × tokens. The norms travel through the
+/// host: one number a token.
+void row_norms_to_power(Backend& backend, ConstMatrix x, double power, Matrix out);
+
+}  // namespace cce

@@ -1,0 +1,130 @@
+#include "worker/stages/starting_layer.h"
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "worker/model/pruned_layer.h"
+#include "worker/numeric/eliminated_solution.h"
+#include "worker/stages/analyze_layer.h"
+#include "worker/stages/feature_groups.h"
+#include "worker/stages/loss_metric.h"
+
+namespace cce {
+namespace {
+
+/// stored (out × in, f32) ← solution (in × out, f64).
+void store_transposed(ConstMatrix solution, HostMatrix& stored) {
+  stored = HostMatrix(solution.cols, solution.rows);
+  for (std::int64_t in = 0; in < solution.rows; ++in) {
+    for (std::int64_t out = 0; out < solution.cols; ++out) {
+      stored.row(out)[in] = static_cast<float>(solution.as<double>()[in * solution.stride + out]);
+    }
+  }
+}
+
+OwnedMatrix to_f64(Backend& backend, ConstMatrix source) {
+  OwnedMatrix result = backend.zeros(DType::f64, source.rows, source.cols);
+  backend.add(source, result.view());
+  return result;
+}
+
+/// The kept groups' features of O, ascending.
+std::vector<std::int32_t> features_of(const LayerShape& shape, const std::vector<std::int32_t>& groups) {
+  const auto all = features_of_groups(shape);
+  std::vector<std::int32_t> result;
+  for (const std::int32_t group : groups) {
+    const auto& features = all[static_cast<std::size_t>(group)];
+    result.insert(result.end(), features.begin(), features.end());
+  }
+  return result;
+}
+
+// 3., the change of basis: `outputs` is W_0 of the kept groups, in × out.
+void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& plan,
+                   const std::vector<HeadSpectrum>& spectra, ConstMatrix outputs, HostLayer& layer) {
+  const std::int64_t hidden = outputs.cols;
+  const std::int64_t heads = dense.queries_per_group;
+  const auto groups = static_cast<std::int64_t>(plan.kv_groups.size());
+  HostMatrix values(groups * plan.vo_dim, hidden);
+  HostMatrix value_bias(layer.v_bias.empty() ? 0 : 1, groups * plan.vo_dim);
+  OwnedMatrix narrowed = backend.matrix(DType::f64, groups * heads * plan.vo_dim, hidden);
+  for (std::int64_t i = 0; i < groups; ++i) {
+    const auto group = static_cast<std::size_t>(plan.kv_groups[static_cast<std::size_t>(i)]);
+    const HeadProjection projection = project_head(backend, spectra[group], plan.vo_dim);
+    const OwnedMatrix wide =
+        to_f64(backend, std::as_const(layer.v).view().rows_from(i * dense.vo_dim, dense.vo_dim));
+    const OwnedMatrix narrow = project_value_rows(backend, projection, wide.view());
+    backend.convert(narrow.view(), values.view().rows_from(i * plan.vo_dim, plan.vo_dim));
+    if (!layer.v_bias.empty()) {
+      OwnedMatrix bias = backend.matrix(DType::f64, 1, dense.vo_dim);
+      backend.convert(std::as_const(layer.v_bias).view().cols_from(i * dense.vo_dim, dense.vo_dim),
+                      bias.view());
+      const Matrix target = value_bias.view().cols_from(i * plan.vo_dim, plan.vo_dim);
+      OwnedMatrix product = backend.matrix(DType::f64, 1, plan.vo_dim);
+      backend.multiply(std::as_const(bias).view(), Transpose::no, projection.value_map.view(), Transpose::no,
+                       product.view());
+      backend.convert(product.view(), target);
+    }
+    for (std::int64_t head = 0; head < heads; ++head) {
+      const std::int64_t index = i * heads + head;
+      backend.multiply(projection.output_map.view(), Transpose::no,
+                       outputs.rows_from(index * dense.vo_dim, dense.vo_dim), Transpose::no,
+                       narrowed.view().rows_from(index * plan.vo_dim, plan.vo_dim));
+    }
+  }
+  layer.v = std::move(values);
+  layer.v_bias = std::move(value_bias);
+  store_transposed(std::as_const(narrowed).view(), layer.o);
+}
+
+/// Gives every part of the shape that selection did not bring a matrix of zeros: the added biases.
+void add_missing_biases(HostLayer& layer, const LayerShape& shape, std::int64_t hidden_size) {
+  HostLayer zeros = make_host_layer(shape, hidden_size);
+  layer.shape = shape;
+  for (const TensorRole part : layer_roles()) {
+    if (part_view(layer, part).empty()) {
+      part_view(layer, part) = std::move(part_view(zeros, part));
+    }
+  }
+}
+
+}  // namespace
+
+HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, const LayerPlan& plan,
+                              const LayerShape& compressed_shape, const LayerStatistics& statistics,
+                              double tokens, const JobSpec& spec) {
+  const EncodeSettings& settings = spec.encode;
+  HostLayer layer = prune_layer(weights, plan);  // 1.
+  const bool redistributes = settings.target != RefitTarget::none && settings.target != RefitTarget::random;
+  const LayerShape& dense = weights.shape;
+  if (plan.keep_ffn && redistributes && compressed_shape.ffn_width < dense.ffn_width) {  // 2.
+    const LossMetric metric = make_loss_metric(backend, statistics.ffn, weights.down, tokens, settings);
+    store_transposed(eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(),
+                                         plan.ffn_neurons, covariance_ridge)
+                         .view(),
+                     layer.down);
+  }
+  const bool fewer_groups = compressed_shape.kv_groups < dense.kv_groups;
+  const bool narrower = compressed_shape.vo_dim < dense.vo_dim;
+  if (plan.keep_attention && (narrower || (redistributes && fewer_groups))) {  // 3.
+    const LossMetric metric = make_loss_metric(backend, statistics.attention, weights.o, tokens, settings);
+    const std::vector<std::int32_t> kept = features_of(dense, plan.kv_groups);
+    const OwnedMatrix outputs =
+        redistributes && fewer_groups
+            ? eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(), kept,
+                                  covariance_ridge)
+            : transposed_f64(backend, std::as_const(layer.o).view());
+    if (narrower) {
+      narrow_values(backend, dense, plan, value_output_spectra(backend, dense, metric), outputs.view(),
+                    layer);
+    } else {
+      store_transposed(outputs.view(), layer.o);
+    }
+  }
+  add_missing_biases(layer, compressed_shape,
+                     weights.attention_norm.empty() ? weights.ffn_norm.cols : weights.attention_norm.cols);
+  return layer;
+}
+
+}  // namespace cce

@@ -1,0 +1,40 @@
+#pragma once
+#include "worker/model/block.h"
+#include "worker/model/host_layer.h"
+
+namespace cce {
+
+/// The two halves of a layer, behind one face: what encode does to them is the same.
+enum class SubBlock { attention, ffn };
+
+inline std::string_view sub_block_name(SubBlock kind) {
+  return kind == SubBlock::attention ? "attention" : "ffn";
+}
+
+inline bool has(const LayerShape& shape, SubBlock kind) {
+  return kind == SubBlock::attention ? shape.has_attention : shape.has_ffn;
+}
+inline bool has_output_bias(const LayerShape& shape, SubBlock kind) {
+  return kind == SubBlock::attention ? shape.o_bias : shape.down_bias;
+}
+inline TensorRole output_part(SubBlock kind) {
+  return kind == SubBlock::attention ? TensorRole::o : TensorRole::down;
+}
+inline TensorRole output_bias_part(SubBlock kind) {
+  return kind == SubBlock::attention ? TensorRole::o_bias : TensorRole::down_bias;
+}
+inline std::int64_t feature_width(const LayerShape& shape, SubBlock kind) {
+  return kind == SubBlock::attention ? shape.query_heads() * shape.vo_dim : shape.ffn_width;
+}
+
+/// F of one sub-block: tokens × feature_width, compute dtype.
+inline void compute_features(BlockRunner& runner, SubBlock kind, const LayerWeights& weights,
+                             TokenBatch batch, ConstMatrix stream, Matrix features) {
+  if (kind == SubBlock::attention) {
+    runner.attention_features(weights, batch, stream, features);
+  } else {
+    runner.ffn_features(weights, stream, features);
+  }
+}
+
+}  // namespace cce

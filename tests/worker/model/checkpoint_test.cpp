@@ -8,6 +8,7 @@
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/model/raw_checkpoint.h"
+#include "worker/model/rope_table.h"
 
 namespace cce {
 namespace {
@@ -133,6 +134,19 @@ TEST_F(SpoiltCheckpoint, a_folder_without_weights_or_config) {
   expect_error([&] { open(folder_.path()); }, ErrorCode::missing_file, "save_pretrained");
   std::filesystem::remove(folder_ / "config.json");
   expect_error([&] { open(folder_.path()); }, ErrorCode::missing_file, "config.json");
+}
+
+TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {
+  std::string text = read_bytes(test_model("llama3_gqa") / "config.json");
+  const std::vector<float> expected = rope_frequencies(parse_model_config(text, "newer"));
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), from.size(), to);
+  };
+  replace("\"rope_theta\": 10000.0,", "");
+  replace("\"rope_parameters\"", "\"rope_theta\": 10000.0, \"rope_scaling\"");
+  replace("\"dtype\"", "\"torch_dtype\"");
+  EXPECT_EQ(rope_frequencies(parse_model_config(text, "older")), expected);
 }
 
 /// A copy of a sharded model.

@@ -124,6 +124,21 @@ Selection select_windows(const TextSource& source, std::int64_t length, std::int
               .remedy = "choose windows within the text"};
 }
 
+/// "\r\n" and a lone "\r" end a line as "\n" does: what a text file's reader in Python sees, and so what
+/// perplexities of such files are quoted for.
+std::string with_unix_line_ends(const std::string& text) {
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r') {
+      result += text[i];
+    } else if (i + 1 == text.size() || text[i + 1] != '\n') {
+      result += '\n';
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 TextWindows::TextWindows(std::vector<std::int32_t> tokens, std::int64_t length)
@@ -167,7 +182,8 @@ std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string
                 .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
   } else {
     const std::string content = files.read_text(path);
-    ids = tokenizer->encode(kind == TextKind::plain ? content : join_documents(content, path), path);
+    ids = tokenizer->encode(
+        kind == TextKind::plain ? with_unix_line_ends(content) : join_documents(content, path), path);
   }
   check_ids(ids, vocabulary_size, path);
   return ids;

@@ -30,7 +30,7 @@ class TextWindows {
 };
 
 /// All token ids of a text file. By the name's end:
-///   .txt .text .md .tokens .raw   one UTF-8 text, the whole file
+///   .txt .text .md .tokens .raw   one UTF-8 text, the whole file; "\r\n" and "\r" read as "\n"
 ///   .jsonl                        one {"text": ...} a line, other keys not used; texts are joined by "\n\n"
 ///   .u16 .u32                     token ids, little-endian, no header
 /// `tokenizer` may be null for token files only. Ids must be < vocabulary_size, the model's.

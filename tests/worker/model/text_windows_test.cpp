@@ -69,6 +69,13 @@ struct SelectionRow {
   std::vector<std::int32_t> starts;  ///< first token of each window of 10 in 0 … 57
 };
 
+TEST_F(TextWindowsTest, line_ends_of_every_kind_read_alike) {
+  const std::string unix_path = write("unix.txt", "one\ntwo\n\nthree\n");
+  const std::string mixed_path = write("mixed.txt", "one\r\ntwo\r\rthree\r\n");
+  EXPECT_EQ(read_tokens(files_, mixed_path, &tokenizer_, vocabulary),
+            read_tokens(files_, unix_path, &tokenizer_, vocabulary));
+}
+
 TEST_F(TextWindowsTest, selects_as_python_slices) {
   const std::string path = write_count(58);
   const std::vector<SelectionRow> rows = {

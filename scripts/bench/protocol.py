@@ -74,7 +74,7 @@ def reference_cases():
     custom = [(20, (1.24, 1.20)), (30, (1.44, 1.39)), (40, (1.76, 1.66))]
     return (*(Case(f"uniform{percent}", f"uniform, FFN {width}", "[ffn]", "uniform", remove, width, bars, PUBLISHED[percent])
               for percent, remove, width, bars in uniform),
-            *(Case(f"custom{percent}", f"custom, {percent} %", "auto", "custom", percent / 100, None, bars,
+            *(Case(f"custom{percent}", f"custom, {percent} %", "[ffn, vo, qk]", "custom", percent / 100, None, bars,
                    PUBLISHED[percent]) for percent, bars in custom))
 
 
@@ -109,7 +109,7 @@ def reference_protocol(model, data, work):
 def smoke_protocol():
     model = ROOT / "tests/data/models/stories260K"
     tokens = model / "tinystories.tokens.u16"
-    cases = (Case("uniform30", "uniform, 30 %", "[ffn]", "uniform", 0.3), Case("custom30", "custom, 30 %", "auto", "custom", 0.3))
+    cases = (Case("uniform30", "uniform, 30 %", "[ffn]", "uniform", 0.3), Case("custom30", "custom, 30 %", "[ffn, vo, qk]", "custom", 0.3))
     return Protocol("smoke", model, (Text("wiki", tokens, 0, 16),),
                     (Text("wiki", tokens, -8, None), Text("books", tokens, -12, -8)),
                     length=128, sequences=16, gradient_sequences=8, round_to=4, cases=cases)

@@ -1,0 +1,59 @@
+"""The subcommands around compress, on what it leaves: evaluate, export, plan, analyze."""
+import json
+import unittest
+
+import cce_case
+
+AGREEMENT = 1e-4  # the same numbers in f32, summed in another order
+
+
+class Commands(cce_case.CceCase):
+    def evaluated(self, model, *flags):
+        content = cce_case.recipe()
+        text = json.dumps(content["evaluate"]["text"])
+        found = self.run_cce("evaluate", model, "--length", content["calibration"]["length"], "--ranks", 1,
+                             "--threads", 1, "--set", f"evaluate.text={text}", "--set", "evaluate.samples=0",
+                             "--set", "resources.precision=f32", "--json", "--quiet", *flags)
+        return cce_case.perplexity(json.loads(found.out), "before")
+
+    def test_an_exported_folder_evaluates_to_what_its_report_says(self):
+        for name in ("uniform", "custom"):
+            with self.subTest(format=name):
+                self.compress(cce_case.recipe(export={"format": name}), name)
+                self.assert_close(self.evaluated(name), cce_case.perplexity(self.report(name)), AGREEMENT, name)
+
+    def test_a_finished_job_exports_again(self):
+        self.compress(cce_case.recipe(), "first")
+        self.run_cce("export", "first.job", "--format", "custom", "--out", "second", "--quiet")
+        config = json.loads((self.folder / "second/config.json").read_text())
+        self.assertIn("auto_map", config)
+        self.assert_close(self.evaluated("second"), cce_case.perplexity(self.report("first")), AGREEMENT, "custom")
+
+    def test_plan_runs_nothing(self):
+        path = self.write_recipe(cce_case.recipe(resources={"ranks": 2}))
+        found = self.run_cce("plan", path, "--json")
+        plan = json.loads(found.out)
+        self.assertEqual(len(plan["partition"]["owner"]), 5)
+        self.assertEqual([sequences["count"] for sequences in plan["partition"]["sequences"]], [16, 16])
+        self.assertEqual(sorted(entry.name for entry in self.folder.iterdir()), ["recipe.yaml"])
+
+    def test_analyze_shows_spectra_and_similarity(self):
+        content = cce_case.recipe()
+        text = json.dumps(content["calibration"]["text"])
+        found = self.run_cce("analyze", cce_case.STORIES, "--length", 128, "--sequences", 16, "--ranks", 2,
+                             "--threads", 1, "--set", f"calibration.text={text}", "--json", "--quiet")
+        report = json.loads(found.out)
+        self.assertEqual(sorted(report["spectra"]), ["0", "1", "2", "3", "4"])
+        for kind in ("ffn", "attention"):
+            matrix = report["similarity"][kind]["matrix"]
+            for i in range(5):
+                self.assertAlmostEqual(matrix[i][i], 1.0, places=5)
+                for j in range(5):
+                    self.assertAlmostEqual(matrix[i][j], matrix[j][i], places=9)
+            for layer in report["spectra"].values():
+                self.assertEqual(layer[kind], sorted(layer[kind], reverse=True))
+        self.assertNotIn("plan", report)
+
+
+if __name__ == "__main__":
+    unittest.main()

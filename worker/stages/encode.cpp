@@ -85,9 +85,7 @@ class Encoder {
         const auto index = static_cast<std::size_t>(layer);
         input_.layers[index]->layer =
             read_layer(context_.files, *folder / "layer.f32", input_.compressed.layers[index], hidden_);
-        const HostMatrix measured = read_matrix(context_.files, *folder / "measured_nats.f32", 1, 2);
-        plan_.layers[index].measured_attention_nats = static_cast<double>(measured.values[0]);
-        plan_.layers[index].measured_ffn_nats = static_cast<double>(measured.values[1]);
+        take_measured(layer, *folder);
         found[0] = 1.0;
       }
     }
@@ -222,14 +220,22 @@ class Encoder {
     const std::string name = layer_state_name("encode", layer);
     const auto folder = context_.job.begin_state(name);
     HostMatrix measured(1, 2);
-    // As it reads back: a resumed run must go on with the same numbers.
     measured.values = {static_cast<float>(plan_.layers[index].measured_attention_nats),
                        static_cast<float>(plan_.layers[index].measured_ffn_nats)};
-    plan_.layers[index].measured_attention_nats = static_cast<double>(measured.values[0]);
-    plan_.layers[index].measured_ffn_nats = static_cast<double>(measured.values[1]);
     write_layer(context_.files, folder / "layer.f32", input_.layers[index]->layer, hidden_);
     write_matrix(context_.files, folder / "measured_nats.f32", measured);
+    // Read back rather than rounded here: g++ 12 at -O3 folds the pair of conversions double → float → double
+    // away, and a resumed run must go on with the same numbers.
+    take_measured(layer, folder);
     context_.job.publish_state(name, input_.fingerprint);
+  }
+
+  /// The layer's measured nats as its state holds them.
+  void take_measured(std::int64_t layer, const std::filesystem::path& folder) {
+    const HostMatrix measured = read_matrix(context_.files, folder / "measured_nats.f32", 1, 2);
+    LayerPlan& plan = plan_.layers[static_cast<std::size_t>(layer)];
+    plan.measured_attention_nats = static_cast<double>(measured.values[0]);
+    plan.measured_ffn_nats = static_cast<double>(measured.values[1]);
   }
 
   /// Owners know their layers' measured nats; afterwards every rank's plan has all of them.

@@ -40,7 +40,7 @@ def draw(groups):
         return LEFT + (WIDTH - LEFT - RIGHT) * ratio / largest
 
     parts = [text(12, 22, "Perplexity ÷ dense, SmolLM2-135M, blocks' weights removed, no training (lower is better)",
-                  size=14, weight="bold")]
+                  size=13, weight="bold")]
     for place, (name, colour) in enumerate(TEXTS.values()):
         parts.append(f'<rect x="{LEFT + 120 * place}" y="36" width="12" height="12" fill="{colour}"/>')
         parts.append(text(LEFT + 18 + 120 * place, 47, name))

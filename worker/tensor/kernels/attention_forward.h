@@ -23,6 +23,7 @@ struct ForwardScratch {
   float* outputs;  ///< query_tile × padded vo_dim
   float* row_maximum;
   float* row_sum;
+  float* shrink;  ///< of each row, by what came before
   std::size_t bytes;
 
   ForwardScratch(const AttentionShape& shape, std::byte* block) {
@@ -36,6 +37,7 @@ struct ForwardScratch {
     outputs = scratch.take<float>(query_tile * padded(shape.vo_dim));
     row_maximum = scratch.take<float>(query_tile);
     row_sum = scratch.take<float>(query_tile);
+    shrink = scratch.take<float>(query_tile);
     bytes = scratch.used();
   }
 };
@@ -51,37 +53,108 @@ inline Visible visible_keys(const AttentionShape& shape, std::int64_t query) {
   return {first, position + 1};
 }
 
-/// One row of the tile: weights ← exp(scale scores − new maximum) on [first, last) and 0 elsewhere, `width`
-/// in all. Returns the factor by which what was summed before must shrink.
-template <typename E>
-inline float softmax_tile_row(const float* scores, E* weights, std::int64_t first, std::int64_t last,
-                              std::int64_t width, float scale, float& row_maximum, float& row_sum) {
-  const std::int64_t begin = first / lanes * lanes;
-  const std::int64_t whole_begin = (first + lanes - 1) / lanes * lanes;
-  const std::int64_t whole_end = most(whole_begin, last / lanes * lanes);
-  const std::int64_t end = (last + lanes - 1) / lanes * lanes;
-  Floats best = splat(minus_infinity);
-  for (std::int64_t i = begin; i < end; i += lanes) {
-    const bool whole = i >= whole_begin && i < whole_end;
-    const Floats s = load(scores + i, AllLanes{});
-    best = larger(best, whole ? s : keep_range(s, i, first, last, minus_infinity));
+/// The vectors that hold columns [first, last): [begin, end), of which [whole_begin, whole_end) lie inside
+/// altogether.
+struct VectorRange {
+  std::int64_t begin, whole_begin, whole_end, end;
+  VectorRange(std::int64_t first, std::int64_t last)
+      : begin(first / lanes * lanes),
+        whole_begin((first + lanes - 1) / lanes * lanes),
+        whole_end(most(whole_begin, last / lanes * lanes)),
+        end((last + lanes - 1) / lanes * lanes) {}
+
+  /// Calls body for the vectors that are partly inside: at most one on either side.
+  template <typename Body>
+  void for_each_edge(Body body) const {
+    if (begin < whole_begin) {
+      body(begin);
+    }
+    if (whole_end < end) {
+      body(whole_end);
+    }
   }
-  const float tile_maximum = maximum(best) * scale;
-  const float new_maximum = tile_maximum > row_maximum ? tile_maximum : row_maximum;
+};
+
+/// max of row[first … last)
+inline float range_maximum(const float* row, std::int64_t first, std::int64_t last) {
+  const VectorRange range(first, last);
+  Floats best = splat(minus_infinity), other = best;
+  range.for_each_edge([&](std::int64_t i) {
+    best = larger(keep_range(load(row + i, AllLanes{}), i, first, last, minus_infinity), best);
+  });
+  std::int64_t i = range.whole_begin;
+  for (; i + 2 * lanes <= range.whole_end; i += 2 * lanes) {
+    best = larger(load(row + i, AllLanes{}), best);
+    other = larger(load(row + i + lanes, AllLanes{}), other);
+  }
+  if (i < range.whole_end) {
+    best = larger(load(row + i, AllLanes{}), best);
+  }
+  return maximum(larger(best, other));
+}
+
+/// weights ← exp(scale scores − row_maximum) on [first, last) and 0 elsewhere, `width` in all. Returns their
+/// sum.
+template <typename E>
+inline float weigh_row(const float* scores, E* weights, std::int64_t first, std::int64_t last,
+                       std::int64_t width, float scale, float row_maximum) {
+  const VectorRange range(first, last);
   Floats total{};
-  for (std::int64_t i = begin; i < end; i += lanes) {
-    const bool whole = i >= whole_begin && i < whole_end;
-    Floats p = exponential(load(scores + i, AllLanes{}) * scale - new_maximum);
-    p = whole ? p : keep_range(p, i, first, last, 0.0f);
+  const auto weigh = [&](std::int64_t i) {
+    return exponential(load(scores + i, AllLanes{}) * scale - row_maximum);
+  };
+  range.for_each_edge([&](std::int64_t i) {
+    const Floats p = keep_range(weigh(i), i, first, last, 0.0f);
+    total += p;
+    store(p, weights + i, AllLanes{});
+  });
+  for (std::int64_t i = range.whole_begin; i < range.whole_end; i += lanes) {
+    const Floats p = weigh(i);
     total += p;
     store(p, weights + i, AllLanes{});
   }
-  clear(weights, begin);
-  clear(weights + end, width - end);
-  const float shrink = exponential(splat(row_maximum - new_maximum))[0];
-  row_maximum = new_maximum;
-  row_sum = row_sum * shrink + sum(total);
-  return shrink;
+  for (std::int64_t i = 0; i < range.begin; i += lanes) {
+    store(Floats{}, weights + i, AllLanes{});
+  }
+  for (std::int64_t i = range.end; i < width; i += lanes) {
+    store(Floats{}, weights + i, AllLanes{});
+  }
+  return sum(total);
+}
+
+/// The softmax of one tile of scores, keys [key, key + width): raises the rows' maxima, shrinks what was
+/// summed before by as much, writes the weights and adds them up. All maxima first: rows then wait for
+/// nothing.
+template <typename E>
+inline void softmax_tile(const AttentionShape& shape, const ForwardScratch<E>& s, std::int64_t first_query,
+                         std::int64_t count, std::int64_t key, std::int64_t width, bool first_tile) {
+  const auto scale = static_cast<float>(shape.scale);
+  const std::int64_t vo = padded(shape.vo_dim);
+  const auto columns = [&](std::int64_t r) {
+    const Visible visible = visible_keys(shape, first_query + r);
+    const std::int64_t first = least(most(visible.first - key, 0), width);
+    return Visible{first, most(first, least(visible.last - key, width))};
+  };
+  for (std::int64_t r = 0; r < count; ++r) {
+    const Visible range = columns(r);
+    s.shrink[r] = scale * range_maximum(s.scores + r * key_tile, range.first, range.last);
+  }
+  for (std::int64_t r = 0; r < count; r += lanes) {
+    const Floats before = load(s.row_maximum + r, AllLanes{});
+    const Floats after = larger(load(s.shrink + r, AllLanes{}), before);
+    const Floats shrink = exponential(before - after);
+    store(after, s.row_maximum + r, AllLanes{});
+    store(load(s.row_sum + r, AllLanes{}) * shrink, s.row_sum + r, AllLanes{});
+    store(shrink, s.shrink + r, AllLanes{});
+  }
+  for (std::int64_t r = 0; r < count; ++r) {
+    const Visible range = columns(r);
+    s.row_sum[r] += weigh_row(s.scores + r * key_tile, s.weights + r * key_tile, range.first, range.last,
+                              width, scale, s.row_maximum[r]);
+    if (s.shrink[r] != 1.0f && !first_tile) {
+      scale_row(s.outputs + r * vo, DType::f32, s.shrink[r], s.outputs + r * vo, DType::f32, vo);
+    }
+  }
 }
 
 /// One head's queries [first_query, first_query + count) of the job.
@@ -91,7 +164,6 @@ inline void forward_query_tile(const AttentionJob& job, const ForwardScratch<E>&
   const AttentionShape& shape = job.shape;
   const std::int64_t qk = padded(shape.qk_dim), vo = padded(shape.vo_dim);
   const std::int64_t rows = padded(count), key_depth = padded(shape.key_length);
-  const auto scale = static_cast<float>(shape.scale);
   const T* q = static_cast<const T*>(job.q) + first_query * job.q_stride + head * shape.qk_dim;
   pack_rows(Source<T>{q, job.q_stride, count, shape.qk_dim}, scratch.queries, qk);
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -105,20 +177,7 @@ inline void forward_query_tile(const AttentionJob& job, const ForwardScratch<E>&
     const std::int64_t width = padded(least(key_tile, last_key - key));
     multiply_tiles(ProductArguments<E>{scratch.queries, qk, scratch.keys + key * qk, qk * lanes,
                                        scratch.scores, key_tile, rows, width, qk, false});
-    for (std::int64_t r = 0; r < count; ++r) {
-      const Visible visible = visible_keys(shape, first_query + r);
-      const std::int64_t first = most(visible.first - key, 0), last = least(visible.last - key, width);
-      E* weights = scratch.weights + r * key_tile;
-      if (last <= first) {
-        clear(weights, width);
-        continue;
-      }
-      const float shrink = softmax_tile_row(scratch.scores + r * key_tile, weights, first, last, width, scale,
-                                            scratch.row_maximum[r], scratch.row_sum[r]);
-      if (shrink != 1.0f && key != first_key) {
-        scale_row(scratch.outputs + r * vo, DType::f32, shrink, scratch.outputs + r * vo, DType::f32, vo);
-      }
-    }
+    softmax_tile(shape, scratch, first_query, count, key, width, key == first_key);
     multiply_tiles(ProductArguments<E>{scratch.weights, key_tile, scratch.values + key * lanes,
                                        key_depth * lanes, scratch.outputs, vo, rows, vo, width, true});
   }

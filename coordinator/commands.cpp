@@ -1,9 +1,11 @@
 #include "coordinator/commands.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
 
 #include "common/error.h"
+#include "common/nearest_name.h"
 
 namespace cce {
 namespace {
@@ -15,6 +17,24 @@ const char* const footer_text =
     "Exit codes: 0 done, 1 internal error, 2 bad input or unreachable target, 3 memory or disk does not "
     "fit,\n"
     "4 a worker died, 5 cancelled.";
+
+/// Refuses a word that is no subcommand by name, which the parser would not.
+void check_subcommand(const CLI::App& app, const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments[0].empty() || arguments[0][0] == '-') {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (std::find(names.begin(), names.end(), arguments[0]) == names.end()) {
+    throw Error{.code = ErrorCode::unknown_key,
+                .where = "command line",
+                .found = arguments[0],
+                .expected = join_names(names),
+                .remedy = did_you_mean(arguments[0], names)};
+  }
+}
 
 }  // namespace
 
@@ -31,6 +51,7 @@ int run_command_line(const std::vector<std::string>& arguments, const Surroundin
   add_resume_command(app, surroundings);
   add_probe_command(app, surroundings);
   try {
+    check_subcommand(app, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // what App::parse expects
     app.parse(reversed);
     return 0;

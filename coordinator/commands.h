@@ -1,7 +1,12 @@
 #pragma once
-#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 #include "coordinator/surroundings.h"
+
+namespace CLI {
+class App;
+}
 
 namespace cce {
 

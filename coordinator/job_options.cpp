@@ -1,5 +1,6 @@
 #include "coordinator/job_options.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 
@@ -158,6 +159,10 @@ void add_run_options(CLI::App& command, RunOptions& options, bool new_job) {
   command.add_option("--worker", options.worker, "The cce-worker program [default: beside cce]")
       ->type_name("FILE");
   command.add_flag("--json", options.json, "Print the report as JSON on stdout, and nothing else there");
+  command
+      .add_option("--grace", options.grace_seconds, "Time to reach a safe point after Ctrl-C [default: 120]")
+      ->check(CLI::PositiveNumber)
+      ->type_name("SECONDS");
   command.add_flag("--quiet", options.quiet, "No progress");
 }
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -8,6 +7,10 @@
 
 #include "common/job_spec.h"
 #include "coordinator/scheduler.h"
+
+namespace CLI {
+class App;
+}
 
 namespace cce {
 
@@ -25,6 +28,7 @@ struct RecipeOptions {
 struct RunOptions {
   std::string job, worker;
   Binding binding = Binding::automatic;
+  double grace_seconds = 120.0;  ///< until a cancelled run is ended without a safe point
   bool json = false;
   bool quiet = false;
   bool force = false;

@@ -1,11 +1,11 @@
 #include "coordinator/local_scheduler.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "common/error.h"
+#include "coordinator/machine.h"
 
 namespace cce {
 namespace {
@@ -21,35 +21,34 @@ bool binds(const Launch& launch, const MachineLoad& machine) {
   return launch.binding == Binding::cores || idle_cores + 0.5 >= static_cast<double>(wanted);
 }
 
-std::map<std::string, std::string> environment_of(const Launch& launch, bool bound) {
+std::map<std::string, std::string> environment_of(const Launch& launch, const MachineLoad& machine,
+                                                  bool bound) {
   const std::string threads = std::to_string(launch.threads);
-  return {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-          {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
-          {"OMPI_MCA_plm", "isolated"},
-          {"OMPI_MCA_ras", "^slurm,gridengine,loadleveler,tm"},
-          {"OMPI_MCA_pml", "ob1"},
-          {"OMPI_MCA_btl", "self,vader"},
-          // Copies through a shared buffer: reading another process's memory is forbidden in most containers.
-          {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
-          {"OMPI_MCA_oob_tcp_if_include", "lo"},
-          {"OMPI_MCA_rmaps_base_oversubscribe", bound ? "0" : "1"},
-          {"OMPI_MCA_mpi_yield_when_idle", bound ? "0" : "1"},
-          {"OMP_NUM_THREADS", threads},
-          {"OPENBLAS_NUM_THREADS", threads},
-          {"OMP_PROC_BIND", bound ? "close" : "false"},
-          {"OMP_PLACES", "cores"},
-          {"OMP_WAIT_POLICY", bound ? "active" : "passive"}};
+  std::map<std::string, std::string> environment{
+      {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+      {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+      {"OMPI_MCA_plm", "isolated"},
+      {"OMPI_MCA_ras", "^slurm,gridengine,loadleveler,tm"},
+      {"OMPI_MCA_pml", "ob1"},
+      {"OMPI_MCA_btl", "self,vader"},
+      // Copies through a shared buffer: reading another process's memory is forbidden in most containers.
+      {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+      {"OMPI_MCA_oob_tcp_if_include", "lo"},
+      {"OMPI_MCA_mpi_yield_when_idle", bound ? "0" : "1"},
+      {"OMP_NUM_THREADS", threads},
+      {"OPENBLAS_NUM_THREADS", threads},
+      {"OMP_PROC_BIND", bound ? "close" : "false"}};
+  if (launch.ranks * launch.threads > machine.cores) {
+    environment["OMP_WAIT_POLICY"] =
+        "passive";  // a spinning thread would hold the core that its partner needs
+  }
+  return environment;
 }
 
 }  // namespace
 
 MachineLoad machine_load() {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  MachineLoad machine;
-  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) {
-    machine.cores = CPU_COUNT(&cores);
-  }
+  MachineLoad machine{.cores = usable_cores(), .busy_cores = 0.0};
   double load = 0.0;
   if (::getloadavg(&load, 1) == 1) {
     machine.busy_cores = load;
@@ -67,15 +66,15 @@ ProcessRequest launch_command(const Launch& launch, const fs::path& mpirun, cons
       "--host",
       "localhost:" + std::to_string(std::max(launch.ranks * launch.threads, std::int64_t{1}))};
   if (bound) {
-    arguments.insert(arguments.end(),
-                     {"--map-by", "slot:PE=" + std::to_string(launch.threads), "--bind-to", "core"});
+    arguments.insert(arguments.end(), {"--map-by", "slot:PE=" + std::to_string(launch.threads), "--bind-to",
+                                       "core:overload-allowed"});
   } else {
     arguments.insert(arguments.end(), {"--oversubscribe", "--bind-to", "none"});
   }
   arguments.insert(arguments.end(), {launch.worker.string(), launch.job_dir.string(), "--attempt",
                                      std::to_string(launch.attempt)});
   return {.arguments = std::move(arguments),
-          .environment = environment_of(launch, bound),
+          .environment = environment_of(launch, machine, bound),
           .output = launch.job_dir / "logs" / ("attempt-" + std::to_string(launch.attempt) + ".log")};
 }
 

@@ -6,7 +6,7 @@ namespace cce {
 namespace {
 
 /// Measured: resident size of a worker after MPI_Init, oneDNN and OpenBLAS have started, before any model.
-constexpr std::int64_t program_bytes = 90LL << 20;
+constexpr std::int64_t program_bytes = 36LL << 20;
 /// Rows of logits computed at once in the output layer.
 constexpr std::int64_t logits_tile_rows = 256;
 
@@ -61,7 +61,7 @@ class RankMemory {
       if (partition.owner[layer] == rank) {
         const LayerShape& shape = config.layers[layer];
         owned_sums_ += sums;
-        owned_outputs_ += (shape.ffn_width + head_outputs(shape)) * config.hidden_size;
+        ++owned_layers_;
         owned_parameters_ += layer_parameters(shape, config.hidden_size);
       }
     }
@@ -84,22 +84,24 @@ class RankMemory {
         break;
       case Stage::make_plan:
         add("sums of owned layers (f64)", 8 * owned_sums_);
+        add("starting layers", starting_layer_bytes());
         add("elimination of one layer",
             8 * (3 * widths_.features * widths_.features + 2 * widths_.features * config_.hidden_size));
         break;
       case Stage::encode:
         add("dense and compressed stream", 2 * rank_tokens() * config_.hidden_size * 4);
+        add("features of all tokens", rank_tokens() * kept(widths_.features) * size_.compute_value_bytes);
         add("refit of one sub-block", refit_bytes());
-        add("priors and kept weights", 8 * owned_outputs_ + size_.compute_value_bytes * owned_parameters_);
+        add("starting layers", starting_layer_bytes());
         break;
       case Stage::finetune:
       case Stage::evaluate:
-        add("streams of a batch", 2 * micro_batch_tokens() * config_.hidden_size * 4);
-        add("kept weights", size_.compute_value_bytes * owned_parameters_);
+        add("streams of a chunk",
+            partition_.chunk_sequences * spec_.calibration.length * config_.hidden_size * 4);
         break;
       case Stage::export_result:
-        add("kept weights", size_.compute_value_bytes * owned_parameters_);
-        add("tensors being written", 4 * widths_.layer_parameters);
+        add("tensors being written",
+            4 * (widths_.layer_parameters + config_.vocabulary_size * config_.hidden_size));
         break;
     }
     return memory;
@@ -137,9 +139,20 @@ class RankMemory {
     return (2 * layers + 2) * sequences * spec_.calibration.length * config_.hidden_size * 4;
   }
   std::int64_t refit_bytes() const {
-    const std::int64_t square = widths_.features * widths_.features;
-    const std::int64_t side = widths_.features * config_.hidden_size;
-    return 4 * (square + side) + 8 * (2 * square + 3 * side);
+    const std::int64_t width = kept(widths_.features);
+    const std::int64_t square = width * width;
+    const std::int64_t side = width * config_.hidden_size;
+    return 2 * 12 * (square + side) + 8 * (3 * square + 4 * side);
+  }
+  std::int64_t starting_layer_bytes() const {
+    return 4 * kept(owned_parameters_) + 8 * owned_layers_ * config_.hidden_size * config_.hidden_size;
+  }
+  /// What is left of a width or a count of parameters.
+  std::int64_t kept(std::int64_t dense) const {
+    const bool is_fraction =
+        spec_.target.kind == TargetKind::remove_params || spec_.target.kind == TargetKind::remove_flops;
+    return is_fraction ? static_cast<std::int64_t>(static_cast<double>(dense) * (1.0 - spec_.target.amount))
+                       : dense;
   }
 
   const JobSpec& spec_;
@@ -148,7 +161,7 @@ class RankMemory {
   const Partition& partition_;
   std::int64_t rank_;
   Widths widths_;
-  std::int64_t largest_sums_ = 0, owned_sums_ = 0, owned_outputs_ = 0, owned_parameters_ = 0;
+  std::int64_t largest_sums_ = 0, owned_sums_ = 0, owned_layers_ = 0, owned_parameters_ = 0;
 };
 
 }  // namespace

@@ -33,16 +33,18 @@ struct StageMemory {
 ///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
 ///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
 ///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4); a tile of logits
-///   calibrate   boundaries (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned layers 8 Σ, with
-///               Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
+///   calibrate   boundaries and gradient (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned
+///   layers
+///               8 Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
 ///   analyze     sums of the owned layers; eigenvalues of one, 16 max(m, n)²
-///   make_plan   sums of the owned layers; the elimination of one, 8 (3 m² + 2 m d)
-///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; Gram and right side of one
-///   sub-block
-///               4 (m² + m d) + 8 (2 m² + 3 m d) on its owner; priors W_0 and kept weights of the owned
-///               layers 8 (m + n) d
-///   evaluate    a batch of windows: streams 2 b d 4
-///   export      kept weights of the owned layers, the file being written
+///   make_plan   sums and starting layers of the owned layers; the elimination of one, 8 (3 m² + 2 m d)
+///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; their features t k w, k the
+///   kept width;
+///               sums of one sub-block, fitted and held out, 2 (8 + 4) (k² + k d), and its solution 8 (3 k² +
+///               4 k d); starting layers of the owned layers, f32, with two d × d metrics each
+///   evaluate    a chunk's streams c s d 4
+///   export      a layer and the embedding in f32 while they are written
+/// k = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.
 /// Bytes. Pure: the partition's own forecast is not read.
 std::vector<StageMemory> forecast_memory(const JobSpec& spec, const ModelConfig& config,
                                          const CheckpointSize& size, const Partition& partition,

@@ -1,12 +1,8 @@
 #include "coordinator/partitioner.h"
 
-#include <sched.h>
-
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "common/error.h"
@@ -116,48 +112,7 @@ Fit fit_ranks(const JobSpec& spec, const ModelConfig& config, const CheckpointSi
               .remedy = remedy};
 }
 
-std::optional<std::int64_t> number_in(const std::string& file, const std::string& label) {
-  std::ifstream stream(file);
-  for (std::string line; std::getline(stream, line);) {
-    if (line.compare(0, label.size(), label) == 0) {
-      std::istringstream rest(line.substr(label.size()));
-      std::int64_t value = 0;
-      if (rest >> value) {
-        return value;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-bool processor_has_bf16() {
-  std::ifstream stream("/proc/cpuinfo");
-  for (std::string line; std::getline(stream, line);) {
-    if (line.compare(0, 5, "flags") == 0) {
-      return line.find("avx512_bf16") != std::string::npos || line.find("amx_bf16") != std::string::npos;
-    }
-  }
-  return false;
-}
-
 }  // namespace
-
-Machine inspect_machine() {
-  Machine machine;
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof cores, &cores) == 0) {
-    machine.cores = CPU_COUNT(&cores);
-  }
-  machine.memory_bytes = number_in("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
-  const std::optional<std::int64_t> limit = number_in("/sys/fs/cgroup/memory.max", "");
-  const std::optional<std::int64_t> used = number_in("/sys/fs/cgroup/memory.current", "");
-  if (limit && used) {
-    machine.memory_bytes = std::min(machine.memory_bytes, std::max<std::int64_t>(*limit - *used, 0));
-  }
-  machine.has_bf16 = processor_has_bf16();
-  return machine;
-}
 
 Partition make_partition(const JobSpec& spec, const ModelConfig& config, const CheckpointSize& size,
                          const Machine& machine, const MachineRates& rates) {

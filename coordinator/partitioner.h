@@ -4,18 +4,11 @@
 #include "common/job_spec.h"
 #include "common/model_config.h"
 #include "common/partition.h"
+#include "coordinator/machine.h"
 #include "coordinator/memory_forecast.h"
 #include "coordinator/time_forecast.h"
 
 namespace cce {
-
-/// What this machine offers a job.
-struct Machine {
-  std::int64_t cores = 1;         ///< that this process may use
-  std::int64_t memory_bytes = 0;  ///< available now; a container's limit where that is less
-  bool has_bf16 = false;          ///< the processor multiplies bf16 (AVX-512 bf16 or AMX)
-};
-Machine inspect_machine();
 
 /// Who owns which layer and which sequences, from the checkpoint's header alone (design section 4):
 ///   1. sequences: contiguous, near-equal

@@ -57,7 +57,8 @@ void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Su
                         .binding = run.binding};
     const auto limit =
         static_cast<double>(parse_duration_seconds(spec.resources.time_limit, "resources.time_limit"));
-    run_job(job, scheduler, launch, progress, signals, {.run_seconds = limit});
+    run_job(job, scheduler, launch, progress, signals,
+            {.run_seconds = limit, .cancel_seconds = run.grace_seconds});
   }
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - started).count();
   finish_job(files, job, surroundings, run.json, run.force, seconds);

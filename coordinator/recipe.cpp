@@ -56,6 +56,15 @@ Json& value_at(Json& nested, const std::vector<std::string>& keys) {
   return *place;
 }
 
+/// Whether a key path ends inside a list of texts: at an item ("calibration.text.0") or at its path.
+bool names_text(const std::vector<std::string>& keys) {
+  if (keys.back() == "path") {
+    return true;
+  }
+  const bool is_index = keys.back().find_first_not_of("0123456789") == std::string::npos;
+  return is_index && keys.size() > 1 && (keys[keys.size() - 2] == "text" || keys[keys.size() - 2] == "tasks");
+}
+
 Json& list_item(Json& list, const std::string& index_text, const std::string& where) {
   std::size_t index = 0;
   const auto [end, error] = std::from_chars(index_text.data(), index_text.data() + index_text.size(), index);
@@ -187,8 +196,8 @@ void apply_setting(Json& recipe, std::string_view setting, const fs::path& folde
   Json change = Json::object();
   value_at(change, keys) = parse_yaml(setting.substr(equals + 1), "--set " + std::string(key));
   anchor_paths(change, folder);
-  if (keys.back() == "path") {
-    anchor(value_at(change, keys), folder);
+  if (names_text(keys)) {
+    anchor_texts(value_at(change, keys), folder);
   }
   set_key(recipe, key, value_at(change, keys));
 }

@@ -59,7 +59,7 @@ bool compresses(const JobSpec& spec) {
 MachineRates assumed_rates(std::int64_t threads, bool has_bf16) {
   const double cores = static_cast<double>(threads);
   return {.f32_flops = 80e9 * cores,
-          .bf16_flops = (has_bf16 ? 180e9 : 80e9) * cores,
+          .bf16_flops = (has_bf16 ? 250e9 : 80e9) * cores,
           .f64_flops = 45e9 * cores,
           .memory_bytes = 8e9 * cores};
 }
@@ -107,11 +107,10 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         seconds = gradient_tokens * (3.0 * forward + 2.0 * all.gram) / product_rate;
         break;
       case Stage::analyze:
-        seconds = 9.0 * owned_cubes / (0.25 * rates.f64_flops);
+        seconds = 9.0 * owned_cubes / rates.f64_flops;
         break;
       case Stage::make_plan:
-        seconds =
-            (4.0 * owned_cubes + 10.0 * owned_layers * hidden * hidden * hidden) / (0.5 * rates.f64_flops);
+        seconds = (2.6 * owned_cubes + 7.0 * owned_layers * hidden * hidden * hidden) / rates.f64_flops;
         break;
       case Stage::encode:
         seconds = tokens * (2.0 * forward + 2.0 * all.refit) / product_rate + all.solve / rates.f64_flops;

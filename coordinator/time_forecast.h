@@ -18,8 +18,8 @@ struct MachineRates {
   double memory_bytes = 0.0;
 };
 
-/// Without a probe: rates of one core measured on an AVX-512 server of 2023, times `threads`; bf16 at the f32
-/// rate where the processor has no bf16 products.
+/// Without a probe: what whole stages reached per core on servers with AVX-512 and AMX, times `threads`; bf16
+/// at the f32 rate where the processor has no bf16 products.
 MachineRates assumed_rates(std::int64_t threads, bool has_bf16);
 
 /// Reads what `cce-worker --probe` prints, one JSON object {gemm_f32_flops, gemm_bf16_flops, gemm_f64_flops,
@@ -29,8 +29,8 @@ MachineRates parse_rates(const std::string& json_text, const std::string& where)
 /// Seconds of each of the job's stages on one rank. With F the forward FLOPs of a token, T tokens of the
 /// rank, Tg those that run backward, and the widths of memory_forecast.h:
 ///   calibrate  Tg (3 F + 2 Σ over layers (2 m² + 2 n² + 2 d²)) at the product rate
-///   analyze    Σ owned layers 9 (m³ + n³) at a quarter of the f64 rate (reductions to tridiagonal form)
-///   make_plan  Σ owned layers 4 (m³ + n³) + 10 d³ at half the f64 rate
+///   analyze    Σ owned layers 9 (m³ + n³) at the f64 rate
+///   make_plan  Σ owned layers 2.6 (m³ + n³) + 7 d³ at the f64 rate
 ///   encode     T (2 F + 2 Σ (m² + m d)) at the product rate + Σ all layers (m³ / 3 + 2 m² d) at the f64
 ///   rate, which is serial evaluate   2 F per token and model; a text's windows where the recipe bounds them,
 ///   else its bytes / 4 as tokens export     bytes written and read back at a tenth of memory bandwidth, plus

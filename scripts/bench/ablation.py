@@ -91,7 +91,7 @@ def run_row(arguments, protocol, base, row, evaluation):
         "ratio": {name: pair["after"] / pair["before"] for name, pair in perplexity.items()},
         "perplexity": perplexity,
         "stage_seconds": {name: stage["seconds"] for name, stage in report["stages"].items()},
-        "warnings": len(report["warnings"]),
+        "warnings": len(report["warnings"]), "program": tools.program_digest(arguments.cce),
     }
 
 

@@ -1,4 +1,5 @@
 """What the measuring scripts share: running cce, reading its report, a program with transformers, tables."""
+import hashlib
 import json
 import os
 import pathlib
@@ -34,10 +35,16 @@ def cpu_model():
     return f"{name} ({numbers}; {', '.join(features)}), {len(os.sched_getaffinity(0))} cores"
 
 
+def program_digest(cce):
+    """Start of the SHA-256 of the cce-worker beside cce: rows made by different builds can be told apart."""
+    return hashlib.sha256(cce.with_name("cce-worker").read_bytes()).hexdigest()[:16]
+
+
 def environment(cce):
     """What a figure depends on besides the recipe."""
     version = subprocess.run([cce, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    return {"cpu": cpu_model(), "cce": version, "load_average": round(os.getloadavg()[0], 2)}
+    return {"cpu": cpu_model(), "cce": version, "program": program_digest(cce),
+            "load_average": round(os.getloadavg()[0], 2)}
 
 
 def run_cce(command, job, cores=None):

@@ -36,14 +36,19 @@ def evaluate(arguments, protocol, folder, known):
     return {"digest": digest, "perplexity": answer["perplexity"]}
 
 
-def compressed(arguments, protocol, case):
-    """The folder of a case and its report."""
+def is_of(report, case):
+    return report.get("target", {}).get("requested") == case.remove and report.get("format") == case.export_format
+
+
+def compressed(arguments, protocol, case, known):
+    """The folder of a case, its report, and the digest of the program that made it."""
     folder = arguments.work / "runs" / case.name
-    if arguments.reuse and (folder / "report.json").is_file():
-        return folder, tools.read_json(folder / "report.json")
+    report = tools.read_json(folder / "report.json")
+    if arguments.reuse and is_of(report, case):
+        return folder, report, known.get("program", "unknown")
     settings = ["evaluate.text=[]"] if arguments.fast else []
     recipe = protocols.write_recipe(protocol, case, arguments.work)
-    return folder, tools.compress(arguments, recipe, folder, settings)
+    return folder, tools.compress(arguments, recipe, folder, settings), tools.program_digest(arguments.cce)
 
 
 def result_of(case, report, evaluation, dense):
@@ -100,9 +105,10 @@ def main():
     document["dense"] = evaluate(arguments, protocol, protocol.model, document.get("dense", {}))
     document.setdefault("results", {})
     for case in [protocol.case(name) for name in arguments.only] if arguments.only else protocol.cases:
-        folder, report = compressed(arguments, protocol, case)
-        evaluation = evaluate(arguments, protocol, folder, document["results"].get(case.name, {}))
-        document["results"][case.name] = result_of(case, report, evaluation, document["dense"])
+        known = document["results"].get(case.name, {})
+        folder, report, program = compressed(arguments, protocol, case, known)
+        evaluation = evaluate(arguments, protocol, folder, known)
+        document["results"][case.name] = result_of(case, report, evaluation, document["dense"]) | {"program": program}
         tools.write_json(path, document)
     print("dense: " + ", ".join(f"{TEXT_NAMES[name]} {value:.3f}" for name, value in document["dense"]["perplexity"].items()))
     print(table(document))

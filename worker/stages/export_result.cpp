@@ -15,7 +15,8 @@ DType export_dtype(const ExportSettings& settings) {
   return settings.dtype == "f32" ? DType::f32 : settings.dtype == "f16" ? DType::f16 : DType::bf16;
 }
 
-/// Largest allowed ‖difference‖ / ‖logits‖: both sides hold the same numbers, so only the order of sums is left.
+/// Largest allowed ‖difference‖ / ‖logits‖: both sides hold the same numbers, so only the order of sums is
+/// left.
 constexpr double largest_difference = 1e-5;
 
 /// Every parameter as the exported dtype holds it.

@@ -32,12 +32,12 @@ class OutputRefit {
   double finish_measuring(int owner, const HostMatrix* gradient);
 
  private:
-  std::vector<double> candidates() const;
+  std::vector<double> candidates(SubBlock kind) const;
 
   StageContext& context_;
   Backend& backend_;
   bool anything_held_out_;
-  double all_tokens_;
+  double weight_sum_ = 0.0;
   RefitSums fitting_, held_out_;
   OwnedMatrix weights_root_, error_, narrow_error_, error_gram_;
 };

@@ -4,16 +4,10 @@
 #include <span>
 #include <vector>
 
+#include "worker/stages/row_norms.h"
+
 namespace cce {
-namespace {
-
-std::vector<float> to_host(Backend& backend, ConstMatrix row) {
-  std::vector<float> values(static_cast<std::size_t>(row.cols));
-  backend.download(row, {values.data(), DType::f32, 1, row.cols, row.cols});
-  return values;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 RefitSums::RefitSums(Backend& backend, DType compute_dtype, std::int64_t widest_features,
                      std::int64_t hidden_size, std::int64_t max_tokens)

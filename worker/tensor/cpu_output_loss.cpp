@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "worker/tensor/cpu_backend.h"
 #include "worker/tensor/row_pointer.h"
@@ -16,6 +17,34 @@ std::size_t logits_bytes(std::int64_t tokens, std::int64_t vocabulary) {
 
 }  // namespace
 
+OutputJob CpuBackend::output_job(ConstMatrix hidden, ConstMatrix head, std::int64_t first,
+                                 std::int64_t count) const {
+  return {.hidden = row_of(hidden, first),
+          .head = head.data,
+          .hidden_stride = hidden.stride,
+          .head_stride = head.stride,
+          .tokens = count,
+          .hidden_size = hidden.cols,
+          .vocabulary = head.rows};
+}
+
+void CpuBackend::for_each_output_job(
+    std::int64_t tokens, std::int64_t hidden_size, bool gradient,
+    const std::function<void(std::int64_t, std::int64_t, std::byte*)>& work) {
+  // Panels of the tokens, and for the gradient its sums too, stay in the second-level cache.
+  const std::int64_t share = (tokens + threads_ - 1) / threads_;
+  const std::int64_t job_tokens = std::min<std::int64_t>((share + 31) / 32 * 32, gradient ? 256 : 512);
+  const std::size_t bytes = (kernels_.output_scratch(job_tokens, hidden_size, gradient) + 4095) / 4096 * 4096;
+  std::byte* memory = grow(scratch_, bytes * static_cast<std::size_t>(threads_));
+  const std::int64_t jobs = (tokens + job_tokens - 1) / job_tokens;
+  in_parallel(jobs, job_tokens * hidden_size, [&](std::int64_t begin, std::int64_t end, int thread) {
+    for (std::int64_t job = begin; job < end; ++job) {
+      const std::int64_t first = job * job_tokens;
+      work(first, std::min(job_tokens, tokens - first), memory + bytes * static_cast<std::size_t>(thread));
+    }
+  });
+}
+
 void CpuBackend::compute_logits(ConstMatrix hidden, ConstMatrix head, Matrix logits) {
   multiply(hidden, Transpose::no, head, Transpose::yes, logits, 1.0, 0.0);
 }
@@ -23,6 +52,17 @@ void CpuBackend::compute_logits(ConstMatrix hidden, ConstMatrix head, Matrix log
 void CpuBackend::output_losses(ConstMatrix hidden, ConstMatrix head, std::span<const std::int32_t> labels,
                                Matrix losses) {
   check_output("output_losses", hidden, head, labels, losses);
+  if (hidden.dtype == DType::bf16 && kernels_.output_losses != nullptr && !hidden.empty() && !head.empty()) {
+    for_each_output_job(hidden.rows, hidden.cols, false,
+                        [&](std::int64_t first, std::int64_t count, std::byte* memory) {
+                          OutputJob job = output_job(hidden, head, first, count);
+                          job.labels = labels.data() + first;
+                          job.losses = losses.as<float>() + first;
+                          job.scratch = memory;
+                          kernels_.output_losses(job);
+                        });
+    return;
+  }
   const std::int64_t vocabulary = head.rows;
   auto* memory = grow(scratch_, logits_bytes(hidden.rows, vocabulary));
   for (std::int64_t first = 0; first < hidden.rows; first += chunk_tokens) {
@@ -39,6 +79,27 @@ void CpuBackend::output_losses(ConstMatrix hidden, ConstMatrix head, std::span<c
   }
 }
 
+void CpuBackend::output_gradient_in_tiles(ConstMatrix hidden, ConstMatrix head,
+                                          std::span<std::int32_t> labels, std::span<const float> uniforms,
+                                          Matrix losses, Matrix d_hidden) {
+  std::vector<std::int32_t> drawn(uniforms.size(), -1);
+  for_each_output_job(hidden.rows, hidden.cols, true,
+                      [&](std::int64_t first, std::int64_t count, std::byte* memory) {
+                        OutputJob job = output_job(hidden, head, first, count);
+                        job.labels = labels.data() + first;
+                        job.losses = losses.as<float>() + first;
+                        job.d_hidden = d_hidden.as<float>() + first * d_hidden.stride;
+                        job.d_hidden_stride = d_hidden.stride;
+                        job.uniforms = uniforms.empty() ? nullptr : uniforms.data() + first;
+                        job.drawn = uniforms.empty() ? nullptr : drawn.data() + first;
+                        job.scratch = memory;
+                        kernels_.output_gradient(job);
+                      });
+  for (std::size_t t = 0; t < drawn.size(); ++t) {
+    labels[t] = labels[t] < 0 ? labels[t] : drawn[t];
+  }
+}
+
 void CpuBackend::output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                                  std::span<const float> uniforms, Matrix losses, Matrix d_hidden) {
   check_output("output_gradient", hidden, head, labels, losses);
@@ -47,6 +108,11 @@ void CpuBackend::output_gradient(ConstMatrix hidden, ConstMatrix head, std::span
   if (!uniforms.empty()) {
     const ConstMatrix view{uniforms.data(), DType::f32, 1, std::ssize(uniforms), std::ssize(uniforms)};
     check_shape("output_gradient", "uniforms", view, 1, hidden.rows);
+  }
+  if (hidden.dtype == DType::bf16 && kernels_.output_gradient != nullptr && !hidden.empty() &&
+      !head.empty()) {
+    output_gradient_in_tiles(hidden, head, labels, uniforms, losses, d_hidden);
+    return;
   }
   const std::int64_t vocabulary = head.rows;
   const std::size_t bytes = logits_bytes(hidden.rows, vocabulary);

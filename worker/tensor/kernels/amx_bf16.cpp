@@ -3,6 +3,6 @@
 
 namespace cce {
 
-const CpuKernels amx_bf16_kernels = make_kernels("amx_bf16");
+constinit const CpuKernels amx_bf16_kernels = make_kernels("amx_bf16");
 
 }  // namespace cce

@@ -77,18 +77,6 @@ inline void backward_weights(const AttentionShape& shape, const BackwardScratch<
   }
 }
 
-/// Two vectors of consecutive keys side by side, as the panels of the product want them.
-inline void store_panel_pair(Floats even, Floats odd, float* panel) {
-  store(even, panel, AllLanes{});
-  store(odd, panel + lanes, AllLanes{});
-}
-inline void store_panel_pair(Floats even, Floats odd, BFloat16* panel) {
-  const Words low = __builtin_convertvector(narrow(even), Words);
-  const Words high = __builtin_convertvector(narrow(odd), Words);
-  const Words pair = low | (high << 16);
-  __builtin_memcpy(static_cast<void*>(panel), &pair, sizeof(pair));
-}
-
 /// Step 4 for one tile, as rows and as panels.
 template <typename E>
 inline void backward_scores(const AttentionShape& shape, const BackwardScratch<E>& scratch,

@@ -3,6 +3,6 @@
 
 namespace cce {
 
-const CpuKernels avx2_kernels = make_kernels("avx2");
+constinit const CpuKernels avx2_kernels = make_kernels("avx2");
 
 }  // namespace cce

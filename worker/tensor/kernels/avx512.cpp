@@ -3,6 +3,6 @@
 
 namespace cce {
 
-const CpuKernels avx512_kernels = make_kernels("avx512");
+constinit const CpuKernels avx512_kernels = make_kernels("avx512");
 
 }  // namespace cce

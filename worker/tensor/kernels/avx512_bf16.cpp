@@ -3,6 +3,6 @@
 
 namespace cce {
 
-const CpuKernels avx512_bf16_kernels = make_kernels("avx512_bf16");
+constinit const CpuKernels avx512_bf16_kernels = make_kernels("avx512_bf16");
 
 }  // namespace cce

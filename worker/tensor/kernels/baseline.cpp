@@ -3,6 +3,6 @@
 
 namespace cce {
 
-const CpuKernels baseline_kernels = make_kernels("baseline");
+constinit const CpuKernels baseline_kernels = make_kernels("baseline");
 
 }  // namespace cce

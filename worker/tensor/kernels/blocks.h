@@ -59,44 +59,59 @@ inline Floats sigmoid(Floats x) {
   return 1.0f / (1.0f + exponential(-x));
 }
 
-void swiglu_row(const void* gate, DType gate_dtype, const void* up, DType up_dtype, void* out,
-                DType out_dtype, std::int64_t n) {
-  with_activation_type(gate_dtype, [&]<typename G>(G*) {
-    with_activation_type(up_dtype, [&]<typename U>(U*) {
-      with_activation_type(out_dtype, [&]<typename O>(O*) {
-        for_each_vector(n, [&](std::int64_t i, auto part) {
-          const Floats g = load(static_cast<const G*>(gate) + i, part);
-          const Floats u = load(static_cast<const U*>(up) + i, part);
-          store(g * sigmoid(g) * u, static_cast<O*>(out) + i, part);
-        });
-      });
-    });
+/// A piece of a row of either dtype as f32, on the stack: one loop then serves every combination of dtypes.
+constexpr std::int64_t piece_elements = 256;
+
+inline void load_piece(const void* row, DType dtype, std::int64_t first, std::int64_t count, float* piece) {
+  with_activation_type(dtype, [&]<typename T>(T*) {
+    const auto* source = static_cast<const T*>(row) + first;
+    for_each_vector(count,
+                    [&](std::int64_t i, auto part) { store(load(source + i, part), piece + i, part); });
   });
 }
 
-/// silu'(g) = σ(g) (1 + g (1 − σ(g))). Each vector is read whole before it is written: d_gate and d_up may be
+inline void store_piece(const float* piece, void* row, DType dtype, std::int64_t first, std::int64_t count) {
+  with_activation_type(dtype, [&]<typename T>(T*) {
+    auto* target = static_cast<T*>(row) + first;
+    for_each_vector(count,
+                    [&](std::int64_t i, auto part) { store(load(piece + i, part), target + i, part); });
+  });
+}
+
+void swiglu_row(const void* gate, DType gate_dtype, const void* up, DType up_dtype, void* out,
+                DType out_dtype, std::int64_t n) {
+  alignas(64) float g[piece_elements], u[piece_elements];
+  for (std::int64_t first = 0; first < n; first += piece_elements) {
+    const std::int64_t count = n - first < piece_elements ? n - first : piece_elements;
+    load_piece(gate, gate_dtype, first, count, g);
+    load_piece(up, up_dtype, first, count, u);
+    for_each_vector(count, [&](std::int64_t i, auto part) {
+      const Floats x = load(g + i, part);
+      store(x * sigmoid(x) * load(u + i, part), g + i, part);
+    });
+    store_piece(g, out, out_dtype, first, count);
+  }
+}
+
+/// silu'(g) = σ(g) (1 + g (1 − σ(g))). Each piece is read whole before it is written: d_gate and d_up may be
 /// the inputs' own memory when the dtypes agree.
 void swiglu_backward_row(const void* d_out, DType d_out_dtype, const void* gate, DType gate_dtype,
                          const void* up, DType up_dtype, void* d_gate, DType d_gate_dtype, void* d_up,
                          DType d_up_dtype, std::int64_t n) {
-  with_activation_type(d_out_dtype, [&]<typename D>(D*) {
-    with_activation_type(gate_dtype, [&]<typename G>(G*) {
-      with_activation_type(up_dtype, [&]<typename U>(U*) {
-        for_each_vector(n, [&](std::int64_t i, auto part) {
-          const Floats d = load(static_cast<const D*>(d_out) + i, part);
-          const Floats g = load(static_cast<const G*>(gate) + i, part);
-          const Floats u = load(static_cast<const U*>(up) + i, part);
-          const Floats s = sigmoid(g);
-          const Floats of_gate = d * u * s * (1.0f + g * (1.0f - s));
-          const Floats of_up = d * g * s;
-          with_activation_type(d_gate_dtype,
-                               [&]<typename O>(O*) { store(of_gate, static_cast<O*>(d_gate) + i, part); });
-          with_activation_type(d_up_dtype,
-                               [&]<typename O>(O*) { store(of_up, static_cast<O*>(d_up) + i, part); });
-        });
-      });
+  alignas(64) float d[piece_elements], g[piece_elements], u[piece_elements];
+  for (std::int64_t first = 0; first < n; first += piece_elements) {
+    const std::int64_t count = n - first < piece_elements ? n - first : piece_elements;
+    load_piece(d_out, d_out_dtype, first, count, d);
+    load_piece(gate, gate_dtype, first, count, g);
+    load_piece(up, up_dtype, first, count, u);
+    for_each_vector(count, [&](std::int64_t i, auto part) {
+      const Floats x = load(g + i, part), slope = load(d + i, part), s = sigmoid(x);
+      store(slope * load(u + i, part) * s * (1.0f + x * (1.0f - s)), g + i, part);
+      store(slope * x * s, u + i, part);
     });
-  });
+    store_piece(g, d_gate, d_gate_dtype, first, count);
+    store_piece(u, d_up, d_up_dtype, first, count);
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "worker/tensor/kernels/attention_backward.h"
 #include "worker/tensor/kernels/attention_forward.h"
 #include "worker/tensor/kernels/blocks.h"
+#include "worker/tensor/kernels/output.h"
 #include "worker/tensor/kernels/product.h"
 #include "worker/tensor/kernels/rows.h"
 #include "worker/tensor/kernels/softmax.h"
@@ -52,22 +53,36 @@ std::size_t backward_scratch_bytes(const AttentionShape& shape, DType dtype) {
 }
 
 constexpr CpuKernels make_kernels(const char* instruction_set) {
-  return {
-    .instruction_set = instruction_set, .convert = convert_row, .add = add_row, .add_bias = add_bias_row,
-    .scale = scale_row, .squared_norm = squared_norm_row, .column_sums = column_sums_block,
-    .rms_norm = rms_norm_row, .rms_norm_backward = rms_norm_backward_row, .rope = rope_row,
-    .swiglu = swiglu_row, .swiglu_backward = swiglu_backward_row, .log_sum_exp = log_sum_exp_row,
-    .probabilities = probabilities_row, .sample = sample_row,
-    .attention_forward_scratch = forward_scratch_bytes, .attention_forward = attention_forward_job,
-    .attention_backward_scratch = backward_scratch_bytes, .attention_backward = attention_backward_job,
-    .attention_variance_scratch = forward_scratch_bytes, .attention_variance = attention_variance_job,
+  CpuKernels kernels{.instruction_set = instruction_set,
+                     .convert = convert_row,
+                     .add = add_row,
+                     .add_bias = add_bias_row,
+                     .scale = scale_row,
+                     .squared_norm = squared_norm_row,
+                     .column_sums = column_sums_block,
+                     .rms_norm = rms_norm_row,
+                     .rms_norm_backward = rms_norm_backward_row,
+                     .rope = rope_row,
+                     .swiglu = swiglu_row,
+                     .swiglu_backward = swiglu_backward_row,
+                     .log_sum_exp = log_sum_exp_row,
+                     .probabilities = probabilities_row,
+                     .sample = sample_row,
+                     .attention_forward_scratch = forward_scratch_bytes,
+                     .attention_forward = attention_forward_job,
+                     .attention_backward_scratch = backward_scratch_bytes,
+                     .attention_backward = attention_backward_job,
+                     .attention_variance_scratch = forward_scratch_bytes,
+                     .attention_variance = attention_variance_job};
 #if defined(__AMX_BF16__)
-    .pack_panels = pack_product_panels, .product_scratch = product_scratch_bytes, .product = product_rows
-  };
-#else
-    .pack_panels = nullptr, .product_scratch = nullptr, .product = nullptr
-  };
+  kernels.pack_panels = pack_product_panels;
+  kernels.product_scratch = product_scratch_bytes;
+  kernels.product = product_rows;
+  kernels.output_scratch = output_scratch_bytes;
+  kernels.output_losses = output_losses_job;
+  kernels.output_gradient = output_gradient_job;
 #endif
+  return kernels;
 }
 
 }  // namespace

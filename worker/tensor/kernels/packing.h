@@ -110,6 +110,18 @@ inline void pack_panels_transposed(const Source<T>& source, E* target) {
   }
 }
 
+/// Two vectors of consecutive depths side by side, as the panels of the product want them.
+inline void store_panel_pair(Floats even, Floats odd, float* panel) {
+  store(even, panel, AllLanes{});
+  store(odd, panel + lanes, AllLanes{});
+}
+inline void store_panel_pair(Floats even, Floats odd, BFloat16* panel) {
+  const Words low = __builtin_convertvector(narrow(even), Words);
+  const Words high = __builtin_convertvector(narrow(odd), Words);
+  const Words pair = low | (high << 16);
+  __builtin_memcpy(static_cast<void*>(panel), &pair, sizeof(pair));
+}
+
 /// Hands out 64-byte aligned pieces of one block; with a null block it only counts.
 class Scratch {
  public:

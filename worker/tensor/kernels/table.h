@@ -47,6 +47,21 @@ struct Bf16Product {
   bool upper_only = false;  ///< blocks wholly below the diagonal are left as they are
 };
 
+/// Some tokens of the output layer, bf16: what a thread computes at a time. Arrays are of these tokens.
+struct OutputJob {
+  const void* hidden = nullptr;
+  const void* head = nullptr;
+  std::int64_t hidden_stride = 0, head_stride = 0;
+  std::int64_t tokens = 0, hidden_size = 0, vocabulary = 0;
+  const std::int32_t* labels = nullptr;
+  float* losses = nullptr;
+  float* d_hidden = nullptr;  ///< gradient only
+  std::int64_t d_hidden_stride = 0;
+  const float* uniforms = nullptr;  ///< gradient only; null: the labels stand
+  std::int32_t* drawn = nullptr;    ///< with uniforms: −1 on entry, the drawn labels on return
+  std::byte* scratch = nullptr;
+};
+
 /// The inner loops of the CPU backend, compiled once per instruction set. Rows hold n elements; "any" is f32
 /// or bf16; callers have checked shapes and dtypes. Sums run in a fixed order that depends on the table
 /// alone.
@@ -95,11 +110,15 @@ struct CpuKernels {
   /// bf16 products in tile registers; null where the CPU has none. Panels hold 16 columns of op(B) and are
   /// packed in any order into (padded depth) × (padded columns) elements, both padded to 32.
   void (*pack_panels)(const Bf16Operand& b, std::int64_t depth, std::int64_t cols, std::int64_t first_panel,
-                      std::int64_t last_panel, void* panels);
-  std::size_t (*product_scratch)(std::int64_t depth);
+                      std::int64_t last_panel, void* panels) = nullptr;
+  std::size_t (*product_scratch)(std::int64_t depth) = nullptr;
   /// Rows [first_row, last_row), first_row a multiple of 32 and last_row too unless it is the end.
   void (*product)(const Bf16Product& product, std::int64_t first_row, std::int64_t last_row,
-                  std::byte* scratch);
+                  std::byte* scratch) = nullptr;
+  /// The output layer fused with its softmax; null where product is.
+  std::size_t (*output_scratch)(std::int64_t tokens, std::int64_t hidden_size, bool gradient) = nullptr;
+  void (*output_losses)(const OutputJob& job) = nullptr;
+  void (*output_gradient)(const OutputJob& job) = nullptr;
 };
 
 /// The fastest table that this CPU and operating system can run. The tables are constants.

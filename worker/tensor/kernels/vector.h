@@ -1,5 +1,5 @@
 #pragma once
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -125,17 +125,25 @@ inline float maximum(Floats v) {
   return left > right ? left : right;
 }
 
-/// eˣ within about 2 ulp on [-87.3, 88.3]; 0 below, e^88.3 above.
-/// x = n ln 2 + r with |r| ≤ ½ ln 2; e^r by its Taylor polynomial of degree 7; 2ⁿ by the exponent bits.
+/// eˣ within about 2 ulp: x = n ln 2 + r with |r| ≤ ½ ln 2, e^r by its Taylor polynomial of degree 7, then
+/// the scaling by 2ⁿ. Below −87.3 it may be 0, −∞ included; above 88.3 it may be ∞ or e^88.3.
 inline Floats exponential(Floats x) {
-  constexpr float lowest = -87.3f, highest = 88.3f;
   constexpr float log2_e = 1.44269504088896341f;
   constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // their sum is ln 2 to 2⁻⁴⁰
-  constexpr float round_to_integer = 12582912.0f;                      // 1.5 · 2²³
+#if defined(__AVX512F__)
+  constexpr __mmask16 all_lanes = 0xffff;  // the unmasked intrinsics make GCC warn of a value never used
+  const Floats clamped = smaller(larger(x, splat(-104.0f)), splat(89.0f));
+  const __m512 scaled = reinterpret<__m512>(clamped * log2_e);
+  const Floats n = reinterpret<Floats>(
+      _mm512_maskz_roundscale_ps(all_lanes, scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+  constexpr float lowest = -87.3f, highest = 88.3f;
+  constexpr float round_to_integer = 12582912.0f;  // 1.5 · 2²³
   const Ints underflows = x < lowest;
   const Floats clamped = smaller(larger(x, splat(lowest)), splat(highest));
   const Floats shifted = clamped * log2_e + round_to_integer;
   const Floats n = shifted - round_to_integer;
+#endif
   const Floats r = (clamped - n * ln2_high) - n * ln2_low;
   Floats p = splat(1.0f / 5040.0f);
   p = p * r + 1.0f / 720.0f;
@@ -145,9 +153,14 @@ inline Floats exponential(Floats x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
+#if defined(__AVX512F__)
+  return reinterpret<Floats>(
+      _mm512_maskz_scalef_ps(all_lanes, reinterpret<__m512>(p), reinterpret<__m512>(n)));
+#else
   const Ints exponent = (reinterpret<Ints>(shifted) - 0x4b400000) << 23;
   const Floats result = reinterpret<Floats>(reinterpret<Ints>(p) + exponent);
   return underflows ? Floats{} : result;
+#endif
 }
 
 /// The lane numbers 0 … 15.

@@ -1,5 +1,9 @@
 # One place for language level, warnings, sanitizers and where programs land (build/PRESET/bin).
 option(CCE_BUILD_TESTS "Build the tests" ON)
+option(CCE_CUDA "Build the CUDA backend" OFF)
+if(CCE_CUDA)
+  message(FATAL_ERROR "CCE_CUDA=ON: this version has no CUDA backend, only the CPU one. Configure the preset release.")
+endif()
 set(CCE_SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)

@@ -66,9 +66,13 @@ TensorEntry parse_entry(JsonReader reader, const std::string& name, std::int64_t
   }
   tensor.shape = reader.required("shape").integers({.lowest = 0});
   const JsonReader offsets = reader.required("data_offsets");
-  const std::vector<std::int64_t> bounds = offsets.integers({.lowest = 0, .highest = data_bytes});
+  const std::vector<std::int64_t> bounds = offsets.integers({.lowest = 0});
   if (bounds.size() != 2 || bounds[0] > bounds[1]) {
     offsets.refuse(ErrorCode::malformed_file, "two offsets, [begin, end] with begin <= end");
+  }
+  if (bounds[1] > data_bytes) {
+    refuse_file(offsets.where(), "data up to byte " + std::to_string(bounds[1]),
+                "at most the " + std::to_string(data_bytes) + " bytes that follow the header");
   }
   tensor.begin = bounds[0];
   tensor.end = bounds[1];

@@ -1,5 +1,6 @@
 #include "coordinator/tree_copy.h"
 
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -25,10 +26,12 @@ void link_or_copy(const fs::path& source, const fs::path& target) {
   if (!error) {
     return;
   }
-  fs::copy_file(source, target, error);
-  if (error) {
-    fail(target, error);
-  }
+  PosixFileSystem files;
+  const MappedFile content = files.map_readonly(source);
+  const std::unique_ptr<FileWriter> writer = files.open_writer(target, WriteMode::create_or_replace);
+  writer->append(content.bytes());
+  writer->sync();
+  writer->close();
 }
 
 bool is_ours(const fs::path& folder) {

@@ -63,7 +63,10 @@ Evaluation evaluate_models(StageContext& context, const RunResults& results, Enc
   if (encoded == nullptr) {
     return evaluate(context, dense, nullptr);
   }
-  const EvaluatedModel compressed{*results.compressed, *encoded, ends};
+  EndWeights scaled = context.checkpoint.end_weights(context.backend, context.compute_dtype);
+  const HostMatrix gain = encoded->final_norm();
+  context.backend.upload(gain.view(), scaled.final_norm.view());
+  const EvaluatedModel compressed{*results.compressed, *encoded, scaled};
   return evaluate(context, dense, &compressed);
 }
 

@@ -40,12 +40,6 @@ std::vector<double> scaled_diagonal(ConstMatrix gram, double ridge_lambda) {
   return penalty;
 }
 
-OwnedMatrix sum_of(Backend& backend, ConstMatrix a, ConstMatrix b) {
-  OwnedMatrix result = copy_f64(backend, a);
-  backend.add(b, result.view());
-  return result;
-}
-
 /// Φ, outputs × `selection_outputs`, the same for every call; empty where the outputs are few enough as they
 /// are.
 OwnedMatrix output_mixing(Backend& backend, std::int64_t outputs) {
@@ -144,9 +138,8 @@ RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const R
     errors = heldout_errors(backend, training, heldout, prior, candidates);
     best = static_cast<std::size_t>(std::min_element(errors.begin(), errors.end()) - errors.begin());
   }
-  const OwnedMatrix gram = sum_of(backend, training.gram, heldout.gram);  // 3.
-  const OwnedMatrix cross = sum_of(backend, training.cross, heldout.cross);
-  RidgeSolution result = solve_ridge_raising(backend, gram.view(), cross.view(), prior, candidates[best]);
+  RidgeSolution result =
+      solve_ridge_raising(backend, training.gram, training.cross, prior, candidates[best]);  // 3.
   result.heldout_errors = std::move(errors);
   return result;
 }

@@ -38,13 +38,10 @@ RidgeSolution solve_ridge_raising(Backend& backend, ConstMatrix gram, ConstMatri
 /// Σ_t ω_t ‖f_t W − y_t‖² = tr(Wᵀ A W) − 2 tr(Wᵀ B) + E of other tokens' sums. Work: 2 n² d flops.
 double ridge_error(Backend& backend, ConstMatrix weights, const RidgeSums& sums);
 
-/// Chooses λ among `candidates` by the error on held-out tokens (ties: the earlier), then solves on all
-/// tokens.
-///   1. W_λ Φ on `training` for each λ
-///   2. error of W_λ Φ on `heldout`
-///   3. solve on training + heldout with the best λ
-/// Φ = I for d ≤ 128; else d × 128 with seeded entries N(0, 1/128): the errors are then unbiased estimates (Φ
-/// acts on the targets' side only, so that W_λ Φ is the exact refit of Y Φ) for a quarter of the work.
+/// Chooses λ among `candidates` by the error on held-out tokens (ties: the earlier). Held-out tokens stay out
+/// of the solution: the next sub-block's choice is made on the same ones, and would be made on fitted data
+/// otherwise.
+///   1. W_λ on `training` for each λ   2. error of W_λ on `heldout`   3. W on `training` with the best λ
 /// Deterministic; candidates in order of preference. One candidate skips 1 and 2.
 /// Errors: those of solve_ridge; out_of_range when there are no candidates.
 RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,

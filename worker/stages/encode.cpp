@@ -8,6 +8,7 @@
 #include "worker/stages/checkpoint_layers.h"
 #include "worker/stages/layer_store.h"
 #include "worker/stages/output_refit.h"
+#include "worker/stages/output_scale.h"
 #include "worker/stages/stream_pair.h"
 #include "worker/stages/sub_block.h"
 
@@ -52,6 +53,7 @@ class Encoder {
     }
     stream_.forward(0, context_.layers(), [this](const LayerVisit& visit) { encode_layer(visit); });
     share_measurements();
+    publish_output_scale(choose_output_scale(context_, streams_));
     context_.reporter.stage_finished(static_cast<double>(streams_.tokens()));
   }
 
@@ -236,6 +238,17 @@ class Encoder {
     LayerPlan& plan = plan_.layers[static_cast<std::size_t>(layer)];
     plan.measured_attention_nats = static_cast<double>(measured.values[0]);
     plan.measured_ffn_nats = static_cast<double>(measured.values[1]);
+  }
+
+  void publish_output_scale(double scale) {
+    if (context_.rank() == 0) {
+      const auto folder = context_.job.begin_state(output_scale_state);
+      HostMatrix value(1, 1);
+      value.values[0] = static_cast<float>(scale);
+      write_matrix(context_.files, folder / "scale.f32", value);
+      context_.job.publish_state(output_scale_state, input_.fingerprint);
+    }
+    context_.communicator.barrier();
   }
 
   /// Owners know their layers' measured nats; afterwards every rank's plan has all of them.

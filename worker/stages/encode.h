@@ -31,8 +31,9 @@ struct EncodeInput {
 ///   1. features of the compressed layer on the compressed stream, dense stream moved on, sums of the refit
 ///   2. sums to the owner, which chooses λ on held-out sequences, solves, and broadcasts the new outputs
 ///   3. compressed stream moved on; what error is left, in nats
-/// Layers found in state/ are not computed again: the streams are rebuilt by one forward.
-/// Collective. Errors: not_positive_definite, cancelled, worker_died, disk_full, does_not_fit.
+/// Last, the factor of the final norm's gain is chosen (output_scale.h) and published as state
+/// encode.output-scale. Layers found in state/ are not computed again: the streams are rebuilt by one
+/// forward. Collective. Errors: not_positive_definite, cancelled, worker_died, disk_full, does_not_fit.
 void encode(StageContext& context, const EncodeInput& input, CompressionPlan& plan);
 
 }  // namespace cce

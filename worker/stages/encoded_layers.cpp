@@ -19,18 +19,37 @@ void EncodedLayers::pack(std::int64_t layer, std::span<std::byte> destination) {
   pack_host_layer(load(layer), compressed_.hidden_size, context_.compute_dtype, destination);
 }
 
-HostLayer EncodedLayers::load(std::int64_t layer) const {
-  const std::string name = layer_state_name("encode", layer);
+std::filesystem::path EncodedLayers::state_folder(const std::string& name) const {
   const auto folder = context_.job.find_state(name, fingerprint_);
   if (!folder) {
     throw Error{.code = ErrorCode::missing_file,
                 .where = (context_.job.state_root() / name).string(),
-                .found = "no encoded layer of this job",
+                .found = "nothing of this job",
                 .expected = "what encode leaves there",
                 .remedy = "run: cce resume " + context_.job.root().string()};
   }
-  return read_layer(context_.files, *folder / "layer.f32",
+  return *folder;
+}
+
+HostLayer EncodedLayers::load(std::int64_t layer) const {
+  return read_layer(context_.files, state_folder(layer_state_name("encode", layer)) / "layer.f32",
                     compressed_.layers[static_cast<std::size_t>(layer)], compressed_.hidden_size);
+}
+
+double EncodedLayers::output_scale() const {
+  const HostMatrix scale = read_matrix(context_.files, state_folder(output_scale_state) / "scale.f32", 1, 1);
+  return static_cast<double>(scale.values.front());
+}
+
+HostMatrix EncodedLayers::final_norm() const {
+  HostMatrix gain(1, compressed_.hidden_size);
+  context_.checkpoint.read(TensorRole::final_norm, -1, DType::f32,
+                           std::as_writable_bytes(std::span(gain.values)));
+  const double scale = output_scale();
+  for (float& value : gain.values) {
+    value = static_cast<float>(static_cast<double>(value) * scale);
+  }
+  return gain;
 }
 
 }  // namespace cce

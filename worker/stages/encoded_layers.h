@@ -1,4 +1,5 @@
 #pragma once
+#include <filesystem>
 #include <string>
 
 #include "worker/comm/layer_stream.h"
@@ -17,8 +18,14 @@ class EncodedLayers : public LayerSource {
   void pack(std::int64_t layer, std::span<std::byte> destination) override;
   /// The layer as encode left it, f32. Errors: missing_file, malformed_file.
   HostLayer load(std::int64_t layer) const;
+  /// The factor of the final norm's gain that encode chose, and the gain with it, 1 × d. Errors:
+  /// missing_file.
+  double output_scale() const;
+  HostMatrix final_norm() const;
 
  private:
+  std::filesystem::path state_folder(const std::string& name) const;
+
   const StageContext& context_;
   const ModelConfig& compressed_;
   std::string fingerprint_;

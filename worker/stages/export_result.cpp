@@ -95,7 +95,7 @@ std::int64_t export_result(StageContext& context, const ModelConfig& compressed,
   if (context.rank() == 0) {
     const CheckpointContents contents{compressed,
                                       [&layers](std::int64_t layer) { return layers.load(layer); },
-                                      context.checkpoint, std::nullopt};
+                                      context.checkpoint, layers.final_norm()};
     CheckpointWriteSettings settings;
     settings.format = context.spec.export_settings.format;
     settings.dtype = export_dtype(context.spec.export_settings);

@@ -20,6 +20,9 @@ HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path,
 HostMatrix read_matrix(const FileSystem& files, const std::filesystem::path& path, std::int64_t rows,
                        std::int64_t cols);
 
+/// The state that holds the factor of the final norm's gain.
+inline constexpr const char* output_scale_state = "encode.output-scale";
+
 /// "encode.layer-007": the state of one layer within a stage.
 std::string layer_state_name(std::string_view stage, std::int64_t layer);
 

@@ -68,16 +68,14 @@ void OutputRefit::add(const MicroBatch& micro_batch, ConstMatrix features, Const
   (micro_batch.held_out ? held_out_ : fitting_).add(features, targets, root);
 }
 
-std::vector<double> OutputRefit::candidates(SubBlock kind) const {
+std::vector<double> OutputRefit::candidates() const {
   if (context_.spec.encode.ridge_lambda) {
     return {*context_.spec.encode.ridge_lambda};
   }
   if (!anything_held_out_) {
     return {1e-1};
   }
-  // Attention's outputs mostly correct earlier error, from features that all stay: they bear a stronger pull.
-  return kind == SubBlock::attention ? std::vector<double>{1e-2, 1e-1, 5e-1}
-                                     : std::vector<double>{1e-3, 1e-2, 1e-1};
+  return {1e-2, 1e-1, 3e-1, 1.0};
 }
 
 void OutputRefit::solve(std::int64_t layer_index, int owner, SubBlock kind, HostLayer* layer) {
@@ -91,7 +89,7 @@ void OutputRefit::solve(std::int64_t layer_index, int owner, SubBlock kind, Host
   const RefitSums::Assembled held_out = held_out_.assemble(with_bias);
   const OwnedMatrix prior = prior_of(backend_, *layer, kind);
   const RidgeSolution solution =
-      refit_outputs(backend_, fitting.view(), held_out.view(), prior.view(), candidates(kind));
+      refit_outputs(backend_, fitting.view(), held_out.view(), prior.view(), candidates());
   if (solution.times_raised > 0) {
     context_.reporter.warning("layer " + std::to_string(layer_index) + ", " +
                               std::string(sub_block_name(kind)) +

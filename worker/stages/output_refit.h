@@ -32,7 +32,7 @@ class OutputRefit {
   double finish_measuring(int owner, const HostMatrix* gradient);
 
  private:
-  std::vector<double> candidates(SubBlock kind) const;
+  std::vector<double> candidates() const;
 
   StageContext& context_;
   Backend& backend_;

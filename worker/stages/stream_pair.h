@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "worker/model/block.h"
@@ -26,6 +27,10 @@ class StreamPair {
   void embed(ConstMatrix embedding);
   Matrix dense(const MicroBatch& micro_batch) { return rows(dense_, micro_batch); }
   Matrix compressed(const MicroBatch& micro_batch) { return rows(compressed_, micro_batch); }
+  std::span<const std::int32_t> ids(const MicroBatch& micro_batch) const {
+    return std::span(ids_).subspan(static_cast<std::size_t>(micro_batch.first_token),
+                                   static_cast<std::size_t>(micro_batch.batch.tokens()));
+  }
   const std::vector<MicroBatch>& micro_batches() const { return micro_batches_; }
   std::int64_t tokens() const { return static_cast<std::int64_t>(ids_.size()); }
   std::int64_t largest_micro_batch_tokens() const;

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""check_readme.py [--cce PROGRAM]: holds the README to what the repository does.
+
+Every line of its ```sh blocks must be one of
+  - a script of this repository that is there and executable (their own runs are CI and the quickstart),
+  - `cmake --preset P`, `cmake --build --preset P` or `ctest --preset P` with a preset of CMakePresets.json,
+  - a `cce` command, which with --cce is run in a scratch folder: models/smollm2-135m stands for a small trained model
+    there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0.
+Links to files of the repository must lead somewhere, the error table must list common/error.h in its order, and every
+key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where nothing is.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+SMALL_MODEL = REPOSITORY / "tests" / "data" / "models" / "stories260K"
+LONG_SCRIPTS = ("scripts/", ".ci/")
+DEADLINE_SECONDS = 180
+
+
+def shell_lines(readme):
+    lines = []
+    for block in re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+        block = block.replace("\\\n", " ")
+        for line in block.splitlines():
+            command = line.split(" # ")[0].strip()
+            if command and not command.startswith("#"):
+                lines.append(command)
+    return lines
+
+
+def check_script(words):
+    path = REPOSITORY / words[0]
+    if not path.is_file() or not os.access(path, os.X_OK):
+        return f"{words[0]} is no executable file"
+    return None
+
+
+def check_preset(words):
+    presets = json.loads((REPOSITORY / "CMakePresets.json").read_text())
+    kind = "testPresets" if words[0] == "ctest" else "buildPresets" if "--build" in words else "configurePresets"
+    names = [preset["name"] for preset in presets[kind] if not preset.get("hidden")]
+    if "--preset" not in words or words[words.index("--preset") + 1] not in names:
+        return f"no preset of {kind}: {' '.join(words)}"
+    return None
+
+
+def make_scratch(folder):
+    (folder / "models").mkdir()
+    (folder / "models" / "smollm2-135m").symlink_to(SMALL_MODEL)
+
+
+def stand_ins(words, folder):
+    """The command with the small model's tokens for texts and short windows."""
+    tokens = str(SMALL_MODEL / "tinystories.tokens.u16")
+    replaced = []
+    for word in words:
+        if word.endswith(".yaml"):
+            text = re.sub(r"[\w./]+\.txt", tokens, (REPOSITORY / "scripts" / "quickstart.yaml").read_text())
+            (folder / word).parent.mkdir(parents=True, exist_ok=True)
+            (folder / word).write_text(text)
+        replaced.append(re.sub(r"[\w./]+\.txt", tokens, word))
+    if replaced[1] in ("compress", "plan", "analyze", "evaluate"):
+        replaced += ["--length", "128"]
+    if replaced[1] in ("compress", "plan", "analyze"):
+        replaced += ["--sequences", "8"]
+    return replaced
+
+
+def run_command(program, words, folder):
+    command = [program, *stand_ins(words, folder)[1:]]
+    try:
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"took more than {DEADLINE_SECONDS} s: {shlex.join(command)}"
+    if result.returncode != 0:
+        return f"exit {result.returncode}: {shlex.join(command)}\n{result.stderr.strip()[-2000:]}"
+    return None
+
+
+def check_commands(readme, program):
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="readme-") as name:
+        folder = pathlib.Path(name)
+        make_scratch(folder)
+        for line in shell_lines(readme):
+            words = shlex.split(line)
+            problem = None
+            if words[0].startswith(LONG_SCRIPTS):
+                problem = check_script(words)
+            elif words[0] in ("cmake", "ctest"):
+                problem = check_preset(words)
+            elif words[0] == "cce":
+                started = time.monotonic()
+                problem = run_command(program, words, folder) if program else None
+                print(f"{time.monotonic() - started:6.1f} s  {line}", flush=True)
+            else:
+                problem = f"not a script, a preset or cce: {line}"
+            if problem:
+                problems.append(problem)
+    return problems
+
+
+def check_links(readme):
+    targets = re.findall(r"\]\(([^)#:\s]+)\)", readme)
+    return [f"a link leads nowhere: {target}" for target in targets if not (REPOSITORY / target).exists()]
+
+
+def check_error_table(readme):
+    header = (REPOSITORY / "common" / "error.h").read_text()
+    enumeration = re.search(r"enum class ErrorCode \{(.*?)\};", header, re.DOTALL).group(1)
+    expected = re.findall(r"^\s*(\w+),", enumeration, re.MULTILINE)
+    section = readme.split("## Errors and exit codes", 1)[-1].split("\n## ", 1)[0]
+    found = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    return [] if found == expected else [f"the error table has {found}, common/error.h has {expected}"]
+
+
+def leaf_keys(value, prefix=""):
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from leaf_keys(inner, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def check_recipe_keys(readme, program):
+    """Every key of a resolved recipe, as `cce plan --json` prints it."""
+    with tempfile.TemporaryDirectory(prefix="readme-") as name:
+        folder = pathlib.Path(name)
+        make_scratch(folder)
+        words = stand_ins(["cce", "plan", "--model", "models/smollm2-135m", "--text", "x.txt", "--json"], folder)
+        result = subprocess.run([program, *words[1:]], cwd=folder, capture_output=True, text=True,
+                                timeout=DEADLINE_SECONDS)
+        if result.returncode != 0:
+            return [f"cce plan --json: {result.stderr.strip()}"]
+        document = json.loads(result.stdout)
+    spec = document.get("spec") or document.get("job") or document
+    keys = {"calibration", "encode", "export", "evaluate", "guard", "resources", "similarity"}
+    wanted = list(leaf_keys({key: spec[key] for key in keys}))
+    return [f"the recipe's table lacks `{key}`" for key in wanted if f"`{key}`" not in readme]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks the README's commands, links and tables.")
+    parser.add_argument("--cce", help="the program to run its commands with")
+    program = parser.parse_args().cce
+    readme = (REPOSITORY / "README.md").read_text()
+    problems = check_commands(readme, program) + check_links(readme) + check_error_table(readme)
+    if program:
+        problems += check_recipe_keys(readme, program)
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,8 +26,20 @@ bool allows(ExportFormat format, Structure structure) {
   return std::find(structures.begin(), structures.end(), structure) != structures.end();
 }
 
+std::vector<Structure> automatic_structures(ExportFormat format) {
+  if (format == ExportFormat::custom || format == ExportFormat::dense) {
+    return {Structure::ffn, Structure::vo, Structure::qk};
+  }
+  return {Structure::ffn};
+}
+
 std::vector<Structure> resolved_structures(const JobSpec& spec) {
-  return spec.structures.empty() ? structures_of(spec.export_settings.format) : spec.structures;
+  return spec.structures.empty() ? automatic_structures(spec.export_settings.format) : spec.structures;
+}
+
+bool uses_structure(const JobSpec& spec, Structure structure) {
+  const std::vector<Structure> structures = resolved_structures(spec);
+  return std::find(structures.begin(), structures.end(), structure) != structures.end();
 }
 
 std::string structure_list(const std::vector<Structure>& structures) {

@@ -17,11 +17,16 @@ namespace cce {
 /// Whether a format can carry a structure's removal.
 bool allows(ExportFormat format, Structure structure);
 
-/// All structures that a format carries, in the enum's order: what `structures: auto` means.
+/// All structures that a format carries, in the enum's order.
 std::vector<Structure> structures_of(ExportFormat format);
 
-/// The structures a job uses: spec.structures, or all that the format holds where that is empty.
+/// What `structures: auto` means: ffn, for custom and dense also vo and qk. Key/value groups, blocks and
+/// layers are left to recipes that name them: on the reference model they cost more than they save.
+std::vector<Structure> automatic_structures(ExportFormat format);
+
+/// The structures a job uses: spec.structures, or automatic_structures where that is empty.
 std::vector<Structure> resolved_structures(const JobSpec& spec);
+bool uses_structure(const JobSpec& spec, Structure structure);
 
 /// "ffn, vo, qk"
 std::string structure_list(const std::vector<Structure>& structures);

@@ -101,6 +101,14 @@ void check_combinations(const JobSpec& spec) {
                   .expected = "some of " + structure_list(structures_of(format)),
                   .remedy = "Leave it out, or choose export.format=custom"};
     }
+    const bool drops_parts = structure == Structure::blocks || structure == Structure::layers;
+    if (drops_parts && spec.target.kind == TargetKind::threshold) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = "structures, target.threshold",
+                  .found = std::string(structure_name(structure)),
+                  .expected = "structures that have components: ffn, vo",
+                  .remedy = "Leave it out, or choose target.remove_params"};
+    }
   }
   const std::int64_t step = ffn_step_floor(format);
   if (spec.export_settings.round_to % step != 0) {

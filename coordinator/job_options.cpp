@@ -118,8 +118,8 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
         ->type_name("FRACTION");
     command
         .add_option("--structures", options.structures,
-                    "What may shrink: ffn, vo, qk, kv_groups, blocks, layers [default: auto, all that the "
-                    "format holds]")
+                    "What may shrink: ffn, vo, qk, kv_groups, blocks, layers [default: auto: ffn; for "
+                    "custom ffn, vo, qk]")
         ->type_name("NAME...");
     command.add_option("--format", options.format, "uniform, custom, deci or dense [default: uniform]")
         ->type_name("FORMAT");

@@ -77,7 +77,7 @@ std::string report_table(const std::string& report_json, const std::string& wher
   if (!signatures.empty()) {
     std::vector<std::vector<std::string>> table{{"signature", "value", "limit", ""}};
     for (const SignatureRow& row : signatures) {
-      table.push_back({row.name, row.value, row.limit, row.ok ? "ok" : "PASSED"});
+      table.push_back({row.name, row.value, row.limit, row.ok ? "ok" : "past limit"});
     }
     text.append("\n").append(text_table(table));
   }

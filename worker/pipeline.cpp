@@ -28,7 +28,7 @@ bool includes(const JobSpec& spec, Stage stage) {
 PreparedJob prepare(StageContext& context, const CalibrationData& data, const std::string& fingerprint) {
   PreparedJob job;
   const auto statistics = calibrate(context, data);
-  job.analysis = analyze(context, statistics, data.gradient_tokens());
+  job.analysis = analyze(context, statistics, data);
   if (includes(context.spec, Stage::make_plan)) {
     context.reporter.stage_started(Stage::make_plan);
     job.plan = make_plan(context.spec, context.dense(), job.analysis);

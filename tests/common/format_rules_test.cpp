@@ -7,10 +7,27 @@
 namespace cce {
 namespace {
 
-TEST(FormatRulesTest, what_auto_means) {
+TEST(FormatRulesTest, what_formats_carry) {
   EXPECT_EQ(structure_list(structures_of(ExportFormat::uniform)), "ffn, kv_groups, layers");
   EXPECT_EQ(structure_list(structures_of(ExportFormat::deci)), "ffn, blocks, layers");
   EXPECT_EQ(structure_list(structures_of(ExportFormat::custom)), "ffn, vo, qk, kv_groups, blocks, layers");
+}
+
+TEST(FormatRulesTest, what_auto_means) {
+  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::uniform)), "ffn");
+  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::deci)), "ffn");
+  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::custom)), "ffn, vo, qk");
+  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::dense)), "ffn, vo, qk");
+}
+
+TEST(FormatRulesTest, named_structures_stand_in_place_of_the_automatic_ones) {
+  JobSpec spec;
+  spec.export_settings.format = ExportFormat::custom;
+  EXPECT_TRUE(uses_structure(spec, Structure::vo));
+  EXPECT_FALSE(uses_structure(spec, Structure::blocks));
+  spec.structures = {Structure::ffn, Structure::blocks};
+  EXPECT_FALSE(uses_structure(spec, Structure::vo));
+  EXPECT_TRUE(uses_structure(spec, Structure::blocks));
 }
 
 struct WidthsRow {

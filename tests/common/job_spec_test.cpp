@@ -169,5 +169,14 @@ TEST(JobSpecTest, structures_must_fit_the_format) {
   expect_error([&] { check_combinations(spec); }, ErrorCode::impossible_combination, "multiple of 256");
 }
 
+TEST(JobSpecTest, the_threshold_rule_drops_no_whole_parts) {
+  JobSpec spec = parse(full_recipe());
+  spec.target.kind = TargetKind::threshold;
+  EXPECT_NO_THROW(check_combinations(spec));
+  spec.structures.push_back(Structure::layers);
+  expect_error([&] { check_combinations(spec); }, ErrorCode::impossible_combination,
+               "structures, target.threshold: found layers");
+}
+
 }  // namespace
 }  // namespace cce

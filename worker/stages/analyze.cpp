@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "common/format_rules.h"
 #include "worker/stages/analyze_layer.h"
 #include "worker/stages/checkpoint_layers.h"
 #include "worker/stages/signature_table.h"
@@ -59,7 +60,7 @@ std::int64_t most_owned_layers(const Partition& partition) {
 }  // namespace
 
 ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<LayerStatistics>>& statistics,
-                      double tokens) {
+                      const CalibrationData& data) {
   context.reporter.stage_started(Stage::analyze);
   const std::vector<std::int64_t> owned = owned_layers(context);
   CheckpointLayers source(context.checkpoint, context.compute_dtype);
@@ -67,6 +68,9 @@ ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<Lay
   std::vector<LayerAnalysis> mine(static_cast<std::size_t>(context.layers()));
   // Owners work side by side: the safe point comes after each one's i-th layer, not after the model's.
   const std::int64_t rounds = most_owned_layers(context.partition);
+  const bool blocks = uses_structure(context.spec, Structure::blocks);
+  const bool whole_layers = uses_structure(context.spec, Structure::layers);
+  const std::int64_t steps = rounds + drop_cost_visits(context, data, blocks, whole_layers);
   for (std::int64_t round = 0; round < rounds; ++round) {
     if (round < static_cast<std::int64_t>(owned.size())) {
       const std::int64_t layer = owned[static_cast<std::size_t>(round)];
@@ -75,14 +79,18 @@ ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<Lay
       const LayerWeights weights = source.view(layer, packed);
       const LayerStatistics& sums = *statistics[static_cast<std::size_t>(layer)];
       mine[static_cast<std::size_t>(layer)] =
-          analyze_layer(context.backend, weights, sums, tokens, context.spec);
-      signatures.add_layer(layer, weights, sums, tokens);
+          analyze_layer(context.backend, weights, sums, data.gradient_tokens(), context.spec);
+      signatures.add_layer(layer, weights, sums, data.gradient_tokens());
     }
-    context.reporter.progress(round + 1, rounds, -1, 0.0);
+    context.reporter.progress(round + 1, steps, -1, 0.0);
   }
   ModelAnalysis result;
   signatures.finish(result.ffn, result.attention);
   result.layers = gather_layers(context, mine);
+  std::int64_t done = rounds;
+  result.drop_costs =  // 4.
+      measure_drop_costs(context, data, blocks, whole_layers,
+                         [&](std::int64_t layer) { context.reporter.progress(++done, steps, layer, 0.0); });
   context.reporter.stage_finished(0.0);
   return result;
 }

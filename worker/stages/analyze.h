@@ -2,6 +2,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/stages/drop_costs.h"
 #include "worker/stages/layer_analysis.h"
 #include "worker/stages/layer_statistics.h"
 #include "worker/stages/stage_context.h"
@@ -19,16 +20,18 @@ struct KindSimilarity {
 struct ModelAnalysis {
   std::vector<LayerAnalysis> layers;
   KindSimilarity ffn, attention;
+  DropCosts drop_costs;  ///< of what the recipe's structures name: blocks, layers
 };
 
 /// Turns statistics into cost curves, spectra and similarities (design sections 3.1 to 3.3).
-/// In: this rank's layers' statistics, over `tokens` tokens in all. Out: every layer's analysis, on every
+/// In: this rank's layers' statistics, over data's gradient tokens. Out: every layer's analysis, on every
 /// rank.
 ///   1. each owner: eliminations, V/O spectra, pair orders, spectra of the centred covariances
 ///   2. each owner: its rows of the sketch buffer; one all-reduce
 ///   3. all owners' analyses gathered
+///   4. where the recipe names blocks or layers: what leaving them out costs, measured on data's windows
 /// Collective. Errors: not_positive_definite, not_converged naming layer and sub-block; cancelled.
 ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<LayerStatistics>>& statistics,
-                      double tokens);
+                      const CalibrationData& data);
 
 }  // namespace cce

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "common/error.h"
 #include "common/format_rules.h"
@@ -23,6 +24,7 @@ struct LayerWidths {
 struct Widths {
   std::vector<LayerWidths> layers;
   double price = 0.0;
+  double cost_nats = 0.0;  ///< predicted, dropped layers included
 };
 
 class Planner {
@@ -38,69 +40,187 @@ class Planner {
     if (spec_.target.kind == TargetKind::threshold) {
       return to_plan(threshold_widths());
     }
-    return to_plan(widths_are_shared(spec_.export_settings.format) ? shared_widths() : water_filled_widths());
+    check_drop_costs();
+    make_choices();
+    return to_plan(cheapest_widths());
   }
 
  private:
+  using Layers = std::vector<std::size_t>;
+
   std::size_t layers() const { return dense_.layers.size(); }
 
-  FfnChoices ffn_of(std::size_t layer) const {
-    FfnChoices choices = ffn_choices(base_.layers[layer], analysis_.layers[layer],
-                                     analysis_.ffn.cost_factor[layer], spec_, budget_);
-    choices.curve.unit = "layer " + std::to_string(layer) + ", ffn";
-    return choices;
-  }
-  AttentionChoices attention_of(std::size_t layer) const {
-    AttentionChoices choices = attention_choices(base_.layers[layer], analysis_.layers[layer],
-                                                 analysis_.attention.cost_factor[layer], spec_, budget_);
-    choices.curve.unit = "layer " + std::to_string(layer) + ", attention";
-    return choices;
+  bool drops_blocks() const { return uses_structure(spec_, Structure::blocks); }
+  bool drops_layers() const { return uses_structure(spec_, Structure::layers); }
+
+  void check_drop_costs() const {
+    const DropCosts& costs = analysis_.drop_costs;
+    const bool blocks_known = costs.ffn.size() == layers() && costs.attention.size() == layers();
+    if ((drops_blocks() && !blocks_known) || (drops_layers() && costs.layers.size() != layers())) {
+      throw Error{.code = ErrorCode::invalid_argument,
+                  .where = "analysis, drop_costs",
+                  .found = "no cost for some layer",
+                  .expected = "a measured cost for every part that structures allow to drop",
+                  .remedy = "analyze the model again with these structures"};
+    }
   }
 
-  Widths water_filled_widths() const {
-    std::vector<FfnChoices> ffn(layers());
-    std::vector<AttentionChoices> attention(layers());
-    std::vector<CostCurve> curves;
-    std::vector<std::size_t> ffn_curve(layers()), attention_curve(layers());
+  void make_choices() {
+    const std::optional<std::size_t> staying = dearest_layer();
+    const bool blocks = drops_blocks();
     for (std::size_t layer = 0; layer < layers(); ++layer) {
-      if (dense_.layers[layer].has_ffn) {
-        ffn[layer] = ffn_of(layer);
-        ffn_curve[layer] = curves.size();
-        curves.push_back(ffn[layer].curve);
+      const bool stays = layer == staying;
+      const LayerShape& shape = dense_.layers[layer];
+      const bool ffn_is_dearer =
+          blocks && shape.has_ffn &&
+          (!shape.has_attention || analysis_.drop_costs.ffn[layer] > analysis_.drop_costs.attention[layer]);
+      std::optional<double> ffn_drop, attention_drop;
+      if (blocks && shape.has_ffn && !(stays && ffn_is_dearer)) {
+        ffn_drop = analysis_.drop_costs.ffn[layer];
       }
-      if (dense_.layers[layer].has_attention) {
-        attention[layer] = attention_of(layer);
-        attention_curve[layer] = curves.size();
-        curves.push_back(attention[layer].curve);
+      if (blocks && shape.has_attention && !(stays && !ffn_is_dearer)) {
+        attention_drop = analysis_.drop_costs.attention[layer];
+      }
+      add_choices(layer, ffn_drop, attention_drop);
+    }
+  }
+
+  void add_choices(std::size_t layer, std::optional<double> ffn_drop, std::optional<double> attention_drop) {
+    ffn_.emplace_back();
+    attention_.emplace_back();
+    if (dense_.layers[layer].has_ffn) {
+      ffn_[layer] = ffn_choices(base_.layers[layer], analysis_.layers[layer],
+                                analysis_.ffn.cost_factor[layer], spec_, budget_, ffn_drop);
+      ffn_[layer].curve.unit = "layer " + std::to_string(layer) + ", ffn";
+    }
+    if (dense_.layers[layer].has_attention) {
+      attention_[layer] =
+          attention_choices(base_.layers[layer], analysis_.layers[layer],
+                            analysis_.attention.cost_factor[layer], spec_, budget_, attention_drop);
+      attention_[layer].curve.unit = "layer " + std::to_string(layer) + ", attention";
+    }
+  }
+
+  /// The layer that costs most to leave out: something of it stays, whatever the target.
+  std::optional<std::size_t> dearest_layer() const {
+    const DropCosts& costs = analysis_.drop_costs;
+    std::optional<std::size_t> dearest;
+    const auto cost_of = [&](std::size_t layer) {
+      return costs.layers.empty() ? costs.ffn[layer] + costs.attention[layer] : costs.layers[layer];
+    };
+    const bool measured = !costs.layers.empty() || !costs.ffn.empty();
+    for (std::size_t layer = 0; measured && layer < layers(); ++layer) {
+      const LayerShape& shape = dense_.layers[layer];
+      if ((shape.has_ffn || shape.has_attention) && (!dearest || cost_of(layer) > cost_of(*dearest))) {
+        dearest = layer;
       }
     }
+    return dearest;
+  }
+
+  /// Layers in the order in which they go, cheapest first; the dearest stays.
+  Layers drop_order() const {
+    Layers order;
+    if (!drops_layers()) {
+      return order;
+    }
+    const std::optional<std::size_t> staying = dearest_layer();
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      if (layer != staying && budget_.amount(base_.layers[layer]) > 0) {
+        order.push_back(layer);
+      }
+    }
+    const std::vector<double>& costs = analysis_.drop_costs.layers;
+    std::stable_sort(order.begin(), order.end(),
+                     [&costs](std::size_t a, std::size_t b) { return costs[a] < costs[b]; });
+    return order;
+  }
+
+  /// The best choice on the layers that stay, for every number of layers dropped; the cheapest of these.
+  Widths cheapest_widths() const {
     const std::int64_t target = budget_.to_remove(dense_);
+    const Layers order = drop_order();
+    Layers kept;
+    for (std::size_t layer = 0; layer < layers(); ++layer) {
+      if (dense_.layers[layer].has_ffn || dense_.layers[layer].has_attention) {
+        kept.push_back(layer);
+      }
+    }
+    std::optional<Widths> best;
+    std::int64_t dropped = 0;
+    std::int64_t reachable = 0;
+    double dropped_nats = 0.0;
+    for (std::size_t count = 0; count <= order.size(); ++count) {
+      if (count > 0) {
+        const std::size_t layer = order[count - 1];
+        kept.erase(std::find(kept.begin(), kept.end(), layer));
+        dropped += budget_.amount(base_.layers[layer]);
+        dropped_nats += analysis_.drop_costs.layers[layer];
+      }
+      const std::int64_t rest = std::max<std::int64_t>(target - dropped, 0);
+      const std::int64_t within = reachable_within(kept);
+      reachable = std::max(reachable, dropped + within);
+      if (within >= rest) {
+        Widths widths = widths_are_shared(spec_.export_settings.format) ? shared_widths(kept, rest)
+                                                                        : water_filled_widths(kept, rest);
+        widths.cost_nats += dropped_nats;
+        if (!best || widths.cost_nats < best->cost_nats) {
+          best = std::move(widths);
+        }
+      }
+      if (rest == 0) {
+        break;
+      }
+    }
+    if (!best) {
+      refuse(reachable, target);
+    }
+    return *best;
+  }
+
+  std::int64_t reachable_within(const Layers& kept) const {
+    std::int64_t sum = 0;
+    for (const std::size_t layer : kept) {
+      for (const CostCurve* curve : {&ffn_[layer].curve, &attention_[layer].curve}) {
+        sum += curve->points.empty() ? 0 : curve->points.back().removed;
+      }
+    }
+    return sum;
+  }
+
+  Widths water_filled_widths(const Layers& kept, std::int64_t target) const {
+    std::vector<CostCurve> curves;
+    for (const std::size_t layer : kept) {
+      for (const CostCurve* curve : {&ffn_[layer].curve, &attention_[layer].curve}) {
+        if (!curve->points.empty()) {
+          curves.push_back(*curve);
+        }
+      }
+    }
     const Allocation allocation =
         spec_.encode.equal_budgets ? equal_budgets(curves, target) : water_fill(curves, target);
-    Widths result{std::vector<LayerWidths>(layers()), allocation.price};
-    for (std::size_t layer = 0; layer < layers(); ++layer) {
+    Widths result{std::vector<LayerWidths>(layers()), allocation.price, allocation.cost_nats};
+    std::size_t unit = 0;
+    for (const std::size_t layer : kept) {
       if (dense_.layers[layer].has_ffn) {
-        result.layers[layer].ffn = ffn[layer].widths[allocation.choice[ffn_curve[layer]]];
+        result.layers[layer].ffn = ffn_[layer].widths[allocation.choice[unit++]];
       }
       if (dense_.layers[layer].has_attention) {
-        result.layers[layer].attention = attention[layer].options[allocation.choice[attention_curve[layer]]];
+        result.layers[layer].attention = attention_[layer].options[allocation.choice[unit++]];
       }
     }
     return result;
   }
 
-  /// One FFN width and one count of groups for all layers: few enough pairs to look at each.
-  Widths shared_widths() const {
-    const FfnChoices first_ffn = ffn_of(0);
-    const AttentionChoices first_attention = attention_of(0);
+  /// One FFN width and one count of groups for all layers that stay: few enough pairs to look at each.
+  Widths shared_widths(const Layers& kept, std::int64_t target) const {
     std::vector<CostCurve> ffn_curves, attention_curves;
-    for (std::size_t layer = 0; layer < layers(); ++layer) {
-      ffn_curves.push_back(ffn_of(layer).curve);
-      attention_curves.push_back(attention_of(layer).curve);
+    for (const std::size_t layer : kept) {
+      ffn_curves.push_back(ffn_[layer].curve);
+      attention_curves.push_back(attention_[layer].curve);
     }
     const CostCurve ffn = sum_curves(ffn_curves, "ffn of all layers");
     const CostCurve attention = sum_curves(attention_curves, "attention of all layers");
-    const std::int64_t target = budget_.to_remove(dense_);
     double best_cost = std::numeric_limits<double>::infinity();
     std::int64_t best_removed = 0;
     LayerWidths best;
@@ -111,15 +231,16 @@ class Planner {
         if (removed >= target && cost < best_cost) {
           best_cost = cost;
           best_removed = removed;
-          best = {first_ffn.widths[i], first_attention.options[j]};
+          best = {ffn_[kept.front()].widths[i], attention_[kept.front()].options[j]};
         }
       }
     }
-    if (!std::isfinite(best_cost)) {
-      refuse(ffn.points.back().removed + attention.points.back().removed, target);
-    }
     const double price = best_removed > 0 ? best_cost / static_cast<double>(best_removed) : 0.0;
-    return {std::vector<LayerWidths>(layers(), best), price};
+    Widths result{std::vector<LayerWidths>(layers()), price, best_cost};
+    for (const std::size_t layer : kept) {
+      result.layers[layer] = best;
+    }
+    return result;
   }
 
   [[noreturn]] void refuse(std::int64_t reachable, std::int64_t target) const {
@@ -159,8 +280,7 @@ class Planner {
   /// The smallest width ≥ `width` that the format carries; the dense one where the structure is not to be
   /// touched.
   std::int64_t round_up(Structure structure, std::int64_t width, std::int64_t dense_width) const {
-    const std::vector<Structure> structures = resolved_structures(spec_);
-    if (dense_width == 0 || std::find(structures.begin(), structures.end(), structure) == structures.end()) {
+    if (dense_width == 0 || !uses_structure(spec_, structure)) {
       return dense_width;
     }
     const std::vector<std::int64_t> widths = representable_widths(
@@ -172,25 +292,67 @@ class Planner {
     CompressionPlan plan = keep_all(dense_);
     plan.price = widths.price;
     for (std::size_t layer = 0; layer < layers(); ++layer) {
-      const LayerAnalysis& analysis = analysis_.layers[layer];
       LayerPlan& kept = plan.layers[layer];
-      if (kept.keep_ffn) {
-        kept.ffn_neurons = analysis.ffn.survivors(widths.layers[layer].ffn);
-        kept.predicted_ffn_nats = analysis.ffn.cost_at(widths.layers[layer].ffn);
+      const bool drops_ffn = kept.keep_ffn && widths.layers[layer].ffn == 0;
+      const bool drops_attention = kept.keep_attention && widths.layers[layer].attention.kv_groups == 0;
+      const bool drops_layer = drops_ffn == kept.keep_ffn && drops_attention == kept.keep_attention;
+      if (drops_ffn) {
+        drop_ffn(kept);
+      } else if (kept.keep_ffn) {
+        keep_ffn(analysis_.layers[layer], widths.layers[layer].ffn, kept);
       }
-      if (kept.keep_attention) {
-        const AttentionOption& option = widths.layers[layer].attention;
-        kept.kv_groups = analysis.kv_groups.survivors(option.kv_groups);
-        kept.vo_dim = option.vo_dim;
-        kept.rope_pairs.clear();
-        for (const std::int32_t group : kept.kv_groups) {
-          kept.rope_pairs.push_back(
-              analysis.rope_pairs[static_cast<std::size_t>(group)].survivors(option.qk_dim / 2));
-        }
-        kept.predicted_attention_nats = attention_cost(dense_.layers[layer], analysis, option);
+      if (drops_attention) {
+        drop_attention(kept);
+      } else if (kept.keep_attention) {
+        keep_attention(layer, widths.layers[layer].attention, kept);
       }
+      predict_drops(layer, drops_layer, drops_ffn, drops_attention, kept);
     }
     return plan;
+  }
+
+  static void drop_ffn(LayerPlan& kept) {
+    kept.keep_ffn = false;
+    kept.ffn_neurons.clear();
+  }
+  static void drop_attention(LayerPlan& kept) {
+    kept.keep_attention = false;
+    kept.kv_groups.clear();
+    kept.vo_dim = 0;
+    kept.rope_pairs.clear();
+  }
+
+  static void keep_ffn(const LayerAnalysis& analysis, std::int64_t width, LayerPlan& kept) {
+    kept.ffn_neurons = analysis.ffn.survivors(width);
+    kept.predicted_ffn_nats = analysis.ffn.cost_at(width);
+  }
+  void keep_attention(std::size_t layer, const AttentionOption& option, LayerPlan& kept) const {
+    const LayerAnalysis& analysis = analysis_.layers[layer];
+    kept.kv_groups = analysis.kv_groups.survivors(option.kv_groups);
+    kept.vo_dim = option.vo_dim;
+    kept.rope_pairs.clear();
+    for (const std::int32_t group : kept.kv_groups) {
+      kept.rope_pairs.push_back(
+          analysis.rope_pairs[static_cast<std::size_t>(group)].survivors(option.qk_dim / 2));
+    }
+    kept.predicted_attention_nats = attention_cost(dense_.layers[layer], analysis, option);
+  }
+
+  /// What was measured for the dropped parts. A whole layer has one figure: it stands at the attention, or at
+  /// the FFN where that is all the layer had.
+  void predict_drops(std::size_t layer, bool drops_layer, bool drops_ffn, bool drops_attention,
+                     LayerPlan& kept) const {
+    const DropCosts& costs = analysis_.drop_costs;
+    if (drops_layer && !costs.layers.empty()) {
+      (drops_attention ? kept.predicted_attention_nats : kept.predicted_ffn_nats) = costs.layers[layer];
+      return;
+    }
+    if (drops_ffn) {
+      kept.predicted_ffn_nats = costs.ffn[layer];
+    }
+    if (drops_attention) {
+      kept.predicted_attention_nats = costs.attention[layer];
+    }
   }
 
   const JobSpec& spec_;
@@ -198,6 +360,8 @@ class Planner {
   const ModelAnalysis& analysis_;
   ModelConfig base_;
   Budget budget_;
+  std::vector<FfnChoices> ffn_;  ///< per layer; no points where the layer has none
+  std::vector<AttentionChoices> attention_;
 };
 
 }  // namespace

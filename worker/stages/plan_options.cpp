@@ -13,13 +13,8 @@ std::int64_t bytes_per_weight(const ExportSettings& settings) {
   return settings.dtype == "f32" ? 4 : 2;
 }
 
-bool uses(const JobSpec& spec, Structure structure) {
-  const std::vector<Structure> structures = resolved_structures(spec);
-  return std::find(structures.begin(), structures.end(), structure) != structures.end();
-}
-
 std::vector<std::int64_t> widths_of(const JobSpec& spec, Structure structure, std::int64_t dense_width) {
-  if (!uses(spec, structure)) {
+  if (!uses_structure(spec, structure)) {
     return {dense_width};
   }
   return representable_widths(spec.export_settings.format, structure, dense_width,
@@ -67,7 +62,7 @@ std::int64_t Budget::to_remove(const ModelConfig& dense) const {
 }
 
 FfnChoices ffn_choices(const LayerShape& shape, const LayerAnalysis& analysis, double cost_factor,
-                       const JobSpec& spec, const Budget& budget) {
+                       const JobSpec& spec, const Budget& budget, std::optional<double> drop_nats) {
   FfnChoices result;
   const std::int64_t whole = budget.amount(shape);
   std::vector<std::int64_t> widths = widths_of(spec, Structure::ffn, shape.ffn_width);
@@ -82,6 +77,10 @@ FfnChoices ffn_choices(const LayerShape& shape, const LayerAnalysis& analysis, d
   LayerShape without = shape;
   without.has_ffn = false;
   result.curve.whole = whole - budget.amount(without);
+  if (drop_nats) {
+    result.widths.push_back(0);
+    result.curve.points.push_back({result.curve.whole, *drop_nats});
+  }
   return result;
 }
 
@@ -96,7 +95,8 @@ double attention_cost(const LayerShape& shape, const LayerAnalysis& analysis, co
 }
 
 AttentionChoices attention_choices(const LayerShape& shape, const LayerAnalysis& analysis, double cost_factor,
-                                   const JobSpec& spec, const Budget& budget) {
+                                   const JobSpec& spec, const Budget& budget,
+                                   std::optional<double> drop_nats) {
   const std::int64_t whole = budget.amount(shape);
   std::map<std::int64_t, std::pair<double, AttentionOption>> cheapest;  // by amount removed
   for (const std::int64_t groups : widths_of(spec, Structure::kv_groups, shape.kv_groups)) {
@@ -123,6 +123,10 @@ AttentionChoices attention_choices(const LayerShape& shape, const LayerAnalysis&
   LayerShape without = shape;
   without.has_attention = false;
   result.curve.whole = whole - budget.amount(without);
+  if (drop_nats) {
+    result.options.push_back({});
+    result.curve.points.push_back({result.curve.whole, *drop_nats});
+  }
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "common/job_spec.h"
@@ -31,7 +32,7 @@ class Budget {
   ModelConfig without_layers_;
 };
 
-/// One way to shrink the attention of a layer.
+/// One way to shrink the attention of a layer; no groups: it is dropped.
 struct AttentionOption {
   std::int64_t kv_groups = 0, vo_dim = 0, qk_dim = 0;
 };
@@ -47,11 +48,14 @@ struct AttentionChoices {
 };
 
 /// Curves hold only what the format can carry (design 3.3), by ascending amount removed; of options that
-/// remove the same, the cheapest. `shape`: the layer with the biases that a refit adds.
+/// remove the same, the cheapest. `shape`: the layer with the biases that a refit adds. drop_nats: the cost
+/// of dropping the sub-block, then the last option (width 0, or no groups); none where it has to stay.
 FfnChoices ffn_choices(const LayerShape& shape, const LayerAnalysis& analysis, double cost_factor,
-                       const JobSpec& spec, const Budget& budget);
+                       const JobSpec& spec, const Budget& budget,
+                       std::optional<double> drop_nats = std::nullopt);
 AttentionChoices attention_choices(const LayerShape& shape, const LayerAnalysis& analysis, double cost_factor,
-                                   const JobSpec& spec, const Budget& budget);
+                                   const JobSpec& spec, const Budget& budget,
+                                   std::optional<double> drop_nats = std::nullopt);
 
 /// Nats of an attention option: those of its missing groups, plus, for the share of groups that stay, those
 /// of its narrower values and its missing pairs.

@@ -90,6 +90,33 @@ std::string_view target_kind_name(TargetKind kind) {
   return name_in(target_kind_names(), kind);
 }
 
+namespace {
+
+/// Keys of the recipe whose work this version does not do: set to anything but nothing, they are refused.
+void refuse_unsupported(const JobSpec& spec) {
+  const auto refuse = [](bool is_set, const char* key, const char* allowed) {
+    if (is_set) {
+      throw Error{.code = ErrorCode::unsupported,
+                  .where = key,
+                  .found = "a value that asks for more than this version does",
+                  .expected = allowed,
+                  .remedy = "Leave the key out"};
+    }
+  };
+  const ExportFormat format = spec.export_settings.format;
+  refuse(format == ExportFormat::deci || format == ExportFormat::dense, "export.format", "uniform or custom");
+  refuse(spec.encode.refine_steps > 0, "encode.refine_steps", "0");
+  refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
+  refuse(spec.resources.device == "cuda", "resources.device", "auto or cpu");
+  refuse(spec.resources.nodes > 1, "resources.nodes", "1");
+  refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
+  refuse(spec.resources.partition.has_value(), "resources.partition", "nothing: jobs run on this machine");
+  refuse(spec.resources.account.has_value(), "resources.account", "nothing: jobs run on this machine");
+  refuse(spec.resources.qos.has_value(), "resources.qos", "nothing: jobs run on this machine");
+}
+
+}  // namespace
+
 void check_combinations(const JobSpec& spec) {
   const ExportFormat format = spec.export_settings.format;
   const std::string format_text = "export.format=" + std::string(format_name(format));
@@ -125,6 +152,7 @@ void check_combinations(const JobSpec& spec) {
                 .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
                 .remedy = ""};
   }
+  refuse_unsupported(spec);
 }
 
 }  // namespace cce

@@ -27,17 +27,6 @@ DType compute_dtype_of(const ResourceSettings& resources, const Backend& backend
   return narrow ? DType::bf16 : DType::f32;
 }
 
-/// Errors: unsupported where the job asks for a device that this program was not built for.
-void check_device(const ResourceSettings& resources) {
-  if (resources.device == "cuda") {
-    throw Error{.code = ErrorCode::unsupported,
-                .where = "resources.device",
-                .found = "cuda",
-                .expected = "auto or cpu: this program was built without CUDA",
-                .remedy = "set resources.device=cpu"};
-  }
-}
-
 class WorkerRun {
  public:
   WorkerRun(const MpiRuntime& runtime, const std::string& job_folder, std::int64_t attempt, int threads)
@@ -52,7 +41,6 @@ class WorkerRun {
   void run(Communicator& communicator) {
     const JobSpec spec = job_.read_spec();
     const Partition partition = job_.read_partition();
-    check_device(spec.resources);
     const Checkpoint checkpoint = Checkpoint::open(files_, spec.model);
     const std::unique_ptr<Backend> backend = make_cpu_backend(threads_);
     Reporter reporter(job_, communicator, events_ ? &*events_ : nullptr);

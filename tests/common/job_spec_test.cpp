@@ -178,5 +178,40 @@ TEST(JobSpecTest, the_threshold_rule_drops_no_whole_parts) {
                "structures, target.threshold: found layers");
 }
 
+struct UnsupportedRow {
+  const char* name;
+  void (*change)(JobSpec&);
+  const char* key;
+};
+
+const UnsupportedRow unsupported_rows[] = {
+    {"deci",
+     [](JobSpec& s) {
+       s.export_settings = {ExportFormat::deci, 256, "bf16"};
+     },
+     "export.format"},
+    {"dense", [](JobSpec& s) { s.export_settings.format = ExportFormat::dense; }, "export.format"},
+    {"refine", [](JobSpec& s) { s.encode.refine_steps = 20; }, "encode.refine_steps"},
+    {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
+    {"cuda", [](JobSpec& s) { s.resources.device = "cuda"; }, "resources.device"},
+    {"nodes", [](JobSpec& s) { s.resources.nodes = 2; }, "resources.nodes"},
+    {"partition", [](JobSpec& s) { s.resources.partition = "short"; }, "resources.partition"},
+};
+
+TEST(JobSpecTest, what_this_version_does_not_do_is_refused_by_key) {
+  for (const UnsupportedRow& row : unsupported_rows) {
+    JobSpec spec = parse({{"model", "m"}});
+    EXPECT_NO_THROW(check_combinations(spec)) << row.name;
+    row.change(spec);
+    try {
+      check_combinations(spec);
+      ADD_FAILURE() << row.name << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code, ErrorCode::unsupported) << row.name;
+      EXPECT_EQ(error.where, row.key);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace cce

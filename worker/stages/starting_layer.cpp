@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/model/pruned_layer.h"
+#include "worker/numeric/counter_random.h"
 #include "worker/numeric/eliminated_solution.h"
 #include "worker/stages/analyze_layer.h"
 #include "worker/stages/feature_groups.h"
@@ -12,6 +13,9 @@
 
 namespace cce {
 namespace {
+
+/// Which of the seed's random streams the ablation draws survivors from.
+constexpr std::uint64_t scatter_stream = 4;
 
 /// stored (out × in, f32) ← solution (in × out, f64).
 void store_transposed(ConstMatrix solution, HostMatrix& stored) {
@@ -78,6 +82,25 @@ void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& p
   store_transposed(std::as_const(narrowed).view(), layer.o);
 }
 
+/// Ablation: what each removed neuron did is added to a survivor drawn at random.
+void scatter_outputs(ConstMatrix dense_down, const LayerPlan& plan, std::uint64_t seed, HostMatrix& down) {
+  const CounterRandom random(seed, scatter_stream);
+  std::vector<bool> kept(static_cast<std::size_t>(dense_down.cols), false);
+  for (const std::int32_t neuron : plan.ffn_neurons) {
+    kept[static_cast<std::size_t>(neuron)] = true;
+  }
+  for (std::int64_t neuron = 0; neuron < dense_down.cols; ++neuron) {
+    if (kept[static_cast<std::size_t>(neuron)]) {
+      continue;
+    }
+    const double drawn = random.uniform(static_cast<std::uint64_t>(neuron)) * static_cast<double>(down.cols);
+    const auto survivor = static_cast<std::int64_t>(drawn);
+    for (std::int64_t row = 0; row < down.rows; ++row) {
+      down.row(row)[survivor] += dense_down.as<float>()[row * dense_down.stride + neuron];
+    }
+  }
+}
+
 /// Gives every part of the shape that selection did not bring a matrix of zeros: the added biases.
 void add_missing_biases(HostLayer& layer, const LayerShape& shape, std::int64_t hidden_size) {
   HostLayer zeros = make_host_layer(shape, hidden_size);
@@ -104,6 +127,9 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
                                          plan.ffn_neurons, covariance_ridge)
                          .view(),
                      layer.down);
+  }
+  if (plan.keep_ffn && settings.target == RefitTarget::random) {
+    scatter_outputs(weights.down, plan, static_cast<std::uint64_t>(spec.seed), layer.down);
   }
   const bool fewer_groups = compressed_shape.kv_groups < dense.kv_groups;
   const bool narrower = compressed_shape.vo_dim < dense.vo_dim;

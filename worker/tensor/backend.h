@@ -13,8 +13,8 @@ namespace cce {
 enum class Transpose : bool { no, yes };
 
 /// Shapes of causal grouped-query attention over `sequences` independent sequences stored one after another.
-/// Query row i of a sequence stands at position key_length − query_length + i and sees keys up to its position
-/// (and, with a window, only the latest `window` of them).
+/// Query row i of a sequence stands at position key_length − query_length + i and sees keys up to its
+/// position (and, with a window, only the latest `window` of them).
 struct AttentionShape {
   std::int64_t sequences = 0;
   std::int64_t query_length = 0;
@@ -23,7 +23,7 @@ struct AttentionShape {
   std::int64_t queries_per_group = 0;
   std::int64_t qk_dim = 0;
   std::int64_t vo_dim = 0;
-  double scale = 1.0;                    ///< 1/√(dense head_dim): pruning pairs does not change it
+  double scale = 1.0;  ///< 1/√(dense head_dim): pruning pairs does not change it
   std::optional<std::int64_t> window;
 
   std::int64_t query_heads() const { return kv_groups * queries_per_group; }
@@ -35,10 +35,10 @@ struct RopeTable {
   ConstMatrix cos, sin;
 };
 
-/// The few operations that the method needs, on one device. Row-major views; activations are tokens × features.
-/// "any" means f32 or bf16. Accumulation is always in f32 (f64 for f64). Every op throws Error shape_mismatch or
-/// unsupported (dtype) before it touches memory. One thread drives a backend at a time; the backend itself uses the
-/// threads it was made with. The same build, threads and inputs give the same bits.
+/// The few operations that the method needs, on one device. Row-major views; activations are tokens ×
+/// features. "any" means f32 or bf16. Accumulation is always in f32 (f64 for f64). Every op throws Error
+/// shape_mismatch or unsupported (dtype) before it touches memory. One thread drives a backend at a time; the
+/// backend itself uses the threads it was made with. The same build, threads and inputs give the same bits.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -46,25 +46,26 @@ class Backend {
   /// Whether bf16 products are instructions of this device rather than an emulation slower than f32.
   virtual bool has_fast_bf16() const = 0;
 
-  // ---- memory ----------------------------------------------------------------------------------------------
+  // ---- memory
   /// 64-byte aligned, uninitialised. Errors: does_not_fit.
   virtual Buffer allocate(std::size_t bytes) = 0;
-  OwnedMatrix matrix(DType dtype, std::int64_t rows, std::int64_t cols);       ///< uninitialised
+  OwnedMatrix matrix(DType dtype, std::int64_t rows, std::int64_t cols);  ///< uninitialised
   OwnedMatrix zeros(DType dtype, std::int64_t rows, std::int64_t cols);
-  virtual void upload(ConstMatrix host, Matrix device) = 0;                    ///< same dtype and shape
+  virtual void upload(ConstMatrix host, Matrix device) = 0;  ///< same dtype and shape
   virtual void download(ConstMatrix device, Matrix host) = 0;
   virtual void fill_zero(Matrix target) = 0;
-  virtual void convert(ConstMatrix source, Matrix target) = 0;                 ///< copies, changing dtype if need be
-  virtual void synchronize() = 0;                                              ///< waits for queued work
+  virtual void convert(ConstMatrix source, Matrix target) = 0;  ///< copies, changing dtype if need be
+  virtual void synchronize() = 0;                               ///< waits for queued work
 
-  // ---- products --------------------------------------------------------------------------------------------
-  /// C ← α op(A) op(B) + β C. (f32, f32) → f32; (bf16, bf16) → f32 or bf16 (β = 0 for bf16); (f64, f64) → f64.
+  // ---- products
+  /// C ← α op(A) op(B) + β C. (f32, f32) → f32; (bf16, bf16) → f32 or bf16 (β = 0 for bf16); (f64, f64) →
+  /// f64.
   virtual void multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b, Matrix c,
                         double alpha = 1.0, double beta = 0.0) = 0;
   /// G ← G + Fᵀ F, both triangles. F any, tokens × n; G f32 (or F, G both f64), n × n.
   virtual void gram(ConstMatrix features, Matrix gram) = 0;
 
-  // ---- rows and elements -----------------------------------------------------------------------------------
+  // ---- rows and elements
   /// target ← target + α source; target f32 or f64, source any or of target's dtype.
   virtual void add(ConstMatrix source, Matrix target, double alpha = 1.0) = 0;
   /// x ← x + 1 biasᵀ; bias f32 1 × n, x any.
@@ -76,7 +77,7 @@ class Backend {
   /// out_j ← out_j + Σ_i weight_i x_ij (weight empty: 1); x any, weight f32 1 × rows, out f32 1 × cols.
   virtual void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) = 0;
 
-  // ---- the blocks of a decoder -----------------------------------------------------------------------------
+  // ---- the blocks of a decoder
   /// out_t ← table[ids_t]; table any, out f32. Errors: out_of_range for an id outside the table.
   virtual void embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) = 0;
   /// out ← gain ⊙ x / √(mean x² + ε); x f32, gain f32 1 × d, out any.
@@ -94,12 +95,13 @@ class Backend {
   /// tokens × H, of the scaled scores. Tiled: never a whole score matrix.
   virtual void attention_forward(const AttentionShape& shape, ConstMatrix q, ConstMatrix k, ConstMatrix v,
                                  Matrix out, Matrix log_sum_exp) = 0;
-  /// Gradients from d_out; query_length == key_length. d_q, d_k, d_v are overwritten; all of q's dtype or f32.
+  /// Gradients from d_out; query_length == key_length. d_q, d_k, d_v are overwritten; all of q's dtype or
+  /// f32.
   virtual void attention_backward(const AttentionShape& shape, ConstMatrix q, ConstMatrix k, ConstMatrix v,
                                   ConstMatrix out, ConstMatrix log_sum_exp, ConstMatrix d_out, Matrix d_q,
                                   Matrix d_k, Matrix d_v) = 0;
-  /// variance_h ← variance_h + Σ over queries at positions ≥ first_query of (Σ_j p_j² / n − 1/n²), n the keys that
-  /// the query sees: the variance of its attention row (design 3.6). variance f64 1 × H.
+  /// variance_h ← variance_h + Σ over queries at positions ≥ first_query of (Σ_j p_j² / n − 1/n²), n the keys
+  /// that the query sees: the variance of its attention row (design 3.6). variance f64 1 × H.
   virtual void attention_variance(const AttentionShape& shape, ConstMatrix q, ConstMatrix k,
                                   ConstMatrix log_sum_exp, std::int64_t first_query, Matrix variance) = 0;
   /// out ← silu(gate) ⊙ up; all any.
@@ -107,17 +109,18 @@ class Backend {
   virtual void swiglu_backward(ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
                                Matrix d_up) = 0;
 
-  // ---- the output layer, fused with its loss, in chunks (no tokens × vocabulary matrix) --------------------------
+  // ---- the output layer, fused with its loss, in chunks (no tokens × vocabulary matrix)
   /// loss_t ← −log softmax(hidden_t headᵀ)[label_t]; 0 where label_t < 0. hidden, head any (same); losses f32
   /// 1 × tokens.
   virtual void output_losses(ConstMatrix hidden, ConstMatrix head, std::span<const std::int32_t> labels,
                              Matrix losses) = 0;
   /// The same with d_hidden_t ← Σ_v (p_v − [v = label_t]) head_v (0 where label_t < 0); d_hidden f32. Where
-  /// `uniforms` is not empty, label_t (≥ 0 on entry) is first drawn from p by inverse transform of uniforms_t ∈ [0, 1).
+  /// `uniforms` is not empty, label_t (≥ 0 on entry) is first drawn from p by inverse transform of uniforms_t
+  /// ∈ [0, 1).
   virtual void output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                                std::span<const float> uniforms, Matrix losses, Matrix d_hidden) = 0;
 
-  // ---- solvers, f64 ----------------------------------------------------------------------------------------
+  // ---- solvers, f64
   /// A = L Lᵀ in place (lower; the strict upper triangle is zeroed). Returns the first row whose pivot is not
   /// positive, A then being garbage; nothing on success.
   [[nodiscard]] virtual std::optional<std::int64_t> cholesky(Matrix a) = 0;

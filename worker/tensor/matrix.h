@@ -7,8 +7,8 @@
 
 namespace cce {
 
-/// A read-only view of a row-major matrix in some backend's memory: element (i, j) lies at data[i * stride + j].
-/// Owns nothing; the memory must outlive it.
+/// A read-only view of a row-major matrix in some backend's memory: element (i, j) lies at data[i * stride +
+/// j]. Owns nothing; the memory must outlive it.
 struct ConstMatrix {
   const void* data = nullptr;
   DType dtype = DType::f32;
@@ -17,7 +17,9 @@ struct ConstMatrix {
   std::int64_t stride = 0;  ///< elements from one row to the next, ≥ cols
 
   template <typename T>
-  const T* as() const { return static_cast<const T*>(data); }
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
   bool empty() const { return rows == 0 || cols == 0; }
   ConstMatrix block(std::int64_t row, std::int64_t col, std::int64_t row_count, std::int64_t col_count) const;
   ConstMatrix rows_from(std::int64_t row, std::int64_t count) const { return block(row, 0, count, cols); }
@@ -33,9 +35,13 @@ struct Matrix {
   std::int64_t stride = 0;
 
   template <typename T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
   bool empty() const { return rows == 0 || cols == 0; }
-  operator ConstMatrix() const { return {data, dtype, rows, cols, stride}; }  // NOLINT: a view, like T* → const T*
+  operator ConstMatrix() const {
+    return {data, dtype, rows, cols, stride};
+  }  // NOLINT: a view, like T* → const T*
   Matrix block(std::int64_t row, std::int64_t col, std::int64_t row_count, std::int64_t col_count) const;
   Matrix rows_from(std::int64_t row, std::int64_t count) const { return block(row, 0, count, cols); }
   Matrix cols_from(std::int64_t col, std::int64_t count) const { return block(0, col, rows, count); }
@@ -74,9 +80,13 @@ class OwnedMatrix {
   std::int64_t cols() const { return cols_; }
   std::size_t bytes() const { return buffer_.bytes(); }
   template <typename T>
-  T* as() { return static_cast<T*>(buffer_.data()); }
+  T* as() {
+    return static_cast<T*>(buffer_.data());
+  }
   template <typename T>
-  const T* as() const { return static_cast<const T*>(buffer_.data()); }
+  const T* as() const {
+    return static_cast<const T*>(buffer_.data());
+  }
 
  private:
   Buffer buffer_;

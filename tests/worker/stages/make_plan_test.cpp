@@ -15,6 +15,9 @@ JobSpec spec_of(ExportFormat format, TargetKind kind, double amount) {
   spec.target.amount = amount;
   spec.export_settings.format = format;
   spec.export_settings.round_to = 8;
+  spec.structures = format == ExportFormat::custom
+                        ? std::vector{Structure::ffn, Structure::vo, Structure::qk, Structure::kv_groups}
+                        : std::vector{Structure::ffn, Structure::kv_groups};
   return spec;
 }
 

@@ -34,6 +34,7 @@ class StageJob {
     spec.export_settings.format = ExportFormat::custom;
     spec.export_settings.round_to = 4;
     spec.export_settings.dtype = "f32";
+    spec.structures = {Structure::ffn, Structure::vo, Structure::qk, Structure::kv_groups};
   }
 
   const ModelConfig& dense() const { return checkpoint_.config(); }

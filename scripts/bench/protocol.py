@@ -110,9 +110,9 @@ def smoke_protocol():
     model = ROOT / "tests/data/models/stories260K"
     tokens = model / "tinystories.tokens.u16"
     cases = (Case("uniform30", "uniform, 30 %", "[ffn]", "uniform", 0.3), Case("custom30", "custom, 30 %", "[ffn, vo, qk]", "custom", 0.3))
-    return Protocol("smoke", model, (Text("wiki", tokens, 0, 16),),
+    return Protocol("smoke", model, (Text("wiki", tokens, 0, 64),),
                     (Text("wiki", tokens, -8, None), Text("books", tokens, -12, -8)),
-                    length=128, sequences=16, gradient_sequences=8, round_to=4, cases=cases)
+                    length=128, sequences=64, gradient_sequences=16, round_to=4, cases=cases)
 
 
 def text_lines(texts, indent):

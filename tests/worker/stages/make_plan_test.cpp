@@ -14,10 +14,6 @@ JobSpec spec_of(ExportFormat format, TargetKind kind, double amount) {
   spec.target.kind = kind;
   spec.target.amount = amount;
   spec.export_settings.format = format;
-  spec.structures = {Structure::ffn, Structure::kv_groups};
-  if (format == ExportFormat::custom) {
-    spec.structures.insert(spec.structures.end(), {Structure::vo, Structure::qk});
-  }
   spec.export_settings.round_to = 8;
   spec.structures = format == ExportFormat::custom
                         ? std::vector{Structure::ffn, Structure::vo, Structure::qk, Structure::kv_groups}

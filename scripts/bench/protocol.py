@@ -103,7 +103,7 @@ def reference_protocol(model, data, work):
         "reference", model,
         (Text("wiki", wiki, 0, 32), Text("books", sources["text/books_calibration.txt"], 0, 24), Text("news", news, 0, 8)),
         (Text("wiki", wiki, -48, None), Text("books", sources["text/books_eval.txt"], 0, 16)),
-        length=1024, sequences=64, gradient_sequences=16, round_to=64, cases=reference_cases())
+        length=1024, sequences=64, gradient_sequences=64, round_to=64, cases=reference_cases())
 
 
 def smoke_protocol():

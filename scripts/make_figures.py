@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_figures.py [RESULTS]: draws docs/figures/quality.svg, the README's bar chart, from a file of results as
-scripts/bench/quality.py writes it (default docs/figures/quality.json): perplexity ÷ dense at 30 % per text, beside the
+scripts/bench/quality.py writes it (default docs/bench/quality.json): perplexity ÷ dense at 30 % per text, beside the
 best published code. Standard library only; the same input gives the same bytes.
 """
 import html
@@ -60,7 +60,7 @@ def draw(groups):
 
 
 def main():
-    source = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FIGURES / "quality.json"
+    source = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FIGURES.parent / "bench" / "quality.json"
     groups = groups_of(json.loads(source.read_text())["results"])
     (FIGURES / "quality.svg").write_text(draw(groups))
 

@@ -17,7 +17,7 @@ const char* const examples =
     "Examples:\n"
     "  cce compress recipe.yaml\n"
     "  cce compress --model ./smollm2-135m --text wiki.txt --remove 0.3 --out ./smaller\n"
-    "  cce compress recipe.yaml --set encode.refine_steps=20 --ranks 4 --json > report.json\n";
+    "  cce compress recipe.yaml --set encode.ridge_lambda=0.1 --ranks 4 --json > report.json\n";
 
 }  // namespace
 

@@ -137,7 +137,7 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
       .add_option("--memory", options.memory,
                   "Memory of each worker, e.g. 8GiB [default: what is free / ranks]")
       ->type_name("SIZE");
-  command.add_option("--set", options.settings, "Any key of the recipe, e.g. --set encode.refine_steps=20")
+  command.add_option("--set", options.settings, "Any key of the recipe, e.g. --set encode.ridge_lambda=0.1")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
 }

@@ -189,7 +189,7 @@ void apply_setting(Json& recipe, std::string_view setting, const fs::path& folde
                 .where = "--set",
                 .found = std::string(setting),
                 .expected = "KEY.PATH=VALUE",
-                .remedy = "For example --set encode.refine_steps=20."};
+                .remedy = "For example --set encode.ridge_lambda=0.1."};
   }
   // Only what this setting brings is anchored: the recipe's own paths already are.
   const std::vector<std::string> keys = split_path(key);

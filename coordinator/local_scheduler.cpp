@@ -96,13 +96,26 @@ std::string LocalScheduler::submit(const Launch& launch) {
   }
   fs::create_directories(launch.job_dir / "logs");
   auto child = std::make_unique<ChildProcess>(launch_command(launch, *mpirun, machine_load()));
-  std::string id = std::to_string(child->pid());
+  std::string id = launch.name;
   runs_[id] = std::move(child);
   return id;
 }
 
+SchedulerTraits LocalScheduler::traits() const {
+  return {.name = "local", .most_runs = 1};
+}
+
+std::optional<std::string> LocalScheduler::find(const std::string& name) {
+  return runs_.contains(name) ? std::optional(name) : std::nullopt;
+}
+
 RunState LocalScheduler::state(const std::string& id) {
-  return run(id).poll();
+  const ProcessState process = run(id).poll();
+  return {.phase = process.ended() ? RunPhase::ended : RunPhase::running,
+          .end = process.signal ? RunEnd::signalled : RunEnd::exited,
+          .exit_status = process.exit_status,
+          .signal = process.signal,
+          .reason = ""};
 }
 
 void LocalScheduler::terminate(const std::string& id) {

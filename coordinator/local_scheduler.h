@@ -30,7 +30,9 @@ ProcessRequest launch_command(const Launch& launch, const std::filesystem::path&
 /// mpirun on this machine. Errors of submit: missing_file names the package that brings mpirun.
 class LocalScheduler : public Scheduler {
  public:
+  SchedulerTraits traits() const override;
   std::string submit(const Launch& launch) override;
+  std::optional<std::string> find(const std::string& name) override;
   RunState state(const std::string& id) override;
   void terminate(const std::string& id) override;
 

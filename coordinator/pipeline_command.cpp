@@ -49,12 +49,14 @@ void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Su
     progress.note(std::string("job ").append(job.root().string()));
     LocalScheduler scheduler;
     SignalInbox signals;
-    const Launch launch{.job_dir = job.root(),
-                        .worker = worker_program(run.worker, surroundings),
-                        .attempt = job.recorded_attempt() + 1,
-                        .ranks = job.read_partition().ranks(),
-                        .threads = spec.resources.threads.value_or(1),
-                        .binding = run.binding};
+    Launch launch;
+    launch.attempt = job.recorded_attempt() + 1;
+    launch.name = std::string("attempt-").append(std::to_string(launch.attempt));
+    launch.job_dir = job.root();
+    launch.worker = worker_program(run.worker, surroundings);
+    launch.ranks = job.read_partition().ranks();
+    launch.threads = spec.resources.threads.value_or(1);
+    launch.binding = run.binding;
     const auto limit =
         static_cast<double>(parse_duration_seconds(spec.resources.time_limit, "resources.time_limit"));
     run_job(job, scheduler, launch, progress, signals,

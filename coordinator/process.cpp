@@ -142,7 +142,7 @@ ChildProcess::ChildProcess(const ProcessRequest& request) {
   }
 }
 
-RunState ChildProcess::poll() {
+ProcessState ChildProcess::poll() {
   if (state_.ended()) {
     return state_;
   }
@@ -160,7 +160,7 @@ RunState ChildProcess::poll() {
   return state_;
 }
 
-RunState ChildProcess::wait(double seconds) {
+ProcessState ChildProcess::wait(double seconds) {
   const Clock::time_point start = Clock::now();
   while (!poll().ended() && seconds_since(start) < seconds) {
     pause_briefly();
@@ -231,7 +231,7 @@ std::string run_program(const std::vector<std::string>& arguments,
   const std::unique_ptr<const std::string, decltype(remove)> cleanup(&pattern, remove);
 
   ChildProcess child({.arguments = arguments, .environment = environment, .output = pattern});
-  const RunState state = child.wait(deadline_seconds);
+  const ProcessState state = child.wait(deadline_seconds);
   std::ostringstream output;
   output << std::ifstream(pattern).rdbuf();
   if (!state.ended()) {

@@ -7,9 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/scheduler.h"
-
 namespace cce {
+
+/// How a process ended. Neither field set: it still runs.
+struct ProcessState {
+  std::optional<int> exit_status;  ///< 0 is success
+  std::optional<int> signal;       ///< that ended it
+  bool ended() const { return exit_status.has_value() || signal.has_value(); }
+};
 
 struct ProcessRequest {
   std::vector<std::string> arguments;  ///< arguments[0] is looked up in PATH when it has no '/'; no shell
@@ -26,16 +31,16 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
   /// Reaps without waiting.
-  RunState poll();
+  ProcessState poll();
   /// Waits up to `seconds`; the state then may still be running.
-  RunState wait(double seconds);
+  ProcessState wait(double seconds);
   /// SIGTERM to the group, SIGKILL to it and all descendants after a grace of two seconds.
   /// Errors: deadline_exceeded when something still runs after ten.
   void terminate();
 
  private:
   pid_t pid_ = -1;
-  RunState state_;
+  ProcessState state_;
 };
 
 /// All live descendants of a process, children first. Launchers put ranks into groups of their own, so a

@@ -9,6 +9,7 @@ build_packages=(
   libdnnl-dev libopenblas-openmp-dev liblapacke-dev             # products and factorisations, one OpenMP pool
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev               # JSON, recipes, command line
   libssl-dev libpcre2-dev libicu-dev                            # digests, tokenizer
+  libsqlite3-dev                                                # the service's jobs
   python3 python3-pip ca-certificates                           # scripts/get_model
 )
 test_packages=(libgtest-dev libgmock-dev clang-format)

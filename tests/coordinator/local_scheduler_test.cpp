@@ -18,12 +18,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Launch launch_of(std::int64_t ranks, std::int64_t threads, Binding binding) {
-  return {.job_dir = "/job",
-          .worker = "/bin/cce-worker",
-          .attempt = 2,
-          .ranks = ranks,
-          .threads = threads,
-          .binding = binding};
+  Launch launch;
+  launch.name = "cce-a-2";
+  launch.job_dir = "/job";
+  launch.worker = "/bin/cce-worker";
+  launch.attempt = 2;
+  launch.ranks = ranks;
+  launch.threads = threads;
+  launch.binding = binding;
+  return launch;
 }
 
 struct BindingRow {
@@ -77,8 +80,10 @@ TEST(LaunchCommand, works_as_root_and_starts_the_worker_without_a_shell) {
 TEST(LocalScheduler, refuses_a_worker_that_is_not_there) {
   LocalScheduler scheduler;
   const TemporaryFolder folder;
-  expect_error([&] { scheduler.submit({.job_dir = folder.path(), .worker = folder / "no-worker"}); },
-               ErrorCode::missing_file, "no-worker");
+  Launch launch = launch_of(1, 1, Binding::none);
+  launch.job_dir = folder.path();
+  launch.worker = folder / "no-worker";
+  expect_error([&] { scheduler.submit(launch); }, ErrorCode::missing_file, "no-worker");
   expect_error([&] { scheduler.state("77"); }, ErrorCode::invalid_argument, "77");
 }
 

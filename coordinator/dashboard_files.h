@@ -19,7 +19,8 @@ struct DashboardFile {
 /// static and public: they hold no data of any job.
 std::optional<DashboardFile> dashboard_file(std::string_view path);
 
-/// The Content-Security-Policy under which the page works: its own scripts, styles and requests, nothing else.
+/// The Content-Security-Policy under which the page works: its own scripts, styles and requests, nothing
+/// else.
 std::string_view dashboard_security_policy();
 
 }  // namespace cce

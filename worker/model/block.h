@@ -59,6 +59,19 @@ class BlockRunner {
   /// The same for the FFN sub-block.
   void ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream);
 
+  /// A whole layer backward for training: given the stream before the layer and ∂ℓ/∂(stream after it) in
+  /// d_stream, recomputes its forward once, turns d_stream into ∂ℓ/∂(stream before), and adds the gradient of
+  /// every parameter to `gradients`: f32 parts of the shape of `weights` (as LayerGradients has them), of any
+  /// widths and pair choice that `weights` may have. Micro-batches add up. A sub-block that the layer lacks
+  /// is passed over.
+  void layer_gradients(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix d_stream,
+                       const LayerWeightsMutable& gradients);
+  /// The same for one sub-block, which the layer must have: the stream before it, the gradient after it.
+  void attention_gradients(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix d_stream,
+                           const LayerWeightsMutable& gradients);
+  void ffn_gradients(const LayerWeights& weights, ConstMatrix stream, Matrix d_stream,
+                     const LayerWeightsMutable& gradients);
+
  private:
   struct Scratch;
   /// Queries, keys and values of consecutive positions, rotated.
@@ -72,6 +85,19 @@ class BlockRunner {
   };
   GatedUnits project_units(const LayerWeights& weights, ConstMatrix stream);
   AttentionShape attention_shape(const LayerShape& shape, TokenBatch batch) const;
+  /// What the backward pass of attention needs of its forward pass, in scratch.
+  struct AttentionForward {
+    ConstMatrix x;  ///< the normalised stream; void after the next call of `normalised`
+    Heads heads;
+    Matrix features, log_sum_exp;
+  };
+  AttentionForward run_attention(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
+                                 Matrix features);
+  void attention_backward_from(const AttentionForward& forward, const LayerWeights& weights, TokenBatch batch,
+                               ConstMatrix stream, Matrix d_stream, Matrix pair_products,
+                               const LayerWeightsMutable* gradients);
+  void ffn_backward_into(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream,
+                         const LayerWeightsMutable* gradients);
   void sum_pair_products(const LayerShape& shape, ConstMatrix q, ConstMatrix d_q, Matrix pair_products);
 
   Backend& backend_;

@@ -21,6 +21,9 @@ struct BlockRunner::Scratch {
     d_heads,
     d_units,
     d_normalised,
+    attention_output,  ///< features of the two sub-blocks, where the caller does not want them
+    ffn_output,
+    middle_stream,
     slot_count
   };
 
@@ -57,9 +60,10 @@ struct BlockRunner::Scratch {
 
 /// One view over matrices that lie back to back in memory, row after row; empty where they do not. Lets one
 /// product do the work of several.
-inline ConstMatrix stacked(std::initializer_list<ConstMatrix> parts) {
-  ConstMatrix whole;
-  for (const ConstMatrix& part : parts) {
+template <typename View>
+View stacked_views(std::initializer_list<View> parts) {
+  View whole;
+  for (const View& part : parts) {
     if (part.stride != part.cols) return {};
     if (whole.data == nullptr) {
       whole = part;
@@ -71,6 +75,12 @@ inline ConstMatrix stacked(std::initializer_list<ConstMatrix> parts) {
     whole.rows += part.rows;
   }
   return whole;
+}
+inline ConstMatrix stacked(std::initializer_list<ConstMatrix> parts) {
+  return stacked_views(parts);
+}
+inline Matrix stacked_writable(std::initializer_list<Matrix> parts) {
+  return stacked_views(parts);
 }
 
 }  // namespace cce

@@ -35,6 +35,20 @@ struct RopeTable {
   ConstMatrix cos, sin;
 };
 
+/// One step of AdamW (Loshchilov, Hutter 2019) as PyTorch takes it, t = `step` counted from 1, g = scaled
+/// gradient:
+///   m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,
+///   w ← (1 − η λ) w − η m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε).
+struct AdamWStep {
+  std::int64_t step = 1;
+  double learning_rate = 0.0;  ///< η
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;    ///< λ
+  double gradient_scale = 1.0;  ///< g = this times the gradient: the factor of clipping
+};
+
 /// The few operations that the method needs, on one device. Row-major views; activations are tokens ×
 /// features. "any" means f32 or bf16. Accumulation is always in f32 (f64 for f64). Every op throws Error
 /// shape_mismatch or unsupported (dtype) before it touches memory. One thread drives a backend at a time; the
@@ -119,6 +133,31 @@ class Backend {
   /// ∈ [0, 1).
   virtual void output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                                std::span<const float> uniforms, Matrix losses, Matrix d_hidden) = 0;
+
+  /// divergence_t ← KL(p ‖ q) = Σ_v p_v (log p_v − log q_v) in nats, p = softmax(teacher_t teacher_headᵀ), q
+  /// = softmax(hidden_t headᵀ); d_hidden_t ← scale ∂/∂hidden_t = scale Σ_v (q_v − p_v) head_v. Both
+  /// normalised streams tokens × d, both heads vocabulary × d, all four of one dtype (any); the heads may be
+  /// the same matrix. divergence f32 1 × tokens; d_hidden f32.
+  virtual void output_divergence(ConstMatrix hidden, ConstMatrix head, ConstMatrix teacher,
+                                 ConstMatrix teacher_head, double scale, Matrix divergence,
+                                 Matrix d_hidden) = 0;
+
+  // ---- training
+  /// sum ← sum + Σ_ij a_ij b_ij; a and b any, of one shape; sum f64 1 × 1. With a = b, the square of a norm.
+  virtual void add_inner_product(ConstMatrix a, ConstMatrix b, Matrix sum) = 0;
+  /// d_gain_j ← d_gain_j + Σ_t d_out_tj x_tj / √(mean x_t² + ε): of rms_norm by its gain. All f32; d_gain 1 ×
+  /// d.
+  virtual void rms_norm_gain_gradient(ConstMatrix d_out, ConstMatrix x, double epsilon, Matrix d_gain) = 0;
+  /// loss_t ← ‖x_t − y_t‖² / ‖y_t‖² and gradient_t ← scale ∂ loss_t / ∂x_t = 2 scale (x_t − y_t) / ‖y_t‖², y
+  /// = target; both 0 where y_t = 0. x f32, target any, losses f32 1 × rows, gradient any (may be empty, and
+  /// may be the target's own memory where the dtypes agree).
+  virtual void relative_error(ConstMatrix x, ConstMatrix target, double scale, Matrix losses,
+                              Matrix gradient) = 0;
+  /// One optimiser step, element by element, in place: gradient (only read), weights, m and v f32 of one
+  /// shape; copy (any, may be empty) ← the new weights rounded. Errors: out_of_range unless step ≥ 1, 0 ≤ β <
+  /// 1, ε > 0.
+  virtual void adamw(const AdamWStep& step, ConstMatrix gradient, Matrix weights, Matrix m, Matrix v,
+                     Matrix copy) = 0;
 
   // ---- solvers, f64
   /// A = L Lᵀ in place (lower; the strict upper triangle is zeroed). Returns the first row whose pivot is not

@@ -57,6 +57,15 @@ class CpuBackend final : public Backend {
                      Matrix losses) override;
   void output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                        std::span<const float> uniforms, Matrix losses, Matrix d_hidden) override;
+  void output_divergence(ConstMatrix hidden, ConstMatrix head, ConstMatrix teacher, ConstMatrix teacher_head,
+                         double scale, Matrix divergence, Matrix d_hidden) override;
+
+  void add_inner_product(ConstMatrix a, ConstMatrix b, Matrix sum) override;
+  void rms_norm_gain_gradient(ConstMatrix d_out, ConstMatrix x, double epsilon, Matrix d_gain) override;
+  void relative_error(ConstMatrix x, ConstMatrix target, double scale, Matrix losses,
+                      Matrix gradient) override;
+  void adamw(const AdamWStep& step, ConstMatrix gradient, Matrix weights, Matrix m, Matrix v,
+             Matrix copy) override;
 
   [[nodiscard]] std::optional<std::int64_t> cholesky(Matrix a) override;
   void cholesky_solve(ConstMatrix factor, Matrix right_side) override;

@@ -42,6 +42,18 @@ void check_attention_backward(const AttentionShape& shape, const ConstMatrix& q,
 void check_output(const char* operation, const ConstMatrix& hidden, const ConstMatrix& head,
                   std::span<const std::int32_t> labels, const ConstMatrix& losses);
 
+void check_divergence(const ConstMatrix& hidden, const ConstMatrix& head, const ConstMatrix& teacher,
+                      const ConstMatrix& teacher_head, const ConstMatrix& divergence,
+                      const ConstMatrix& d_hidden);
+
+void check_inner_product(const ConstMatrix& a, const ConstMatrix& b, const ConstMatrix& sum);
+void check_gain_gradient(const ConstMatrix& d_out, const ConstMatrix& x, const ConstMatrix& d_gain);
+void check_relative_error(const ConstMatrix& x, const ConstMatrix& target, const ConstMatrix& losses,
+                          const ConstMatrix& gradient);
+/// Errors also: out_of_range for settings that the step's formula does not allow.
+void check_adamw(const AdamWStep& step, const ConstMatrix& gradient, const ConstMatrix& weights,
+                 const ConstMatrix& m, const ConstMatrix& v, const ConstMatrix& copy);
+
 /// f64 and square.
 void check_square_f64(const char* operation, const char* operand, const ConstMatrix& matrix);
 

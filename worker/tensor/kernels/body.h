@@ -7,6 +7,7 @@
 #include "worker/tensor/kernels/rows.h"
 #include "worker/tensor/kernels/softmax.h"
 #include "worker/tensor/kernels/table.h"
+#include "worker/tensor/kernels/training.h"
 
 /// Gathers the kernels into a table. Each file that includes this is compiled for one instruction set.
 namespace cce {
@@ -68,6 +69,11 @@ constexpr CpuKernels make_kernels(const char* instruction_set) {
                      .log_sum_exp = log_sum_exp_row,
                      .probabilities = probabilities_row,
                      .sample = sample_row,
+                     .inner_product = inner_product_row,
+                     .product_sums = product_sums_block,
+                     .relative_error = relative_error_row,
+                     .adamw = adamw_row,
+                     .divergence = divergence_row,
                      .attention_forward_scratch = forward_scratch_bytes,
                      .attention_forward = attention_forward_job,
                      .attention_backward_scratch = backward_scratch_bytes,

@@ -62,6 +62,15 @@ struct OutputJob {
   std::byte* scratch = nullptr;
 };
 
+/// AdamWStep as the numbers that every element needs.
+struct AdamWFactors {
+  float gradient_scale, beta1, rest1, beta2, rest2;  ///< rest = 1 − β
+  float kept;                                        ///< 1 − η λ
+  float rate;                                        ///< η / (1 − β₁ᵗ)
+  float inverse_root;                                ///< 1 / √(1 − β₂ᵗ)
+  float epsilon;
+};
+
 /// The inner loops of the CPU backend, compiled once per instruction set. Rows hold n elements; "any" is f32
 /// or bf16; callers have checked shapes and dtypes. Sums run in a fixed order that depends on the table
 /// alone.
@@ -99,6 +108,19 @@ struct CpuKernels {
   void (*probabilities)(const float* logits, float log_sum_exp, void* out, DType dtype, std::int64_t n);
   /// The first j with Σ_{i ≤ j} exp(logits_i − log_sum_exp) > uniform; n − 1 if rounding leaves none.
   std::int64_t (*sample)(const float* logits, float log_sum_exp, float uniform, std::int64_t n);
+
+  double (*inner_product)(const void* a, DType a_dtype, const void* b, DType b_dtype, std::int64_t n);
+  /// out_j += Σ_i weight_i a_ij b_ij over `rows` rows.
+  void (*product_sums)(const float* a, std::int64_t a_stride, const float* b, std::int64_t b_stride,
+                       const float* weight, std::int64_t rows, float* out, std::int64_t n);
+  /// Returns the loss; out null: no gradient.
+  float (*relative_error)(const float* x, const void* target, DType target_dtype, double scale, void* out,
+                          DType out_dtype, std::int64_t n);
+  void (*adamw)(const AdamWFactors& factors, const float* gradient, float* weights, float* m, float* v,
+                void* copy, DType copy_dtype, std::int64_t n);
+  /// Returns KL(softmax(teacher) ‖ softmax(logits)); errors = softmax(logits) − softmax(teacher).
+  float (*divergence)(const float* logits, float log_sum_exp, const float* teacher, float teacher_log_sum_exp,
+                      void* errors, DType errors_dtype, std::int64_t n);
 
   std::size_t (*attention_forward_scratch)(const AttentionShape& shape, DType dtype);
   void (*attention_forward)(const AttentionJob& job);

@@ -1,0 +1,59 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "worker/model/layer_weights.h"
+#include "worker/tensor/backend.h"
+
+namespace cce {
+
+/// f32 numbers shaped as one layer's parameters, in one block laid out as a packed f32 layer: gradients as
+/// BlockRunner::layer_gradients adds them up, fp32 master weights, or an optimiser's moments. The block can
+/// be sent, reduced and stored whole; the gaps between its parts are zero. Owns the block; one thread at a
+/// time.
+class LayerNumbers {
+ public:
+  /// Empty until the first `reset`.
+  explicit LayerNumbers(Backend& backend) : backend_(&backend) {}
+  /// Zeros for a layer of this shape.
+  LayerNumbers(Backend& backend, const LayerShape& shape, std::int64_t hidden_size) : LayerNumbers(backend) {
+    reset(shape, hidden_size);
+  }
+
+  /// Becomes zeros for a layer of this shape. Memory is kept and grows to the largest layer seen: one object
+  /// serves all layers of a backward sweep.
+  void reset(const LayerShape& shape, std::int64_t hidden_size);
+  /// Becomes a copy of these weights (f32 or bf16, in the backend's memory), e.g. masters at the start.
+  void assign(const LayerWeights& weights, std::int64_t hidden_size);
+
+  const LayerWeightsMutable& parts() const { return parts_; }
+  LayerWeights weights() const;  ///< the same parts, to be read: f32 weights to compute with
+  /// All numbers as a row, for add_inner_product (the square of a gradient's norm) and the like.
+  Matrix row();
+  /// The same memory, in host memory for the CPU backend: what a rank reduces to the layer's owner.
+  std::span<float> values();
+
+ private:
+  Backend* backend_;
+  OwnedMatrix memory_;
+  std::int64_t count_ = 0;
+  LayerWeightsMutable parts_;
+};
+
+/// What one layer's owner keeps to train it: 12 bytes a parameter.
+struct TrainedLayer {
+  LayerNumbers master, m, v;
+
+  explicit TrainedLayer(Backend& backend) : master(backend), m(backend), v(backend) {}
+  /// Masters from `weights`, moments zero.
+  void start(const LayerWeights& weights, std::int64_t hidden_size);
+};
+
+/// One AdamW step of a layer: every part of `layer` moves by its gradient, and `packed` (a packed layer of
+/// the same shape in compute_dtype, host memory that the backend computes on) gets the new weights. Weight
+/// decay acts on matrices alone, not on norm gains and biases. Errors: shape_mismatch, out_of_range
+/// (settings).
+void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, TrainedLayer& layer,
+                DType compute_dtype, std::span<std::byte> packed);
+
+}  // namespace cce

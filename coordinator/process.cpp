@@ -85,12 +85,16 @@ struct SpawnAttributes {
 
 struct SpawnFiles {
   posix_spawn_file_actions_t value{};
-  explicit SpawnFiles(const fs::path& output) {
+  explicit SpawnFiles(const ProcessRequest& request) {
+    constexpr int appending = O_WRONLY | O_CREAT | O_APPEND;
     posix_spawn_file_actions_init(&value);
     posix_spawn_file_actions_addopen(&value, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&value, STDOUT_FILENO, output.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                     0644);
-    posix_spawn_file_actions_adddup2(&value, STDOUT_FILENO, STDERR_FILENO);
+    posix_spawn_file_actions_addopen(&value, STDOUT_FILENO, request.output.c_str(), appending, 0644);
+    if (request.errors.empty()) {
+      posix_spawn_file_actions_adddup2(&value, STDOUT_FILENO, STDERR_FILENO);
+    } else {
+      posix_spawn_file_actions_addopen(&value, STDERR_FILENO, request.errors.c_str(), appending, 0644);
+    }
   }
   ~SpawnFiles() { posix_spawn_file_actions_destroy(&value); }
   SpawnFiles(const SpawnFiles&) = delete;
@@ -134,7 +138,7 @@ ChildProcess::ChildProcess(const ProcessRequest& request) {
   std::vector<std::string> arguments = request.arguments;
   std::vector<std::string> environment = merged_environment(request.environment);
   const SpawnAttributes attributes;
-  const SpawnFiles files(request.output);
+  const SpawnFiles files(request);
   const int result = ::posix_spawnp(&pid_, arguments[0].c_str(), &files.value, &attributes.value,
                                     pointers(arguments).data(), pointers(environment).data());
   if (result != 0) {
@@ -219,21 +223,42 @@ std::vector<pid_t> descendants(pid_t root) {
   return found;
 }
 
-std::string run_program(const std::vector<std::string>& arguments,
-                        const std::map<std::string, std::string>& environment, double deadline_seconds) {
-  std::string pattern = (fs::temp_directory_path() / "cce-output-XXXXXX").string();
-  const int descriptor = ::mkstemp(pattern.data());
-  if (descriptor < 0) {
-    throw system_error(pattern, errno);
-  }
-  ::close(descriptor);
-  const auto remove = [](const std::string* path) { ::unlink(path->c_str()); };
-  const std::unique_ptr<const std::string, decltype(remove)> cleanup(&pattern, remove);
+namespace {
 
-  ChildProcess child({.arguments = arguments, .environment = environment, .output = pattern});
+/// An empty file of this process's own, removed with it.
+class ScratchFile {
+ public:
+  ScratchFile() : path_((fs::temp_directory_path() / "cce-output-XXXXXX").string()) {
+    const int descriptor = ::mkstemp(path_.data());
+    if (descriptor < 0) {
+      throw system_error(path_, errno);
+    }
+    ::close(descriptor);
+  }
+  ~ScratchFile() { ::unlink(path_.c_str()); }
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string text() const {
+    std::ostringstream content;
+    content << std::ifstream(path_).rdbuf();
+    return std::move(content).str();
+  }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
+ProgramResult run_to_end(const std::vector<std::string>& arguments,
+                         const std::map<std::string, std::string>& environment, double deadline_seconds) {
+  const ScratchFile output;
+  const ScratchFile errors;
+  ChildProcess child(
+      {.arguments = arguments, .environment = environment, .output = output.path(), .errors = errors.path()});
   const ProcessState state = child.wait(deadline_seconds);
-  std::ostringstream output;
-  output << std::ifstream(pattern).rdbuf();
   if (!state.ended()) {
     child.terminate();
     throw Error{.code = ErrorCode::deadline_exceeded,
@@ -242,14 +267,20 @@ std::string run_program(const std::vector<std::string>& arguments,
                 .expected = "",
                 .remedy = ""};
   }
-  if (state.exit_status.value_or(1) != 0) {
+  return {.state = state, .output = output.text(), .errors = errors.text()};
+}
+
+std::string run_program(const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment, double deadline_seconds) {
+  ProgramResult result = run_to_end(arguments, environment, deadline_seconds);
+  if (!result.succeeded()) {
     throw Error{.code = ErrorCode::worker_died,
                 .where = arguments[0],
-                .found = output.str(),
+                .found = result.output + result.errors,
                 .expected = "",
                 .remedy = ""};
   }
-  return std::move(output).str();
+  return result.output + result.errors;
 }
 
 std::optional<fs::path> find_program(const std::string& name) {

@@ -19,7 +19,8 @@ struct ProcessState {
 struct ProcessRequest {
   std::vector<std::string> arguments;  ///< arguments[0] is looked up in PATH when it has no '/'; no shell
   std::map<std::string, std::string> environment;  ///< added to, or replacing, this process's
-  std::filesystem::path output;                    ///< stdout and stderr are appended here; stdin is empty
+  std::filesystem::path output;       ///< stdout, and stderr without a place of its own, are appended here
+  std::filesystem::path errors = {};  ///< stderr is appended here, where named; stdin is always empty
 };
 
 /// A child in a process group of its own, so that the terminal's Ctrl-C reaches only this program. Movable;
@@ -47,7 +48,19 @@ class ChildProcess {
 /// group is not enough.
 std::vector<pid_t> descendants(pid_t root);
 
-/// Runs a program to its end within the deadline and returns what it printed on stdout and stderr together.
+/// How a program ended and what it printed, kept apart: warnings on stderr must not pass for answers.
+struct ProgramResult {
+  ProcessState state;
+  std::string output, errors;
+  bool succeeded() const { return state.exit_status == 0; }
+};
+
+/// Runs a program to its end within the deadline. Errors: missing_file, io_failure; deadline_exceeded, with
+/// the program ended.
+ProgramResult run_to_end(const std::vector<std::string>& arguments,
+                         const std::map<std::string, std::string>& environment, double deadline_seconds);
+
+/// The same for a program that has to succeed: returns what it printed, stdout before stderr.
 /// Errors: missing_file, io_failure; worker_died on a non-zero end (found: its last lines);
 /// deadline_exceeded.
 std::string run_program(const std::vector<std::string>& arguments,

@@ -71,6 +71,10 @@ const NameTable<TargetKind>& target_kind_names() {
   return names;
 }
 
+std::int64_t ranks_per_node(const ResourceSettings& resources) {
+  return (resources.ranks + resources.nodes - 1) / resources.nodes;
+}
+
 std::string_view stage_name(Stage stage) {
   return name_in(stage_names(), stage);
 }
@@ -108,11 +112,7 @@ void refuse_unsupported(const JobSpec& spec) {
   refuse(spec.encode.refine_steps > 0, "encode.refine_steps", "0");
   refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
   refuse(spec.resources.device == "cuda", "resources.device", "auto or cpu");
-  refuse(spec.resources.nodes > 1, "resources.nodes", "1");
   refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
-  refuse(spec.resources.partition.has_value(), "resources.partition", "nothing: jobs run on this machine");
-  refuse(spec.resources.account.has_value(), "resources.account", "nothing: jobs run on this machine");
-  refuse(spec.resources.qos.has_value(), "resources.qos", "nothing: jobs run on this machine");
 }
 
 }  // namespace

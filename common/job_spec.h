@@ -77,7 +77,9 @@ struct ResourceSettings {
   std::optional<std::int64_t> memory_bytes;  ///< per rank; absent: what the machine has
   std::int64_t nodes = 1;
   std::int64_t gpus_per_rank = 1;
-  std::optional<std::string> partition, account, qos;
+  std::optional<std::string> partition, account, qos, constraint;
+  std::vector<std::string> modules;      ///< environment modules that a batch script loads
+  std::optional<std::string> container;  ///< image that has cce-worker
   std::string time_limit = "2h";
 };
 
@@ -111,6 +113,9 @@ std::string to_json(const JobSpec& spec);
 
 /// Refuses what no run could do: structures that the format or the architecture cannot carry.
 void check_combinations(const JobSpec& spec);
+
+/// Ranks that share the fullest node: ceil(ranks / nodes).
+std::int64_t ranks_per_node(const ResourceSettings& resources);
 
 std::string_view stage_name(Stage stage);
 std::string_view structure_name(Structure structure);

@@ -223,6 +223,13 @@ ResourceSettings parse_resources(JsonReader section) {
   settings.partition = name("partition");
   settings.account = name("account");
   settings.qos = name("qos");
+  settings.constraint = name("constraint");
+  if (const std::optional<JsonReader> modules = section.optional("modules")) {
+    for (const JsonReader& item : modules->items()) {
+      settings.modules.push_back(not_empty(item));
+    }
+  }
+  settings.container = name("container");
   if (const std::optional<JsonReader> limit = section.optional("time_limit")) {
     settings.time_limit = limit->text();
     parse_duration_seconds(settings.time_limit, limit->where());

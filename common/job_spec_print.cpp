@@ -43,6 +43,9 @@ OrderedJson resources_section(const ResourceSettings& resources) {
           {"partition", value_or(resources.partition, nullptr)},
           {"account", value_or(resources.account, nullptr)},
           {"qos", value_or(resources.qos, nullptr)},
+          {"constraint", value_or(resources.constraint, nullptr)},
+          {"modules", resources.modules},
+          {"container", value_or(resources.container, nullptr)},
           {"time_limit", resources.time_limit}};
 }
 

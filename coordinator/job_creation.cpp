@@ -76,7 +76,8 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   const bool narrow = precision == "bf16" || (precision == "auto" && machine.has_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
   if (!job.spec.resources.threads) {  // 3.
-    job.spec.resources.threads = std::max<std::int64_t>(1, machine.cores / job.spec.resources.ranks);
+    job.spec.resources.threads =
+        std::max<std::int64_t>(1, machine.cores / ranks_per_node(job.spec.resources));
   }
   const MachineRates assumed = assumed_rates(*job.spec.resources.threads, machine.has_bf16);
   job.partition =

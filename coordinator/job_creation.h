@@ -21,7 +21,7 @@ struct PreparedJob {
 
 /// Checks texts, checkpoint and target against each other and makes the partition.
 ///   1. every text is there, and there is one where a stage needs it   2. the checkpoint's config and headers
-///   3. threads: the recipe's, else cores / ranks   4. the partition with its forecast
+///   3. threads: the recipe's, else cores / ranks on a node   4. the partition with its forecast
 /// Errors: missing_file, out_of_range, does_not_fit; those of inspect_checkpoint and make_partition.
 PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
                         const MachineRates* rates);

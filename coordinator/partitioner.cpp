@@ -47,7 +47,9 @@ std::int64_t largest_peak(const JobSpec& spec, const ModelConfig& config, const 
 }
 
 std::int64_t limit_of_rank(const JobSpec& spec, const Machine& machine, std::int64_t ranks) {
-  return spec.resources.memory_bytes.value_or(machine.memory_bytes / ranks);
+  ResourceSettings resources = spec.resources;
+  resources.ranks = ranks;
+  return resources.memory_bytes.value_or(machine.memory_bytes / ranks_per_node(resources));
 }
 
 struct Fit {

@@ -1,6 +1,6 @@
 #include "common/job_spec.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "common/format_rules.h"
 #include "common/json_reader.h"
@@ -29,7 +29,8 @@ Json full_recipe() {
     "evaluate": {"text": [{"path": "wiki.txt", "windows": "-48:"}], "tasks": ["piqa.jsonl"], "samples": 0},
     "guard": {"mode": "stop", "perplexity_increase": 0.3, "attention_variance_ratio": 0.4, "position_drift": 0.2},
     "resources": {"ranks": 4, "threads": 2, "device": "cpu", "precision": "f32", "memory": "2GiB", "nodes": 2, "gpus_per_rank": 0,
-                  "partition": "short", "account": null, "time_limit": "30m"},
+                  "partition": "short", "account": null, "constraint": "amx&ib", "modules": ["gcc/12", "openmpi"],
+                  "container": "/images/cce.sif", "time_limit": "30m"},
     "stages": ["encode", "calibrate"]})",
                     "recipe");
 }
@@ -69,6 +70,9 @@ TEST(JobSpecTest, reads_every_key) {
   EXPECT_EQ(spec.resources.precision, "f32");
   EXPECT_EQ(spec.resources.partition, "short");
   EXPECT_EQ(spec.resources.account, std::nullopt);
+  EXPECT_EQ(spec.resources.constraint, "amx&ib");
+  EXPECT_THAT(spec.resources.modules, ::testing::ElementsAre("gcc/12", "openmpi"));
+  EXPECT_EQ(spec.resources.container, "/images/cce.sif");
   EXPECT_EQ(spec.stages, (std::vector<Stage>{Stage::calibrate, Stage::encode}));
 }
 
@@ -161,8 +165,6 @@ JobSpec supported_spec() {
   JobSpec spec = parse(full_recipe());
   spec.encode.refine_steps = 0;
   spec.evaluate.tasks.clear();
-  spec.resources.nodes = 1;
-  spec.resources.partition.reset();
   return spec;
 }
 
@@ -204,8 +206,6 @@ const UnsupportedRow unsupported_rows[] = {
     {"refine", [](JobSpec& s) { s.encode.refine_steps = 20; }, "encode.refine_steps"},
     {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
     {"cuda", [](JobSpec& s) { s.resources.device = "cuda"; }, "resources.device"},
-    {"nodes", [](JobSpec& s) { s.resources.nodes = 2; }, "resources.nodes"},
-    {"partition", [](JobSpec& s) { s.resources.partition = "short"; }, "resources.partition"},
 };
 
 TEST(JobSpecTest, what_this_version_does_not_do_is_refused_by_key) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <set>
 #include <span>
 #include <system_error>
@@ -13,6 +14,10 @@
 namespace cce {
 
 std::string host_name() {
+  const char* node = std::getenv("SLURMD_NODENAME");
+  if (node != nullptr && *node != '\0') {
+    return node;
+  }
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) {
     throw Error{.code = ErrorCode::io_failure,

@@ -15,7 +15,7 @@ struct Placement {
   int local_size = 1;  ///< ranks on its host
 };
 
-/// This machine's name, as the kernel has it. Errors: io_failure.
+/// This machine's name: in a Slurm job the node's (SLURMD_NODENAME), else the kernel's. Errors: io_failure.
 std::string host_name();
 
 /// A collective: every rank calls it with the name of its own host.

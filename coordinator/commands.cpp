@@ -50,6 +50,12 @@ int run_command_line(const std::vector<std::string>& arguments, const Surroundin
   add_export_command(app, surroundings);
   add_resume_command(app, surroundings);
   add_probe_command(app, surroundings);
+  add_submit_command(app, surroundings);
+  add_jobs_command(app, surroundings);
+  add_status_command(app, surroundings);
+  add_logs_command(app, surroundings);
+  add_cancel_command(app, surroundings);
+  add_fetch_command(app, surroundings);
   try {
     check_subcommand(app, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // what App::parse expects

@@ -19,6 +19,12 @@ void add_evaluate_command(CLI::App& app, const Surroundings& surroundings);
 void add_export_command(CLI::App& app, const Surroundings& surroundings);
 void add_resume_command(CLI::App& app, const Surroundings& surroundings);
 void add_probe_command(CLI::App& app, const Surroundings& surroundings);
+void add_submit_command(CLI::App& app, const Surroundings& surroundings);
+void add_jobs_command(CLI::App& app, const Surroundings& surroundings);
+void add_status_command(CLI::App& app, const Surroundings& surroundings);
+void add_logs_command(CLI::App& app, const Surroundings& surroundings);
+void add_cancel_command(CLI::App& app, const Surroundings& surroundings);
+void add_fetch_command(CLI::App& app, const Surroundings& surroundings);
 
 /// Parses arguments (without the program's name), runs the subcommand and turns errors into a message on
 /// `err` and an exit code: the only place where that happens.

@@ -166,7 +166,7 @@ void add_run_options(CLI::App& command, RunOptions& options, bool new_job) {
   command.add_flag("--quiet", options.quiet, "No progress");
 }
 
-JobSpec resolve_job(const RecipeOptions& given, const std::vector<Stage>& stages,
+Json resolve_recipe(const RecipeOptions& given, const std::vector<Stage>& stages,
                     const fs::path& current_folder) {
   const RecipeOptions options = with_absolute_texts(given, current_folder);
   Json recipe = options.recipe.empty() ? Json::object() : read_recipe(current_folder / options.recipe);
@@ -175,6 +175,12 @@ JobSpec resolve_job(const RecipeOptions& given, const std::vector<Stage>& stages
   for (const std::string& setting : options.settings) {
     apply_setting(recipe, setting, current_folder);
   }
+  return recipe;
+}
+
+JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stages,
+                    const fs::path& current_folder) {
+  const Json recipe = resolve_recipe(options, stages, current_folder);
   JobSpec spec =
       parse_job_spec(recipe_text(recipe), options.recipe.empty() ? "command line" : options.recipe);
   spec.stages = stages;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/job_spec.h"
+#include "common/json_reader.h"
 #include "coordinator/scheduler.h"
 
 namespace CLI {
@@ -45,10 +46,15 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
 /// `new_job`: the flag that says where the job goes.
 void add_run_options(CLI::App& command, RunOptions& options, bool new_job = true);
 
-/// The job that recipe, then flags, then --set settings describe, checked once. Paths in flags are relative
-/// to `current_folder`. Where --text stands without --eval-text and the recipe evaluates nothing, the last
-/// eight windows of each text are kept out of calibration and evaluated. `stages` is what the subcommand
-/// runs. Errors: those of read_recipe, apply_setting, parse_job_spec, check_combinations.
+/// The recipe's keys after the recipe file, then flags, then --set settings, with absolute paths and not
+/// checked yet. Paths in flags are relative to `current_folder`. Where --text stands without --eval-text and
+/// the recipe evaluates nothing, the last eight windows of each text are kept out of calibration and
+/// evaluated. `stages` is what the subcommand runs. Errors: those of read_recipe, apply_setting.
+Json resolve_recipe(const RecipeOptions& options, const std::vector<Stage>& stages,
+                    const std::filesystem::path& current_folder);
+
+/// The job that this recipe describes, checked once. Errors: those of resolve_recipe, parse_job_spec,
+/// check_combinations.
 JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stages,
                     const std::filesystem::path& current_folder);
 

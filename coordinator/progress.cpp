@@ -39,17 +39,6 @@ std::string cut(const std::string& text, std::int64_t width) {
   return text;
 }
 
-/// What ends up in a person's terminal must not steer it.
-std::string printable(std::string text) {
-  for (char& character : text) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte < 0x20U || byte == 0x7FU) {
-      character = ' ';
-    }
-  }
-  return text;
-}
-
 }  // namespace
 
 ProgressStyle progress_style(bool is_terminal, std::optional<std::string> term,

@@ -10,6 +10,23 @@ std::size_t code_points(const std::string& text) {
   }));
 }
 
+std::string printable(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool steers = byte < 0x20U || byte == 0x7FU;
+    // U+0080 to U+009F, which some terminals obey, are 0xC2 and one byte below 0xA0.
+    const bool steers_as_pair =
+        byte == 0xC2U && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0U;
+    if (steers || steers_as_pair) {
+      text[i] = ' ';
+    }
+    if (steers_as_pair) {
+      text[i + 1] = ' ';
+    }
+  }
+  return text;
+}
+
 std::string text_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

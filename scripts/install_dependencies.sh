@@ -8,8 +8,8 @@ build_packages=(
   libopenmpi-dev openmpi-bin                                    # ranks
   libdnnl-dev libopenblas-openmp-dev liblapacke-dev             # products and factorisations, one OpenMP pool
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev               # JSON, recipes, command line
-  libssl-dev libpcre2-dev libicu-dev                            # digests, tokenizer
-  libsqlite3-dev                                                # the service's jobs
+  libssl-dev libpcre2-dev libicu-dev                            # digests, TLS, tokenizer
+  libsqlite3-dev libboost1.81-dev                               # the service's jobs, HTTP
   python3 python3-pip ca-certificates                           # scripts/get_model
 )
 test_packages=(libgtest-dev libgmock-dev clang-format)

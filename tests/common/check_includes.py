@@ -33,7 +33,7 @@ OWNERS = [
     (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/", "worker/probe"]),
     (r"yaml-cpp/", ["coordinator/recipe"]),
     (r"CLI/", ["coordinator/", "worker/main"]),
-    (r"boost/", ["coordinator/http"]),
+    (r"boost/", ["coordinator/http_server", "coordinator/http_client"]),
     (r"sqlite3\.h", ["coordinator/job_store"]),
 ]
 SYSTEM = re.compile(r"(sys/|netinet/|arpa/)?[a-z_0-9]+(\.h)?$|linux/|bits/")

@@ -45,6 +45,8 @@ class Follower {
 
   FollowOutcome run() {
     outcome_.job = service_.job(id_);  // before anything else: an id that is wrong is not worth a retry
+    const Json& position = member_at(outcome_.job.document, {"position"});
+    newest_ = !options_.until_final && position.is_string() ? position.get<std::string>() : "";
     while (true) {
       read_once();
       if (!going_ || done()) {
@@ -72,7 +74,7 @@ class Follower {
                                   .body =
                                       [&](std::string_view part) {
                                         parser.add(part);
-                                        return keep_going();
+                                        return keep_going() && !reached_;
                                       },
                                   .idle = [this] { return keep_going() && !seems_over(); }};
     try {
@@ -93,6 +95,7 @@ class Follower {
     callbacks_.item(item);
     outcome_.last_id = item.id;
     back_off_.start_again();
+    reached_ = !newest_.empty() && item.id == newest_;
   }
 
   bool keep_going() {
@@ -102,6 +105,9 @@ class Follower {
 
   /// Whether the silence means that all was said: a final state may be followed by a later attempt.
   bool seems_over() const {
+    if (reached_) {
+      return true;
+    }
     const double silence = seconds_since(last_bytes_);
     return options_.until_final ? final_seen_ && silence > quiet_seconds
                                 : silence > (has_items_ ? quiet_seconds : first_answer_seconds);
@@ -157,10 +163,12 @@ class Follower {
   const FollowCallbacks& callbacks_;
   FollowOutcome outcome_;
   BackOff back_off_;
+  std::string newest_;  // where the job's stream ended at the start, if it is known and matters
   SteadyClock::time_point last_bytes_;
   std::optional<SteadyClock::time_point> away_since_;
   bool final_seen_ = false;
   bool has_items_ = false;
+  bool reached_ = false;
   bool going_ = true;
 };
 

@@ -19,6 +19,7 @@ void add_evaluate_command(CLI::App& app, const Surroundings& surroundings);
 void add_export_command(CLI::App& app, const Surroundings& surroundings);
 void add_resume_command(CLI::App& app, const Surroundings& surroundings);
 void add_probe_command(CLI::App& app, const Surroundings& surroundings);
+void add_serve_command(CLI::App& app, const Surroundings& surroundings);
 void add_submit_command(CLI::App& app, const Surroundings& surroundings);
 void add_jobs_command(CLI::App& app, const Surroundings& surroundings);
 void add_status_command(CLI::App& app, const Surroundings& surroundings);

@@ -13,7 +13,7 @@
 #include "coordinator/api.h"
 #include "coordinator/commands.h"
 #include "coordinator/http_server.h"
-#include "coordinator/local_scheduler.h"
+#include "coordinator/scheduler_choice.h"
 #include "coordinator/serve_options.h"
 #include "coordinator/signal_inbox.h"
 
@@ -30,7 +30,8 @@ struct ServeOptions {
   std::string token_file;
   std::vector<std::string> hosts;
   std::string worker;
-  std::int64_t most_running = 1;
+  SchedulerChoice scheduler;
+  std::string slurm_profile;
   std::int64_t most_queued = 1000;
 };
 
@@ -97,7 +98,7 @@ ServiceOptions service_options(const ServeOptions& options, const Surroundings& 
     service.roots.push_back(surroundings.current_folder);
   }
   service.worker = worker_program(options.worker, surroundings);
-  service.most_active = options.most_running;
+  service.most_active = most_running_of(options.scheduler);
   service.most_queued = options.most_queued;
   service.machine = inspect_machine();
   return service;
@@ -113,8 +114,12 @@ void serve(const ServeOptions& options, const Surroundings& surroundings) {
   const AccessPolicy policy = access_policy(options, listen);  // 2.
   Logger log(LogLevel::info, "cce serve", &surroundings.err);
   PosixFileSystem files;
-  LocalScheduler scheduler;
-  JobService jobs(files, scheduler, service_options(options, surroundings));  // 3.
+  SchedulerChoice choice = options.scheduler;
+  if (!options.slurm_profile.empty()) {
+    choice.profile = surroundings.current_folder / options.slurm_profile;
+  }
+  const std::unique_ptr<Scheduler> scheduler = make_scheduler(choice, files);
+  JobService jobs(files, *scheduler, service_options(options, surroundings));  // 3.
   Api api(jobs, policy, log);
   HttpServer server({.address = listen.address, .port = listen.port, .limits = {}}, api);
   jobs.set_listener([&server](const std::string& id) { server.notify(id); });
@@ -161,9 +166,18 @@ void add_serve_command(CLI::App& app, const Surroundings& surroundings) {
       ->add_option("--allow-host", options->hosts,
                    "Further name by which this server is reached, such as a proxy's; may be repeated")
       ->type_name("NAME");
-  command->add_option("--max-running", options->most_running, "Jobs that run at once")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}))
+  command->add_option("--scheduler", options->scheduler.name, "What runs the jobs: local or slurm")
       ->capture_default_str()
+      ->type_name("NAME");
+  command
+      ->add_option(
+          "--slurm-profile", options->slurm_profile,
+          "Shell file that every Slurm batch script sources first: the site's MPI and network settings")
+      ->type_name("FILE");
+  command
+      ->add_option("--max-running", options->scheduler.most_running,
+                   "Jobs at the scheduler at once [default: 1 locally, 100 in Slurm's queue]")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}))
       ->type_name("N");
   command->add_option("--max-queued", options->most_queued, "Jobs that may wait")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{100000}))

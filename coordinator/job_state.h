@@ -26,10 +26,10 @@ enum class JobAction {
   see_vanished,   ///< the scheduler knows nothing of it any more
 };
 
-constexpr std::array all_job_states{JobState::queued,     JobState::submitting, JobState::running,
-                                    JobState::cancelling, JobState::cancelled,  JobState::failed,
-                                    JobState::completed,  JobState::lost};
-constexpr std::array all_job_actions{
+inline constexpr std::array all_job_states{JobState::queued,     JobState::submitting, JobState::running,
+                                           JobState::cancelling, JobState::cancelled,  JobState::failed,
+                                           JobState::completed,  JobState::lost};
+inline constexpr std::array all_job_actions{
     JobAction::submit,     JobAction::refuse,        JobAction::request_cancel, JobAction::resume,
     JobAction::give_up,    JobAction::see_running,   JobAction::see_waiting,    JobAction::see_completed,
     JobAction::see_failed, JobAction::see_cancelled, JobAction::see_vanished};

@@ -28,6 +28,34 @@ Error parse_error(JsonReader reader) {
   return error;
 }
 
+OrderedJson ranks_json(const std::vector<RankFacts>& ranks) {
+  OrderedJson list = OrderedJson::array();
+  for (const RankFacts& rank : ranks) {
+    OrderedJson item = OrderedJson::object();
+    if (!rank.host.empty()) {
+      item["host"] = rank.host;
+      item["device"] = rank.device;
+    }
+    if (rank.peak_bytes > 0) {
+      item["peak_bytes"] = rank.peak_bytes;
+    }
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+std::vector<RankFacts> parse_ranks(const JsonReader& list) {
+  std::vector<RankFacts> ranks;
+  for (JsonReader item : list.items()) {
+    RankFacts& rank = ranks.emplace_back();
+    rank.host = item.text_or("host", "");
+    rank.device = item.text_or("device", "");
+    rank.peak_bytes = item.integer_or("peak_bytes", 0, {.lowest = 0});
+    item.refuse_unknown_keys();
+  }
+  return ranks;
+}
+
 }  // namespace
 
 std::string to_json_line(const JobEvent& event) {
@@ -45,6 +73,9 @@ std::string to_json_line(const JobEvent& event) {
                       {"metrics", metrics}};
   if (!event.message.empty()) {
     line["message"] = event.message;
+  }
+  if (!event.ranks.empty()) {
+    line["ranks"] = ranks_json(event.ranks);
   }
   if (event.error) {
     line["error"] = {{"code", error_name(event.error->code)},
@@ -73,6 +104,9 @@ JobEvent parse_job_event(const std::string& line, const std::string& where) {
     }
   }
   event.message = reader.text_or("message", "");
+  if (const std::optional<JsonReader> ranks = reader.optional("ranks")) {
+    event.ranks = parse_ranks(*ranks);
+  }
   if (const std::optional<JsonReader> error = reader.optional("error")) {
     event.error = parse_error(*error);
   }

@@ -11,6 +11,12 @@
 
 namespace cce {
 
+/// A rank's place, and what it took; fields that an event does not know stay as they are here.
+struct RankFacts {
+  std::string host, device;
+  std::int64_t peak_bytes = 0;
+};
+
 /// One line of JOB/events.jsonl. `type` is one of started, stage_started, progress, stage_done, warning,
 /// checkpoint, error, cancelled, done; readers skip what they do not know.
 struct JobEvent {
@@ -23,11 +29,12 @@ struct JobEvent {
   std::int64_t total = 0;
   std::map<std::string, double> metrics;  ///< finite: tokens_per_second, eta_seconds, peak_bytes, loss, ...
   std::string message;                    ///< for people; "" for none
+  std::vector<RankFacts> ranks;           ///< of all ranks, in order: started (places), stage_done (memory)
   std::optional<Error> error;             ///< of type error
 };
 
 /// {"seq":1,"time":...,"type":"progress","stage":"encode","layer":3,"done":4,"total":30,"metrics":{...}}
-/// without a line break; `message` and `error` only where there is one, `layer` null for -1.
+/// without a line break; `message`, `ranks` and `error` only where there is one, `layer` null for -1.
 std::string to_json_line(const JobEvent& event);
 
 /// Errors: malformed_file, wrong_type, unknown_key with `where`.

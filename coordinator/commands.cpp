@@ -25,7 +25,9 @@ void check_subcommand(const CLI::App& app, const std::vector<std::string>& argum
   }
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
+    if (!command->get_group().empty() || command->get_name() == arguments[0]) {
+      names.push_back(command->get_name());
+    }
   }
   if (std::find(names.begin(), names.end(), arguments[0]) == names.end()) {
     throw Error{.code = ErrorCode::unknown_key,
@@ -50,12 +52,14 @@ int run_command_line(const std::vector<std::string>& arguments, const Surroundin
   add_export_command(app, surroundings);
   add_resume_command(app, surroundings);
   add_probe_command(app, surroundings);
+  add_serve_command(app, surroundings);
   add_submit_command(app, surroundings);
   add_jobs_command(app, surroundings);
   add_status_command(app, surroundings);
   add_logs_command(app, surroundings);
   add_cancel_command(app, surroundings);
   add_fetch_command(app, surroundings);
+  add_launch_local_command(app);
   try {
     check_subcommand(app, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // what App::parse expects

@@ -9,8 +9,7 @@ namespace cce {
 
 namespace fs = std::filesystem;
 
-void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings, bool json, bool force,
-                double seconds) {
+void complete_result(FileSystem& files, const JobDir& job, bool force) {
   const fs::path result = job.result_path();
   const fs::path report_path = result / "report.json";
   const std::string report = files.read_text(report_path);
@@ -26,6 +25,16 @@ void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surrou
   if (!output.empty()) {
     deliver_result(result, output, force);
   }
+}
+
+void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings, bool json, bool force,
+                double seconds) {
+  complete_result(files, job, force);
+  const fs::path result = job.result_path();
+  const fs::path report_path = result / "report.json";
+  const std::string report = files.read_text(report_path);
+  const std::string where = report_path.string();
+  const std::string output = job.read_spec().output;
   if (json) {
     surroundings.out << report;
     return;

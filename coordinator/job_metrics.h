@@ -37,6 +37,8 @@ struct ServiceMetrics {
   std::uint64_t engine_errors = 0;                                ///< other Errors of a step
 };
 
+/// Bounds in seconds for waits and stages: a tenth of a second to hours.
+std::vector<double> duration_bounds();
 ServiceMetrics empty_service_metrics();
 
 }  // namespace cce

@@ -1,8 +1,10 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 
 #include "coordinator/process.h"
+#include "coordinator/run_record.h"
 #include "coordinator/scheduler.h"
 
 namespace cce {
@@ -27,18 +29,38 @@ MachineLoad machine_load();
 ProcessRequest launch_command(const Launch& launch, const std::filesystem::path& mpirun,
                               const MachineLoad& machine);
 
-/// mpirun on this machine. Errors of submit: missing_file names the package that brings mpirun.
+struct LocalSchedulerOptions {
+  std::filesystem::path folder;    ///< of run records (run_record.h); made if need be
+  std::filesystem::path launcher;  ///< the program cce, for its subcommand launch-local
+  std::int64_t most_runs = 1;
+};
+
+/// mpirun on this machine, each run in a session of its own below a launcher that keeps a record of it: runs
+/// go on when this process ends, and a LocalScheduler over the same folder finds them by name, pid and start
+/// time. A run's id is its name. Errors of submit: missing_file names the package that brings mpirun;
+/// job_locked while most_runs are running; unsupported for nodes, partition, account, QoS, constraint,
+/// modules and container image.
 class LocalScheduler : public Scheduler {
  public:
+  LocalScheduler(FileSystem& files, LocalSchedulerOptions options);
+
   SchedulerTraits traits() const override;
   std::string submit(const Launch& launch) override;
   std::optional<std::string> find(const std::string& name) override;
   RunState state(const std::string& id) override;
+  /// SIGTERM to the run's process group; SIGKILL to what is left of its session and descendants after two
+  /// seconds. Errors: deadline_exceeded where something still runs after ten.
   void terminate(const std::string& id) override;
 
  private:
-  ChildProcess& run(const std::string& id);
-  std::map<std::string, std::unique_ptr<ChildProcess>> runs_;
+  RunRecord record(const std::string& id);
+  void check_room();
+  void wait_for_record(const std::string& name, ChildProcess& launcher);
+
+  FileSystem& files_;
+  LocalSchedulerOptions options_;
+  std::map<std::string, std::unique_ptr<ChildProcess>> launchers_;  ///< own children, to be reaped
+  std::set<std::string> open_;                                      ///< runs that may still be running
 };
 
 }  // namespace cce

@@ -2,6 +2,7 @@
 
 #include "common/number_format.h"
 #include "coordinator/finish_job.h"
+#include "coordinator/launch_request.h"
 #include "coordinator/local_scheduler.h"
 #include "coordinator/run_job.h"
 #include "coordinator/tree_copy.h"
@@ -18,6 +19,16 @@ std::vector<std::string> names_of(const std::vector<Stage>& stages) {
     names.emplace_back(stage_name(stage));
   }
   return names;
+}
+
+/// An attempt that ended before its workers took the job has left its name, and the number is still free.
+std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
+  const std::string name = std::string("attempt-").append(std::to_string(attempt));
+  std::string unused = name;
+  for (int start = 2; scheduler.find(unused); ++start) {
+    unused = name + "-" + std::to_string(start);
+  }
+  return unused;
 }
 
 }  // namespace
@@ -47,15 +58,16 @@ void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Su
   {
     Progress progress(surroundings.err, style, names_of(spec.stages));
     progress.note(std::string("job ").append(job.root().string()));
-    LocalScheduler scheduler;
+    LocalScheduler scheduler(
+        files,
+        {.folder = job.root() / "control", .launcher = surroundings.program_folder / "cce", .most_runs = 1});
     SignalInbox signals;
-    Launch launch;
+    Launch launch = launch_request(spec, job.read_partition());
+    launch.time_limit_seconds.reset();  // run_job keeps it: it stops at a safe point
     launch.attempt = job.recorded_attempt() + 1;
-    launch.name = std::string("attempt-").append(std::to_string(launch.attempt));
+    launch.name = unused_run_name(scheduler, launch.attempt);
     launch.job_dir = job.root();
     launch.worker = worker_program(run.worker, surroundings);
-    launch.ranks = job.read_partition().ranks();
-    launch.threads = spec.resources.threads.value_or(1);
     launch.binding = run.binding;
     const auto limit =
         static_cast<double>(parse_duration_seconds(spec.resources.time_limit, "resources.time_limit"));

@@ -60,7 +60,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-/// Own group, no blocked or ignored signals inherited.
+/// Own session and group, no blocked or ignored signals inherited.
 struct SpawnAttributes {
   posix_spawnattr_t value{};
   SpawnAttributes() {
@@ -74,9 +74,8 @@ struct SpawnAttributes {
     }
     posix_spawnattr_setsigmask(&value, &none);
     posix_spawnattr_setsigdefault(&value, &defaults);
-    posix_spawnattr_setpgroup(&value, 0);
     posix_spawnattr_setflags(
-        &value, static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+        &value, static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
   }
   ~SpawnAttributes() { posix_spawnattr_destroy(&value); }
   SpawnAttributes(const SpawnAttributes&) = delete;
@@ -95,34 +94,12 @@ struct SpawnFiles {
     } else {
       posix_spawn_file_actions_addopen(&value, STDERR_FILENO, request.errors.c_str(), appending, 0644);
     }
+    posix_spawn_file_actions_addclosefrom_np(&value, STDERR_FILENO + 1);
   }
   ~SpawnFiles() { posix_spawn_file_actions_destroy(&value); }
   SpawnFiles(const SpawnFiles&) = delete;
   SpawnFiles& operator=(const SpawnFiles&) = delete;
 };
-
-/// The parent of a process from /proc/PID/stat, whose second field (the name) may hold spaces and brackets.
-std::optional<pid_t> parent_of(const fs::path& process_folder) {
-  std::ifstream stream(process_folder / "stat");
-  std::string line;
-  if (!std::getline(stream, line) || line.rfind(')') == std::string::npos) {
-    return std::nullopt;
-  }
-  std::istringstream rest(line.substr(line.rfind(')') + 1));
-  std::string state;
-  pid_t parent = 0;
-  rest >> state >> parent;
-  return state == "Z" ? std::nullopt : std::optional<pid_t>(parent);
-}
-
-bool any_alive(const std::vector<pid_t>& processes) {
-  for (const pid_t process : processes) {
-    if (parent_of(fs::path("/proc") / std::to_string(process))) {
-      return true;
-    }
-  }
-  return false;
-}
 
 void pause_briefly() {
   ::poll(nullptr, 0, 10);
@@ -198,29 +175,6 @@ void ChildProcess::terminate() {
     }
     pause_briefly();
   }
-}
-
-std::vector<pid_t> descendants(pid_t root) {
-  std::multimap<pid_t, pid_t> children;
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator("/proc", ignored)) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) {
-      continue;
-    }
-    if (const std::optional<pid_t> parent = parent_of(entry.path())) {
-      children.emplace(*parent, static_cast<pid_t>(std::stol(name)));
-    }
-  }
-  std::vector<pid_t> found{root};
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto [first, last] = children.equal_range(found[i]);
-    for (auto child = first; child != last; ++child) {
-      found.push_back(child->second);
-    }
-  }
-  found.erase(found.begin());
-  return found;
 }
 
 namespace {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/process_table.h"
+
 namespace cce {
 
 /// How a process ended. Neither field set: it still runs.
@@ -23,8 +25,10 @@ struct ProcessRequest {
   std::filesystem::path errors = {};  ///< stderr is appended here, where named; stdin is always empty
 };
 
-/// A child in a process group of its own, so that the terminal's Ctrl-C reaches only this program. Movable;
-/// the destructor leaves a running child alone (the job directory outlives its watcher).
+/// A child in a session and process group of its own, so that the terminal's Ctrl-C reaches only this
+/// program. It inherits no descriptor but its three: a child that outlives a server must not keep the
+/// server's port. Movable; the destructor leaves a running child alone (the job directory outlives its
+/// watcher).
 class ChildProcess {
  public:
   /// Errors: missing_file when the program is not there or cannot be run; io_failure.
@@ -43,10 +47,6 @@ class ChildProcess {
   pid_t pid_ = -1;
   ProcessState state_;
 };
-
-/// All live descendants of a process, children first. Launchers put ranks into groups of their own, so a
-/// group is not enough.
-std::vector<pid_t> descendants(pid_t root);
 
 /// How a program ended and what it printed, kept apart: warnings on stderr must not pass for answers.
 struct ProgramResult {

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "common/error.h"
+#include "coordinator/log_tail.h"
 
 namespace cce {
 namespace {
@@ -16,32 +15,9 @@ namespace fs = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr double poll_seconds = 0.1;
-constexpr std::int64_t log_tail_bytes = 4000;
-constexpr std::size_t log_tail_lines = 15;
 
 double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
-
-std::string last_lines(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary | std::ios::ate);
-  if (!stream) {
-    return {};
-  }
-  const std::int64_t size = stream.tellg();
-  stream.seekg(std::max<std::int64_t>(0, size - log_tail_bytes));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(stream, line);) {
-    if (!line.empty()) {
-      lines.push_back(line);
-    }
-  }
-  std::string text;
-  for (std::size_t i = lines.size() > log_tail_lines ? lines.size() - log_tail_lines : 0; i < lines.size();
-       ++i) {
-    text.append("\n  ").append(lines[i]);
-  }
-  return text;
 }
 
 std::string resume_command(const JobDir& job) {
@@ -157,7 +133,7 @@ class Run {
                            : std::string("an end without a last word");
     const fs::path logs = job_.root() / "logs";
     const fs::path output = logs / ("attempt-" + std::to_string(launch_.attempt) + ".log");
-    const std::string lines = last_lines(output);
+    const std::string lines = log_tail(output);
     if (!lines.empty()) {
       text.append("; the end of ").append(output.string()).append(":").append(lines).append("\n");
     }

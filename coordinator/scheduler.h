@@ -42,9 +42,9 @@ enum class RunEnd { exited, signalled, cancelled, timed_out, node_failed, out_of
 struct RunState {
   RunPhase phase = RunPhase::running;
   RunEnd end = RunEnd::exited;
-  std::optional<int> exit_status;  ///< of the launcher: 0 is success
-  std::optional<int> signal;       ///< that ended the launcher
-  std::string reason;              ///< in the scheduler's words; also why a run waits; "" for none
+  std::optional<int> exit_status = {};  ///< of the launcher: 0 is success
+  std::optional<int> signal = {};       ///< that ended the launcher
+  std::string reason = {};              ///< in the scheduler's words; also why a run waits; "" for none
   bool ended() const { return phase == RunPhase::ended; }
 };
 
@@ -72,7 +72,8 @@ class Scheduler {
   /// the workers' output goes to JOB/logs/attempt-N.log. Precondition: find(launch.name) is empty. When the
   /// error is deadline_exceeded or io_failure the run may have been accepted all the same: find() tells.
   /// Errors: unsupported for fields that this scheduler cannot honour; missing_file (worker or launcher);
-  /// out_of_range, does_not_fit where the scheduler refuses the request for good.
+  /// out_of_range, does_not_fit where the scheduler refuses the request for good; job_locked where it takes
+  /// no more runs now.
   virtual std::string submit(const Launch& launch) = 0;
 
   /// The id of the run that was submitted under this name, also where it has ended; nothing where none was.

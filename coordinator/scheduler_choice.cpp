@@ -37,7 +37,9 @@ std::unique_ptr<Scheduler> make_scheduler(const SchedulerChoice& choice, FileSys
                 .expected = "--scheduler slurm",
                 .remedy = "Leave it out, or choose Slurm"};
   }
-  return std::make_unique<LocalScheduler>();
+  return std::make_unique<LocalScheduler>(
+      files, LocalSchedulerOptions{
+                 .folder = choice.runs, .launcher = choice.launcher, .most_runs = most_running_of(choice)});
 }
 
 }  // namespace cce

@@ -15,6 +15,8 @@ struct SchedulerChoice {
   std::string name = "local";                    ///< or slurm
   std::optional<std::filesystem::path> profile;  ///< slurm: the site's file, absolute
   std::optional<std::int64_t> most_running;      ///< nothing: 1 locally, 100 in Slurm's queue
+  std::filesystem::path runs;                    ///< local: the folder of run records
+  std::filesystem::path launcher;                ///< local: the program cce
 };
 
 std::int64_t most_running_of(const SchedulerChoice& choice);

@@ -118,6 +118,8 @@ void serve(const ServeOptions& options, const Surroundings& surroundings) {
   if (!options.slurm_profile.empty()) {
     choice.profile = surroundings.current_folder / options.slurm_profile;
   }
+  choice.runs = surroundings.current_folder / options.data / "runs";
+  choice.launcher = surroundings.program_folder / "cce";
   const std::unique_ptr<Scheduler> scheduler = make_scheduler(choice, files);
   JobService jobs(files, *scheduler, service_options(options, surroundings));  // 3.
   Api api(jobs, policy, log);

@@ -4,6 +4,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "common/error.h"
@@ -39,6 +40,7 @@ class WorkerRun {
   }
 
   void run(Communicator& communicator) {
+    report_start(communicator);
     const JobSpec spec = job_.read_spec();
     const Partition partition = job_.read_partition();
     const Checkpoint checkpoint = Checkpoint::open(files_, spec.model);
@@ -70,6 +72,21 @@ class WorkerRun {
   }
 
  private:
+  /// Once a start: who watches counts starts by it, and learns where the ranks are.
+  void report_start(Communicator& communicator) {
+    const std::string host = host_name();
+    JobEvent event;
+    event.type = "started";
+    event.metrics = {{"attempt", static_cast<double>(attempt_)},
+                     {"ranks", static_cast<double>(communicator.size())},
+                     {"threads", static_cast<double>(threads_)}};
+    for (const auto& blob : communicator.all_gather(std::as_bytes(std::span(host)))) {
+      const std::string name(reinterpret_cast<const char*>(blob.data()), blob.size());
+      event.ranks.push_back({.host = name, .device = "cpu", .peak_bytes = 0});
+    }
+    write(std::move(event));
+  }
+
   void write(JobEvent event) {
     if (events_) {
       events_->append(std::move(event));

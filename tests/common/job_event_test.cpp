@@ -30,6 +30,7 @@ TEST(JobEventTest, a_line_reads_back_equal) {
   event.total = 30;
   event.metrics = {{"loss", 0.1}, {"tokens_per_second", 1e6}};
   event.message = "two\nlines";
+  event.ranks = {{"node-1", "cpu", 0}, {"", "", 4096}};
   event.error = Error{ErrorCode::disk_full, "a", "b", "c", "d"};
   const std::string line = to_json_line(event);
   EXPECT_EQ(line.find('\n'), std::string::npos);
@@ -37,6 +38,8 @@ TEST(JobEventTest, a_line_reads_back_equal) {
   EXPECT_EQ(to_json_line(read_back), line);
   EXPECT_EQ(read_back.layer, 3);
   EXPECT_EQ(read_back.error->code, ErrorCode::disk_full);
+  EXPECT_EQ(read_back.ranks[0].host, "node-1");
+  EXPECT_EQ(read_back.ranks[1].peak_bytes, 4096);
   EXPECT_EQ(read_back.metrics.at("loss"), 0.1);
 }
 

@@ -23,6 +23,7 @@ class CommandLine : public ::testing::Test {
  protected:
   CommandLine() {
     fs::create_symlink(CCE_FAKE_WORKER, folder_ / "cce-worker");
+    fs::create_symlink(CCE_PROGRAM, folder_ / "cce");  // the local scheduler's launcher
     fs::copy(fs::path(CCE_TESTS_DIR) / "data/models/stories260K", folder_ / "model");
     std::ofstream(folder_ / "text.txt") << "Once upon a time there was a test.\n";
     ::setenv("CCE_FAKE_PARENT", std::to_string(::getpid()).c_str(), 1);

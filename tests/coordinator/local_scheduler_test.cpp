@@ -78,8 +78,9 @@ TEST(LaunchCommand, works_as_root_and_starts_the_worker_without_a_shell) {
 }
 
 TEST(LocalScheduler, refuses_a_worker_that_is_not_there) {
-  LocalScheduler scheduler;
   const TemporaryFolder folder;
+  PosixFileSystem files;
+  LocalScheduler scheduler(files, {.folder = folder / "runs", .launcher = CCE_PROGRAM});
   Launch launch = launch_of(1, 1, Binding::none);
   launch.job_dir = folder.path();
   launch.worker = folder / "no-worker";

@@ -95,6 +95,9 @@ void Reporter::stage_finished(double tokens, const std::map<std::string, double>
   event.metrics["seconds"] = cost.seconds;
   event.metrics["peak_bytes"] = static_cast<double>(cost.peak_bytes);
   event.metrics["tokens"] = cost.tokens;
+  for (auto peak = values.begin() + 1; peak != values.end(); ++peak) {
+    event.ranks.push_back({.host = "", .device = "", .peak_bytes = static_cast<std::int64_t>(*peak)});
+  }
   write(std::move(event));
 }
 

@@ -1,0 +1,270 @@
+#include "coordinator/job_engine.h"
+
+#include <algorithm>
+
+#include "coordinator/finish_job.h"
+#include "coordinator/job_launch.h"
+#include "coordinator/job_verdict.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double longest_retry_seconds = 30.0;
+constexpr double lost_poll_seconds = 30.0;
+constexpr double terminate_again_seconds = 10.0;
+constexpr double late_events_seconds = 5.0;  // a network file system may show a file's end late
+constexpr double idle_events_seconds = 60.0;
+
+/// The call may work later, and may have worked already.
+bool is_passing(const Error& error) {
+  return error.code == ErrorCode::deadline_exceeded || error.code == ErrorCode::io_failure ||
+         error.code == ErrorCode::job_locked;
+}
+
+}  // namespace
+
+JobEngine::JobEngine(FileSystem& files, Scheduler& scheduler, JobTable& table, EngineOptions options)
+    : files_(files),
+      scheduler_(scheduler),
+      table_(table),
+      options_(std::move(options)),
+      metrics_(empty_service_metrics()) {}
+
+/// The scheduler's answer; an error is counted on its way.
+template <typename Call>
+auto JobEngine::ask(const char* call, const Call& body) {
+  try {
+    return body();
+  } catch (const Error&) {
+    count_scheduler_error(call);
+    throw;
+  }
+}
+
+void JobEngine::step() {
+  const std::unique_lock stepping(stepping_, std::try_to_lock);
+  if (!stepping.owns_lock()) {
+    return;
+  }
+  for (const OpenJob& job : table_.open_jobs()) {
+    try {
+      attend(job);
+    } catch (const Error&) {  // the job's next turn comes; what is stored has not moved
+      const std::lock_guard lock(counting_);
+      ++metrics_.engine_errors;
+    }
+  }
+  if (options_.clock() >= next_unload_) {
+    next_unload_ = options_.clock() + idle_events_seconds;
+    table_.unload_idle(idle_events_seconds);
+  }
+}
+
+void JobEngine::attend(const OpenJob& job) {
+  if (job.state == JobState::queued) {
+    if (free_slots() > 0) {
+      begin(job);
+    }
+  } else if (!job.current) {
+    move(job, JobAction::see_cancelled);  // cannot be: submitting is stored with its attempt
+  } else if (job.current->scheduler_id.empty()) {
+    answer_submission(job);
+  } else {
+    follow(job);
+  }
+}
+
+std::int64_t JobEngine::free_slots() const {
+  std::int64_t active = 0;
+  for (const OpenJob& job : table_.open_jobs()) {
+    active += is_active(job.state) ? 1 : 0;
+  }
+  return scheduler_.traits().most_runs.value_or(options_.most_active) - active;
+}
+
+JobDir JobEngine::directory(const OpenJob& job) const {
+  return JobDir::open(files_, table_.folder(job.id));
+}
+
+void JobEngine::move(const OpenJob& job, JobAction action, TransitionDetails details) {
+  table_.move(job.id, action, std::move(details));
+  if (action != JobAction::see_running && action != JobAction::see_waiting && action != JobAction::submit) {
+    follows_.erase(job.id);
+  }
+}
+
+// ---- submission
+
+void JobEngine::begin(const OpenJob& job) {
+  try {
+    prepare_directory(files_, table_.folder(job.id), table_.spec(job.id), options_.machine);
+  } catch (const Error& error) {
+    move(job, JobAction::refuse, {.error = error});
+    return;
+  }
+  move(job, JobAction::submit, {.run_name = run_name(job.id, job.attempt)});
+  follows_[job.id] = {};
+  submit(table_.open_job(job.id));
+}
+
+void JobEngine::submit(const OpenJob& job) {
+  Follow& follow = follows_[job.id];
+  try {
+    directory(job).clear_cancel();
+    const Launch launch =
+        launch_of(files_, table_.folder(job.id), options_.worker, job.current->run_name, job.attempt);
+    const std::string id = ask("submit", [&] { return scheduler_.submit(launch); });
+    table_.record_submission(job.id, job.attempt, id);
+    follow = {};
+  } catch (const Error& error) {
+    if (!is_passing(error)) {
+      move(job, JobAction::refuse, {.error = error});
+      return;
+    }
+    retry_later(job, error);
+    return;
+  }
+  attend(table_.open_job(job.id));
+}
+
+/// The state `submitting` is stored and the scheduler's answer is not: the call was cut short by an error or
+/// by the end of an earlier process.
+void JobEngine::answer_submission(const OpenJob& job) {
+  Follow& follow = follows_[job.id];
+  const double now = options_.clock();
+  if (!follow.unanswered_since) {
+    follow.unanswered_since = now;
+  }
+  if (now < follow.next_try) {
+    return;
+  }
+  std::optional<std::string> found;
+  try {
+    found = ask("find", [&] { return scheduler_.find(job.current->run_name); });
+  } catch (const Error& error) {
+    retry_later(job, error);
+    return;
+  }
+  if (found) {
+    table_.record_submission(job.id, job.attempt, *found);
+    follow = {};
+    attend(table_.open_job(job.id));
+  } else if (now - *follow.unanswered_since >= scheduler_.traits().settle_seconds) {
+    if (job.state == JobState::cancelling) {
+      move(job, JobAction::see_cancelled);
+    } else {
+      submit(job);
+    }
+  }
+}
+
+void JobEngine::retry_later(const OpenJob& job, const Error& error) {
+  Follow& follow = follows_[job.id];
+  const double now = options_.clock();
+  follow.unanswered_since = now;
+  follow.next_try = now + follow.retry_seconds;
+  follow.retry_seconds = std::min(2.0 * follow.retry_seconds, longest_retry_seconds);
+  if (now - job.state_since > options_.submit_retry_seconds) {
+    move(job, JobAction::give_up, {.error = error});
+  } else {
+    table_.set_waiting_reason(job.id, describe(error));
+  }
+}
+
+// ---- a run that the scheduler has
+
+void JobEngine::follow(const OpenJob& job) {
+  Follow& follow = follows_[job.id];
+  const auto on_event = [&](const JobEvent& event) { count_event(event); };
+  table_.read_events(job.id, on_event);
+  const double now = options_.clock();
+  if (now < follow.next_poll) {
+    return;
+  }
+  const double poll_seconds =
+      job.state == JobState::lost ? lost_poll_seconds : scheduler_.traits().poll_seconds;
+  follow.next_poll = now + poll_seconds;
+  RunState run{.phase = RunPhase::ended, .end = RunEnd::vanished};
+  try {
+    run = ask("state", [&] { return scheduler_.state(job.current->scheduler_id); });
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::invalid_argument) {
+      table_.set_waiting_reason(job.id, describe(error));
+      return;
+    }
+  }
+  table_.read_events(job.id, on_event);  // all that was written before the run was seen to have ended
+  look_at_run(table_.open_job(job.id), run);
+}
+
+void JobEngine::look_at_run(const OpenJob& job, const RunState& run) {
+  if (run.ended()) {
+    conclude(job, run);
+    return;
+  }
+  const bool is_running = run.phase == RunPhase::running;
+  table_.set_waiting_reason(job.id, is_running ? std::string() : run.reason);
+  if (is_running && (job.state == JobState::submitting || job.state == JobState::lost)) {
+    count_queue(job);
+    move(job, JobAction::see_running);
+  } else if (!is_running && (job.state == JobState::running || job.state == JobState::lost)) {
+    move(job, JobAction::see_waiting);
+  } else if (job.state == JobState::cancelling) {
+    press_cancel(job, run);
+  }
+}
+
+void JobEngine::press_cancel(const OpenJob& job, const RunState& run) {
+  JobDir folder = directory(job);
+  if (!folder.cancel_requested()) {
+    folder.request_cancel();
+  }
+  Follow& follow = follows_[job.id];
+  const double now = options_.clock();
+  const bool is_late = now - job.state_since > options_.cancel_seconds;
+  if ((is_late || run.phase == RunPhase::waiting) && now >= follow.next_terminate) {
+    follow.next_terminate = now + terminate_again_seconds;
+    ask("terminate", [&] { scheduler_.terminate(job.current->scheduler_id); });
+    follow.next_poll = 0.0;
+  }
+}
+
+void JobEngine::conclude(const OpenJob& job, const RunState& run) {
+  const fs::path log = table_.folder(job.id) / "logs" / ("attempt-" + std::to_string(job.attempt) + ".log");
+  const JobOutcome& outcome = job.outcome;
+  const bool has_last_word = outcome.done || outcome.cancelled || outcome.error;
+  if (!has_last_word && run.exit_status == 0) {
+    Follow& follow = follows_[job.id];
+    follow.silent_end = follow.silent_end.value_or(options_.clock());
+    if (options_.clock() - *follow.silent_end < late_events_seconds) {
+      return;
+    }
+  }
+  const JobVerdict verdict = judge_end(run, outcome, job.state == JobState::cancelling, log);
+  if (job.state == JobState::lost && verdict.action == JobAction::see_vanished) {
+    return;  // as before
+  }
+  if (job.state == JobState::submitting) {
+    count_queue(job);
+  }
+  if (verdict.action == JobAction::see_completed) {
+    complete(job);
+  } else {
+    move(job, verdict.action, {.error = verdict.error});
+  }
+}
+
+void JobEngine::complete(const OpenJob& job) {
+  try {
+    complete_result(files_, directory(job), false);
+  } catch (const Error& error) {
+    move(job, JobAction::see_failed, {.error = error});
+    return;
+  }
+  count_result(job);
+  move(job, JobAction::see_completed);
+}
+
+}  // namespace cce

@@ -1,0 +1,36 @@
+#include "coordinator/job_launch.h"
+
+#include "common/job_dir.h"
+#include "coordinator/job_creation.h"
+#include "coordinator/launch_request.h"
+
+namespace cce {
+
+namespace fs = std::filesystem;
+
+std::string run_name(const std::string& id, std::int64_t attempt) {
+  return "cce-" + id + "-" + std::to_string(attempt);
+}
+
+void prepare_directory(FileSystem& files, const fs::path& root, const std::string& spec,
+                       const Machine& machine) {
+  if (files.exists(root / "spec.json")) {
+    open_job(files, root, "");
+    return;
+  }
+  PreparedJob job = prepare_job(files, parse_job_spec(spec, "stored job"), machine, nullptr);
+  create_job(files, root, job);
+}
+
+Launch launch_of(FileSystem& files, const fs::path& root, const fs::path& worker, const std::string& name,
+                 std::int64_t attempt) {
+  const JobDir job = JobDir::open(files, root);
+  Launch launch = launch_request(job.read_spec(), job.read_partition());
+  launch.name = name;
+  launch.job_dir = root;
+  launch.worker = worker;
+  launch.attempt = attempt;
+  return launch;
+}
+
+}  // namespace cce

@@ -1,6 +1,8 @@
-// Stands in for cce-worker: writes the events and the result of a run, or misbehaves as CCE_FAKE_MODE says.
+// Stands in for cce-worker: writes the events and the result of a run, or misbehaves as the file
+// JOB/fake-mode says, or without one CCE_FAKE_MODE.
 //   done           two stages and a result             error  an error event, exit 3
 //   die            an exit without a word              hang   ignores SIGTERM and never ends
+//   wait           as done, once control/go is there, or stops when control/cancel is
 //   interrupt      sends SIGINT to CCE_FAKE_PARENT, then stops as soon as control/cancel is there
 //   deaf           sends SIGINT to CCE_FAKE_PARENT twice and never looks at control/cancel
 #include <signal.h>
@@ -94,6 +96,13 @@ bool wait_for(const fs::path& file) {
 int run(const fs::path& job, const std::string& mode) {
   Events events(job);
   const auto parent = static_cast<pid_t>(std::stol(variable("CCE_FAKE_PARENT", "0")));
+  events.write({{"type", "started"},
+                {"stage", ""},
+                {"layer", nullptr},
+                {"done", 0},
+                {"total", 0},
+                {"metrics", Json::object()},
+                {"ranks", {{{"host", "here"}, {"device", "cpu"}}}}});
   events.stage("calibrate");
   if (mode == "error") {
     events.write({{"type", "error"},
@@ -113,6 +122,15 @@ int run(const fs::path& job, const std::string& mode) {
   if (mode == "die") {
     std::cerr << "a last word on stderr" << std::endl;
     return 17;
+  }
+  if (mode == "wait") {
+    for (int i = 0; i < 6000 && !fs::exists(job / "control" / "go"); ++i) {
+      if (fs::exists(job / "control" / "cancel")) {
+        events.plain("cancelled");
+        return 5;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   }
   if (mode == "hang") {
     ::signal(SIGTERM, SIG_IGN);
@@ -150,8 +168,10 @@ int main(int argument_count, char** arguments) {
               << "\n";
     return 0;
   }
-  if (variable("OMPI_COMM_WORLD_RANK", "0") != "0") {
+  std::string mode = variable("CCE_FAKE_MODE", "done");
+  std::ifstream(fs::path(first) / "fake-mode") >> mode;
+  if (variable("OMPI_COMM_WORLD_RANK", variable("SLURM_PROCID", "0")) != "0") {
     return 0;
   }
-  return run(first, variable("CCE_FAKE_MODE", "done"));
+  return run(first, mode);
 }

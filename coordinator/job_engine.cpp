@@ -177,8 +177,7 @@ void JobEngine::retry_later(const OpenJob& job, const Error& error) {
 
 void JobEngine::follow(const OpenJob& job) {
   Follow& follow = follows_[job.id];
-  const auto on_event = [&](const JobEvent& event) { count_event(event); };
-  table_.read_events(job.id, on_event);
+  read_events(job);
   const double now = options_.clock();
   if (now < follow.next_poll) {
     return;
@@ -195,8 +194,22 @@ void JobEngine::follow(const OpenJob& job) {
       return;
     }
   }
-  table_.read_events(job.id, on_event);  // all that was written before the run was seen to have ended
+  read_events(job);  // all that was written before the run was seen to have ended
   look_at_run(table_.open_job(job.id), run);
+}
+
+/// A damaged file does not keep the run's end from being seen.
+void JobEngine::read_events(const OpenJob& job) {
+  Follow& follow = follows_[job.id];
+  try {
+    table_.read_events(job.id, [&](const JobEvent& event) { count_event(event); });
+  } catch (const Error& error) {
+    if (!follow.events_error) {
+      const std::lock_guard lock(counting_);
+      ++metrics_.engine_errors;
+    }
+    follow.events_error = error;
+  }
 }
 
 void JobEngine::look_at_run(const OpenJob& job, const RunState& run) {
@@ -242,7 +255,11 @@ void JobEngine::conclude(const OpenJob& job, const RunState& run) {
       return;
     }
   }
-  const JobVerdict verdict = judge_end(run, outcome, job.state == JobState::cancelling, log);
+  JobVerdict verdict = judge_end(run, outcome, job.state == JobState::cancelling, log);
+  const std::optional<Error>& events_error = follows_[job.id].events_error;
+  if (verdict.action == JobAction::see_failed && !outcome.error && events_error) {
+    verdict.error = events_error;
+  }
   if (job.state == JobState::lost && verdict.action == JobAction::see_vanished) {
     return;  // as before
   }

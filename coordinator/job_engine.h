@@ -52,6 +52,7 @@ class JobEngine {
     double next_terminate = 0.0;
     std::optional<double> silent_end;  ///< ended with success and no last word yet
     bool queue_counted = false;
+    std::optional<Error> events_error;  ///< why its events cannot be read on
   };
 
   void attend(const OpenJob& job);
@@ -60,6 +61,7 @@ class JobEngine {
   void answer_submission(const OpenJob& job);
   void retry_later(const OpenJob& job, const Error& error);
   void follow(const OpenJob& job);
+  void read_events(const OpenJob& job);
   void look_at_run(const OpenJob& job, const RunState& run);
   void press_cancel(const OpenJob& job, const RunState& run);
   void conclude(const OpenJob& job, const RunState& run);

@@ -1,0 +1,251 @@
+// The engine against everything that can go wrong between it and the scheduler: each call fails once, and the
+// process ends at each call and at each look at the clock (one stands before every transaction). Whatever
+// happens, at the end every job has completed, was submitted once and started once an attempt, and whoever
+// followed its stream has every item once.
+#include "tests/coordinator/service_fixture.h"
+
+namespace cce {
+namespace {
+
+/// Follows one job's stream as a client does that loses its connection at every restart.
+struct Follower {
+  StreamPosition place;
+  std::vector<std::string> items;
+
+  void read(const JobService& service, const std::string& id) {
+    for (const StreamItem& item : service.events(id, place, 3)) {
+      EXPECT_GT(item.position, place);
+      place = item.position;
+      items.push_back(to_text(item.position) + " " + item.json);
+    }
+  }
+};
+
+class EngineFaults : public ServiceTest {
+ protected:
+  /// A world of its own for each fault.
+  void begin_world() {
+    kill();
+    std::filesystem::remove_all(folder_ / "data");
+    const SchedulerTraits traits = cluster_.traits;
+    cluster_ = FakeCluster();
+    cluster_.traits = traits;
+    kill_at_clock_read_ = 0;
+    start();
+    clock_reads_ = 0;
+    ids_.clear();
+    followers_.clear();
+  }
+
+  /// The process may end anywhere in `body`; then another begins.
+  template <typename Body>
+  void survive(const Body& body) {
+    try {
+      body();
+    } catch (const Killed&) {
+      ++deaths_;
+      restart();
+    }
+  }
+
+  void create_jobs() {
+    for (int i = 0; i < 2; ++i) {
+      const std::string key = "key-" + std::to_string(i);
+      survive([&] { service_->create(recipe(i), key); });
+      ids_.push_back(service_->create(recipe(i), key).job->id);  // as a client repeats what had no answer
+    }
+  }
+
+  bool all_completed() {
+    return std::all_of(ids_.begin(), ids_.end(),
+                       [&](const std::string& id) { return state(id) == JobState::completed; });
+  }
+
+  /// Everything to its end.
+  void run_world() {
+    create_jobs();
+    for (int i = 0; i < 100 && !all_completed(); ++i) {
+      survive([&] { service_->step(); });
+      for (const std::string& id : ids_) {
+        survive([&] { followers_[id].read(*service_, id); });
+      }
+      cluster_.tick();
+      now_ += 1.0;
+    }
+  }
+
+  void check_world() {
+    kill_at_clock_read_ = 0;
+    for (const std::string& id : ids_) {
+      ASSERT_EQ(state_name(state(id)), "completed") << describe_job(id);
+      EXPECT_EQ(service_->get(id)->attempt, 1);
+      EXPECT_EQ(cluster_.submissions["cce-" + id + "-1"], 1);
+      EXPECT_EQ(run_of(id).starts, 1);
+      Follower& follower = followers_[id];
+      for (int i = 0; i < 20; ++i) {
+        follower.read(*service_, id);
+      }
+      Follower whole;
+      for (int i = 0; i < 20; ++i) {
+        whole.read(*service_, id);
+      }
+      EXPECT_EQ(follower.items, whole.items);
+      EXPECT_EQ(std::count_if(whole.items.begin(), whole.items.end(),
+                              [](const std::string& item) {
+                                return item.find("\"type\":\"started\"") != std::string::npos;
+                              }),
+                1);
+    }
+    EXPECT_EQ(cluster_.runs.size(), ids_.size());
+    EXPECT_EQ(service_->list(std::nullopt, "", 10).jobs.size(), ids_.size());
+  }
+
+  std::vector<std::string> ids_;
+  std::map<std::string, Follower> followers_;
+  int deaths_ = 0;
+};
+
+struct FaultRow {
+  const char* name;
+  bool after, killed;
+  ErrorCode code;
+};
+class SchedulerFaults : public EngineFaults, public ::testing::WithParamInterface<FaultRow> {};
+
+TEST_P(SchedulerFaults, at_every_call) {
+  std::int64_t calls = 1;
+  for (std::int64_t call = 1; call <= calls; ++call) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    begin_world();
+    cluster_.fault = {
+        .call = call, .after = GetParam().after, .killed = GetParam().killed, .code = GetParam().code};
+    run_world();
+    check_world();
+    if (HasFailure()) {
+      return;
+    }
+    calls = cluster_.calls;
+  }
+  EXPECT_GT(calls, 10);
+  EXPECT_EQ(deaths_ > 0, GetParam().killed);
+}
+
+const FaultRow fault_rows[] = {
+    {"fails_before_its_effect", false, false, ErrorCode::io_failure},
+    {"fails_after_its_effect", true, false, ErrorCode::deadline_exceeded},
+    {"process_ends_before_its_effect", false, true, ErrorCode::io_failure},
+    {"process_ends_after_its_effect", true, true, ErrorCode::io_failure},
+};
+INSTANTIATE_TEST_SUITE_P(Engine, SchedulerFaults, ::testing::ValuesIn(fault_rows),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(EngineFaults, the_process_ends_before_every_transaction) {
+  std::int64_t reads = 1;
+  for (std::int64_t read = 1; read <= reads; ++read) {
+    SCOPED_TRACE("clock read " + std::to_string(read));
+    begin_world();
+    kill_at_clock_read_ = read;
+    run_world();
+    check_world();
+    if (HasFailure()) {
+      return;
+    }
+    reads = std::max(reads, std::min<std::int64_t>(clock_reads_, 60));
+  }
+  EXPECT_GE(deaths_, 40);
+}
+
+TEST_F(EngineFaults, the_process_ends_again_and_again) {
+  for (int every = 3; every <= 11; every += 4) {
+    SCOPED_TRACE("every " + std::to_string(every) + " reads of the clock");
+    begin_world();
+    create_jobs();
+    for (int i = 0; i < 200 && !all_completed(); ++i) {
+      kill_at_clock_read_ = clock_reads_ + 1 + i % every;
+      survive([&] { service_->step(); });
+      kill_at_clock_read_ = 0;
+      for (const std::string& id : ids_) {
+        followers_[id].read(*service_, id);
+      }
+      cluster_.tick();
+      now_ += 1.0;
+    }
+    check_world();
+  }
+}
+
+TEST_F(EngineFaults, an_unreachable_scheduler_is_tried_for_a_while) {
+  const std::string id = create();
+  const auto unreachable = [&] { cluster_.fault = {.call = cluster_.calls + 1}; };
+  for (int i = 0; i < 90; ++i) {
+    unreachable();
+    service_->step();
+    now_ += 1.0;
+  }
+  EXPECT_EQ(state(id), JobState::submitting);
+  EXPECT_THAT(service_->get(id)->waiting_reason, ::testing::HasSubstr("planted failure"));
+  for (int i = 0; i < 90; ++i) {
+    unreachable();
+    service_->step();
+    now_ += 1.0;
+  }
+  EXPECT_EQ(state(id), JobState::failed);
+  EXPECT_GT(service_->metrics().scheduler_errors_by_call.at("find"), 3U);
+  EXPECT_EQ(service_->resume(id)->state, JobState::queued);
+  cluster_.fault = {};
+  reach(id, JobState::completed);
+  EXPECT_EQ(cluster_.runs.size(), 1U);
+}
+
+TEST_F(EngineFaults, what_may_still_turn_up_is_waited_for) {
+  cluster_.traits.settle_seconds = 5.0;
+  restart();
+  const std::string id = create();
+  cluster_.fault = {.call = 1, .killed = true};  // submit: sbatch was started, and nobody knows
+  survive([&] { service_->step(); });
+  service_->step();
+  EXPECT_EQ(cluster_.submissions.size(), 0U) << "it might still turn up";
+  now_ += 4.0;
+  service_->step();
+  EXPECT_EQ(cluster_.submissions.size(), 0U);
+  now_ += 2.0;
+  service_->step();
+  EXPECT_EQ(cluster_.submissions.size(), 1U);
+  reach(id, JobState::completed);
+}
+
+TEST_F(EngineFaults, a_cancel_between_submit_and_answer_ends_the_run) {
+  const std::string id = create();
+  cluster_.fault = {.call = 1, .after = true, .killed = true};
+  survive([&] { service_->step(); });
+  ASSERT_EQ(cluster_.runs.size(), 1U);
+  EXPECT_EQ(service_->cancel(id)->state, JobState::cancelling);
+  for (int i = 0; i < 10 && state(id) != JobState::cancelled; ++i) {
+    round();
+  }
+  EXPECT_EQ(state(id), JobState::cancelled);
+  EXPECT_TRUE(run_of(id).state.ended());
+}
+
+TEST_F(EngineFaults, a_refused_submission_fails_its_job_and_nothing_else) {
+  const std::string refused = create();
+  cluster_.fault = {.call = 1, .code = ErrorCode::unsupported};
+  service_->step();
+  EXPECT_EQ(state(refused), JobState::failed);
+  EXPECT_EQ(service_->get(refused)->error->code, ErrorCode::unsupported);
+  const std::string next = create(1);
+  reach(next, JobState::completed);
+}
+
+TEST_F(EngineFaults, a_job_folder_that_cannot_be_made_fails_its_job) {
+  const std::string id = create();
+  std::ofstream(folder_ / "data/jobs" / id) << "in the way";
+  service_->step();
+  EXPECT_EQ(state(id), JobState::failed);
+  std::filesystem::remove(folder_ / "data/jobs" / id);
+  service_->resume(id);
+  reach(id, JobState::completed);
+}
+
+}  // namespace
+}  // namespace cce

@@ -7,7 +7,8 @@ namespace cce {
 /// The files of coordinator/dashboard/ as they were at build time. Alive for the whole program.
 std::string_view style_sheet();
 std::string_view charts_script();
-std::string_view report_script();
+std::string_view report_script();       ///< draws a report's parts; needs charts_script
+std::string_view report_page_script();  ///< report.html's own: draws the embedded report; needs report_script
 
 /// One file of the dashboard as a server hands it out. Alive for the whole program.
 struct DashboardFile {

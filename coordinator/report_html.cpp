@@ -1,5 +1,6 @@
 #include "coordinator/report_html.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "coordinator/dashboard_files.h"
@@ -74,6 +75,12 @@ void add_before_after(const Json& report, std::string& page) {
   page += "</tbody></table></div></section>\n";
 }
 
+/// "position_drift" as people write it.
+std::string spaced(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
 void add_signatures(const Json& report, std::string& page) {
   const std::vector<SignatureRow> rows = signature_rows(report);
   if (rows.empty()) {
@@ -84,10 +91,10 @@ void add_signatures(const Json& report, std::string& page) {
   page += "<tbody>";
   for (const SignatureRow& row : rows) {
     page += "<tr>";
-    add_cell("td", row.name, "", page);
+    add_cell("td", spaced(row.name), "", page);
     add_cell("td", row.value, "", page);
     add_cell("td", row.limit, "", page);
-    add_cell("td", row.ok ? "ok" : "passed", row.ok ? "ok" : "passed", page);
+    add_cell("td", row.ok ? "ok" : "beyond limit", row.ok ? "ok" : "passed", page);
     page += "</tr>\n";
   }
   page += "</tbody></table></div></section>\n";
@@ -130,19 +137,6 @@ std::string summary(const Json& report) {
   return text;
 }
 
-/// Sections that report.js fills and shows where the report has their data.
-constexpr const char* chart_sections =
-    "<section id=\"widths\" hidden><h2>What each layer keeps</h2></section>\n"
-    "<section id=\"nats\" hidden><h2>Cost of each layer</h2><p class=\"muted\"><span class=\"key\" "
-    "style=\"background:var(--accent)\"></span>predicted<span class=\"key\" "
-    "style=\"background:var(--second)\"></span>"
-    "measured</p></section>\n"
-    "<section id=\"similarity\" hidden><h2>Similarity across layers</h2><p class=\"muted\">Stronger colour: "
-    "more "
-    "alike.</p></section>\n"
-    "<section id=\"spectra\" hidden><h2>Spectra</h2></section>\n"
-    "<section id=\"stages\" hidden><h2>Stages</h2></section>\n";
-
 }  // namespace
 
 std::string report_html(const std::string& report_json, const std::string& where) {
@@ -159,12 +153,13 @@ std::string report_html(const std::string& report_json, const std::string& where
   add_before_after(report, page);
   add_signatures(report, page);
   add_warnings(report, page);
-  page += chart_sections;
+  page += "<div id=\"charts\"></div>\n";
   page.append("<script type=\"application/json\" id=\"report\">")
       .append(embedded(report))
       .append("</script>\n");
   page.append("<script>\n").append(charts_script()).append("</script>\n");
-  page.append("<script>\n").append(report_script()).append("</script>\n</body>\n</html>\n");
+  page.append("<script>\n").append(report_script()).append("</script>\n");
+  page.append("<script>\n").append(report_page_script()).append("</script>\n</body>\n</html>\n");
   return page;
 }
 

@@ -12,19 +12,24 @@ const Charts = (() => {
     return element;
   }
 
-  // A figure that draws itself again whenever its width changes.
-  function figure(container, caption, draw) {
+  // A figure that draws itself again whenever its width changes, or when the returned function is called.
+  function figure(container, caption, draw, keys = []) {
     const holder = document.createElement("figure");
     const label = document.createElement("figcaption");
     label.textContent = caption;
+    for (const {name, style} of keys) {
+      const key = document.createElement("span");
+      key.className = `key ${style}`;
+      label.append(" ", key, name);
+    }
     holder.appendChild(label);
     const canvas = document.createElement("div");
     holder.appendChild(canvas);
     container.appendChild(holder);
     let drawn = 0;
-    new ResizeObserver(() => {
+    const redraw = () => {
       const width = Math.floor(canvas.clientWidth);
-      if (width < 50 || width === drawn) return;
+      if (width < 50) return;
       drawn = width;
       const svg = document.createElementNS(space, "svg");
       const height = draw(svg, width);
@@ -32,7 +37,11 @@ const Charts = (() => {
       svg.setAttribute("role", "img");
       svg.setAttribute("aria-label", caption);
       canvas.replaceChildren(svg);
+    };
+    new ResizeObserver(() => {
+      if (Math.floor(canvas.clientWidth) !== drawn) redraw();
     }).observe(canvas);
+    return redraw;
   }
 
   function number(value) {
@@ -42,33 +51,63 @@ const Charts = (() => {
     return String(Number(value.toPrecision(3)));
   }
 
-  // Round steps that cut [0, top] into about four.
-  function ticks(top) {
+  // The largest unit with a value of at least 1, and a decimal where that is below 10.
+  function scaled(value, units, step) {
+    let unit = 0;
+    while (Math.abs(value) >= step * 0.9995 && unit + 1 < units.length) {
+      value /= step;
+      ++unit;
+    }
+    return `${value.toFixed(unit === 0 ? 0 : Math.abs(value) < 9.995 ? 2 : 1)}${units[unit]}`;
+  }
+  const count = value => scaled(value, ["", " k", " M", " G", " T", " P"], 1000);
+  const bytes = value => scaled(value, [" B", " KiB", " MiB", " GiB", " TiB"], 1024);
+
+  function duration(seconds) {
+    if (seconds < 60) return `${seconds.toFixed(1)} s`;
+    const whole = Math.round(seconds);
+    const two = value => String(value).padStart(2, "0");
+    if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+    return `${Math.floor(whole / 3600)} h ${two(Math.floor(whole % 3600 / 60))} min`;
+  }
+
+  // Round steps that cut [0, top] into about four; `base` is 1024 for bytes.
+  function ticks(top, base = 10) {
     const raw = top / 4;
-    const power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 5, 10].map(m => m * power).find(s => s >= raw);
+    let steps;
+    if (base === 10) {
+      const power = 10 ** Math.floor(Math.log10(raw));
+      steps = [1, 2, 5, 10].map(m => m * power);
+    } else {
+      const power = 2 ** Math.floor(Math.log2(raw));
+      steps = [power, 2 * power];
+    }
+    const step = steps.find(s => s >= raw * 0.9999);
     const list = [];
     for (let value = 0; value <= top * 1.0001; value += step) list.push(value);
     return list;
   }
 
+  function vertical_axis(svg, list, y, left, width, format) {
+    for (const tick of list) {
+      node(svg, "line", {class: "grid", x1: left, x2: width, y1: y(tick), y2: y(tick)});
+      node(svg, "text", {x: left - 6, y: y(tick) + 4, "text-anchor": "end"}, format(tick));
+    }
+  }
+
   // series: [{name, values (null: none), style}]; one group of bars per position, on a common scale from 0.
-  function bars(container, caption, series, options = {}) {
-    const count = Math.max(...series.map(s => s.values.length));
-    const flat = series.flatMap(s => s.values).filter(v => v !== null);
-    const top = Math.max(options.top || 0, ...flat) || 1;
+  function bars(container, caption, series) {
+    const length = Math.max(...series.map(s => s.values.length));
+    const top = Math.max(...series.flatMap(s => s.values).filter(v => v !== null)) || 1;
     figure(container, caption, (svg, width) => {
       const left = 44, bottom = 22, height = 170, inner = height - bottom - 8;
       const y = value => 8 + inner * (1 - Math.max(0, value) / top);
-      for (const tick of ticks(top)) {
-        node(svg, "line", {class: "grid", x1: left, x2: width, y1: y(tick), y2: y(tick)});
-        node(svg, "text", {x: left - 6, y: y(tick) + 4, "text-anchor": "end"}, number(tick));
-      }
-      const slot = (width - left) / count;
+      vertical_axis(svg, ticks(top), y, left, width, number);
+      const slot = (width - left) / length;
       const gap = Math.min(3, slot * 0.2);
       const breadth = (slot - gap) / series.length;
-      const every = Math.ceil(count * 22 / (width - left));
-      for (let i = 0; i < count; ++i) {
+      const every = Math.ceil(length * 22 / (width - left));
+      for (let i = 0; i < length; ++i) {
         series.forEach((one, s) => {
           const value = one.values[i];
           if (value === null || value === undefined) return;
@@ -82,7 +121,7 @@ const Charts = (() => {
         }
       }
       return height;
-    });
+    }, series.length > 1 ? series : []);
   }
 
   // rows: [{name, value, note}]; horizontal bars with their values at the end.
@@ -101,25 +140,33 @@ const Charts = (() => {
     });
   }
 
-  // A square matrix of values in [0, 1]: the stronger the colour, the larger.
+  // A square matrix of values in [0, 1]: the stronger the colour, the larger. A scale stands below.
   function heat(container, caption, matrix) {
     figure(container, caption, (svg, width) => {
-      const count = matrix.length, left = 26;
-      const cell = Math.min((width - left) / count, 22);
+      const length = matrix.length, left = 26;
+      const cell = Math.min((width - left) / length, 22);
       const every = Math.ceil(18 / cell);
-      for (let i = 0; i < count; ++i) {
+      const strength = value => Math.max(0.03, Math.min(1, value));
+      for (let i = 0; i < length; ++i) {
         if (i % every === 0) {
           node(svg, "text", {x: left - 5, y: i * cell + cell / 2 + 4, "text-anchor": "end"}, i);
-          node(svg, "text", {x: left + (i + 0.5) * cell, y: count * cell + 14, "text-anchor": "middle"}, i);
+          node(svg, "text", {x: left + (i + 0.5) * cell, y: length * cell + 14, "text-anchor": "middle"}, i);
         }
-        for (let j = 0; j < count; ++j) {
+        for (let j = 0; j < length; ++j) {
           const value = matrix[i][j];
           const rect = node(svg, "rect", {class: "cell", x: left + j * cell, y: i * cell, width: cell - 0.5,
-                                          height: cell - 0.5, "fill-opacity": Math.max(0.03, Math.min(1, value))});
+                                          height: cell - 0.5, "fill-opacity": strength(value)});
           node(rect, "title", {}, `layers ${i} and ${j}: ${number(value)}`);
         }
       }
-      return count * cell + 20;
+      const steps = 11, scale = length * cell + 26, step = 14;
+      for (let i = 0; i < steps; ++i) {
+        node(svg, "rect", {class: "cell", x: left + i * step, y: scale, width: step, height: 9,
+                           "fill-opacity": strength(i / (steps - 1))});
+      }
+      node(svg, "text", {x: left - 5, y: scale + 9, "text-anchor": "end"}, "0");
+      node(svg, "text", {x: left + steps * step + 5, y: scale + 9}, "1");
+      return scale + 14;
     });
   }
 
@@ -131,10 +178,7 @@ const Charts = (() => {
       const left = 44, bottom = 22, height = 220, inner = height - bottom - 8;
       const y = power => 8 + inner * Math.min(-power, decades) / decades;
       const x = index => left + (width - left - 4) * index / (longest - 1);
-      for (let power = 0; power >= -decades; power -= 2) {
-        node(svg, "line", {class: "grid", x1: left, x2: width, y1: y(power), y2: y(power)});
-        node(svg, "text", {x: left - 6, y: y(power) + 4, "text-anchor": "end"}, power === 0 ? "1" : `1e${power}`);
-      }
+      vertical_axis(svg, [0, -2, -4, -6], y, left, width, power => power === 0 ? "1" : `1e${power}`);
       curves.forEach((curve, i) => {
         const largest = curve.values[0];
         if (!(largest > 0)) return;
@@ -150,5 +194,32 @@ const Charts = (() => {
     });
   }
 
-  return {bars, ranking, heat, spectra, number};
+  // A line over time that grows: `add(seconds, value)` and then `redraw()`. options: {format, base, from_zero}.
+  function timeline(container, caption, options) {
+    const most = 2000;
+    let points = [];
+    const redraw = figure(container, caption, (svg, width) => {
+      const left = 64, bottom = 22, height = 130, inner = height - bottom - 8;
+      const start = points.length > 0 ? points[0][0] : 0;
+      const span = points.length > 1 ? Math.max(points[points.length - 1][0] - start, 1e-3) : 1;
+      const top = Math.max(...points.map(p => p[1]), 0) || 1;
+      const y = value => 8 + inner * (1 - Math.max(0, value) / top);
+      const x = seconds => left + (width - left - 4) * (seconds - start) / span;
+      vertical_axis(svg, ticks(top, options.base), y, left, width, options.format);
+      const line = points.map(([seconds, value]) => `${x(seconds).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+      node(svg, "polyline", {class: "curve", points: line});
+      node(svg, "text", {x: left, y: height - 4}, "0 s");
+      node(svg, "text", {x: width - 2, y: height - 4, "text-anchor": "end"}, duration(points.length > 1 ? span : 0));
+      return height;
+    });
+    return {
+      redraw,
+      add: (seconds, value) => {
+        points.push([seconds, value]);
+        if (points.length > most) points = points.filter((_, i) => i % 2 === 1 || i === points.length - 1);
+      },
+    };
+  }
+
+  return {bars, ranking, heat, spectra, timeline, number, count, bytes, duration};
 })();

@@ -77,7 +77,7 @@ const Report = (() => {
         .map(([name, stage]) => ({name, value: stage.seconds, peak: stage.peak_bytes}));
     if (rows.length > 0) {
       const memory = bytes => is_number(bytes) && bytes > 0 ? `, ${Charts.bytes(bytes)}` : "";
-      Charts.ranking(section_of(container, "stages", "Stages")(), "time, and the largest rank's memory", rows,
+      Charts.ranking(section_of(container, "costs", "Time and memory")(), "time, and the largest rank's memory", rows,
                      row => Charts.duration(row.value) + memory(row.peak));
     }
   }

@@ -5,7 +5,8 @@ Every line of its ```sh blocks must be one of
   - a script of this repository that is there and executable (their own runs are CI and the quickstart),
   - `cmake --preset P`, `cmake --build --preset P` or `ctest --preset P` with a preset of CMakePresets.json,
   - a `cce` command, which with --cce is run in a scratch folder: models/smollm2-135m stands for a small trained model
-    there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0.
+    there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0. `cce serve`
+    is started on a free port and stays for the client commands that follow it, where ID stands for the job submitted.
 Links to files of the repository must lead somewhere, the error table must list common/error.h in its order, and every
 key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where nothing is.
 """
@@ -23,6 +24,7 @@ import time
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 SMALL_MODEL = REPOSITORY / "tests" / "data" / "models" / "stories260K"
 LONG_SCRIPTS = ("scripts/", ".ci/")
+CLIENT_COMMANDS = ("submit", "jobs", "status", "logs", "cancel", "fetch")
 DEADLINE_SECONDS = 180
 
 
@@ -68,9 +70,9 @@ def stand_ins(words, folder):
             (folder / word).parent.mkdir(parents=True, exist_ok=True)
             (folder / word).write_text(text)
         replaced.append(re.sub(r"[\w./]+\.txt", tokens, word))
-    if replaced[1] in ("compress", "plan", "analyze", "evaluate"):
+    if replaced[1] in ("compress", "plan", "analyze", "evaluate", "submit"):
         replaced += ["--length", "128"]
-    if replaced[1] in ("compress", "plan", "analyze"):
+    if replaced[1] in ("compress", "plan", "analyze", "submit"):
         replaced += ["--sequences", "8"]
     return replaced
 
@@ -86,11 +88,75 @@ def run_command(program, words, folder):
     return None
 
 
+class Server:
+    """The `cce serve` of the README, and the job that its client commands are about."""
+
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+        self.process = self.url = self.job = None
+
+    def start(self, words):
+        self.stop()
+        command = [self.program, *words[1:], "--listen", "127.0.0.1:0"]
+        # The model in the scratch folder is a link out of it: its place is a root, too.
+        command += ["--root", str(SMALL_MODEL)]
+        log = self.folder / "serve.log"
+        with open(log, "w", encoding="utf-8") as errors:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=errors, text=True)
+        found = re.search(r"http://\S+", self.process.stdout.readline())
+        if not found:
+            self.process.kill()
+            return f"{shlex.join(command)}\n{log.read_text()[-2000:]}"
+        self.url = found.group(0)
+        return None
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.communicate(timeout=DEADLINE_SECONDS)
+            self.process = None
+
+    def run(self, words):
+        return subprocess.run([self.program, *words, "--server", self.url], cwd=self.folder, capture_output=True,
+                              text=True, timeout=DEADLINE_SECONDS)
+
+    def submit(self, words):
+        result = self.run(stand_ins(words, self.folder)[1:])
+        self.job = result.stdout.strip()
+        self.submitted = words
+        return result
+
+    def wait_until_final(self):
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            state = json.loads(self.run(["status", self.job, "--json"]).stdout)["state"]
+            if state in ("cancelled", "completed", "failed", "lost"):
+                return
+            time.sleep(0.1)
+
+    def command(self, words):
+        """A client command. One that cancels gets a job of its own that is still at work."""
+        if not self.process:
+            return f"no cce serve stands before: {shlex.join(words)}"
+        if words[1] == "cancel":
+            self.submit(self.submitted)
+        if words[1] == "submit":
+            result = self.submit(words)
+        else:
+            result = self.run([self.job if word == "ID" else word for word in words[1:]])
+        if words[1] == "cancel":
+            self.wait_until_final()
+        if result.returncode != 0:
+            return f"exit {result.returncode}: {shlex.join(words)}\n{result.stderr.strip()[-2000:]}"
+        return None
+
+
 def check_commands(readme, program):
     problems = []
     with tempfile.TemporaryDirectory(prefix="readme-") as name:
         folder = pathlib.Path(name)
         make_scratch(folder)
+        server = Server(program, folder)
         for line in shell_lines(readme):
             words = shlex.split(line)
             problem = None
@@ -100,12 +166,20 @@ def check_commands(readme, program):
                 problem = check_preset(words)
             elif words[0] == "cce":
                 started = time.monotonic()
-                problem = run_command(program, words, folder) if program else None
+                if not program:
+                    continue
+                if words[1] == "serve":
+                    problem = server.start(words)
+                elif words[1] in CLIENT_COMMANDS or "ID" in words:
+                    problem = server.command(words)
+                else:
+                    problem = run_command(program, words, folder)
                 print(f"{time.monotonic() - started:6.1f} s  {line}", flush=True)
             else:
                 problem = f"not a script, a preset or cce: {line}"
             if problem:
                 problems.append(problem)
+        server.stop()
     return problems
 
 

@@ -18,9 +18,12 @@ const Charts = (() => {
     const label = document.createElement("figcaption");
     label.textContent = caption;
     for (const {name, style} of keys) {
+      const entry = document.createElement("span");
       const key = document.createElement("span");
+      entry.className = "entry";
       key.className = `key ${style}`;
-      label.append(" ", key, name);
+      entry.append(key, name);
+      label.append(" ", entry);
     }
     holder.appendChild(label);
     const canvas = document.createElement("div");

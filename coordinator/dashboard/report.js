@@ -12,17 +12,19 @@ const Report = (() => {
     return result;
   }
 
-  // A section with its heading, made when the first part of it is drawn.
-  function section_of(container, id, title, note) {
-    let section = null;
+  // A section with its heading, made when the first part of it is drawn; `pairs`: its charts stand in two columns where
+  // there is room.
+  function section_of(container, id, title, note, pairs) {
+    let inner = null;
     return () => {
-      if (!section) {
-        section = element(container, "section");
-        section.id = id;
-        element(section, "h2", title);
-        if (note) element(section, "p", note, "muted");
+      if (!inner) {
+        inner = element(container, "section");
+        inner.id = id;
+        element(inner, "h2", title);
+        if (note) element(inner, "p", note, "muted");
+        if (pairs) inner = element(inner, "div", undefined, "pair");
       }
-      return section;
+      return inner;
     };
   }
 
@@ -31,7 +33,7 @@ const Report = (() => {
   }
 
   function draw_widths(report, container) {
-    const show = section_of(container, "widths", "What each layer keeps");
+    const show = section_of(container, "widths", "What each layer keeps", "", true);
     const kinds = [["ffn", "FFN neurons"], ["kv_groups", "KV groups"], ["vo", "width of a value head"],
                    ["qk", "width of a query or key head"]];
     for (const [key, name] of kinds) {
@@ -54,7 +56,7 @@ const Report = (() => {
 
   function draw_similarity(report, container) {
     const show = section_of(container, "similarity", "Similarity across layers",
-                            "How alike two layers work on the residual stream: stronger colour, more alike.");
+                            "How alike two layers work on the residual stream: stronger colour, more alike.", true);
     for (const [kind, name] of [["ffn", "FFN blocks"], ["attention", "attention blocks"]]) {
       const one = report.similarity && report.similarity[kind];
       if (one && Array.isArray(one.matrix) && one.matrix.length > 0) Charts.heat(show(), name, one.matrix);
@@ -62,7 +64,8 @@ const Report = (() => {
   }
 
   function draw_spectra(report, container) {
-    const show = section_of(container, "spectra", "Spectra", "Eigenvalues relative to the largest; later layers stronger.");
+    const show = section_of(container, "spectra", "Spectra",
+                            "Eigenvalues relative to the largest; later layers stronger.", true);
     for (const [kind, name] of [["ffn", "FFN activations"], ["attention", "head outputs"]]) {
       const curves = Object.keys(report.spectra || {}).sort((a, b) => a - b)
           .filter(layer => Array.isArray((report.spectra[layer] || {})[kind]))

@@ -5,6 +5,7 @@
 
 #include "common/digest.h"
 #include "common/json_writer.h"
+#include "coordinator/checksums.h"
 #include "coordinator/tree_copy.h"
 
 namespace cce {
@@ -26,8 +27,7 @@ std::string manifest_text(const RemoteJob& job, const std::vector<Artifact>& art
   manifest["attempt"] = job.attempt;
   manifest["artifacts"] = OrderedJson::array();
   for (const Artifact& artifact : artifacts) {
-    manifest["artifacts"].push_back(
-        {{"path", artifact.path}, {"bytes", artifact.bytes}, {"sha256", artifact.sha256}});
+    manifest["artifacts"].push_back({{"path", artifact.path}, {"bytes", artifact.bytes}});
   }
   return pretty_json(manifest);
 }
@@ -51,9 +51,9 @@ class Fetch {
       const fs::path target = folder / artifact.path;
       files_.make_directory(target.parent_path());
       bring(artifact, target);
-      verify(artifact, target);
       finished_bytes_ += artifact.bytes;
     }
+    check_digests(folder);
     files_.make_directory(output.parent_path());
     files_.publish_directory(folder, output);
     files_.remove_all(scratch);
@@ -80,10 +80,11 @@ class Fetch {
       files_.remove_all(target);
     }
     BackOff back_off;
+    std::string tag;
     SteadyClock::time_point last_progress = SteadyClock::now();
     while (!files_.exists(target) || bytes_there(target) < artifact.bytes) {
       const std::int64_t before = bytes_there(target);
-      std::optional<Error> trouble = bring_part(artifact, target, before);
+      std::optional<Error> trouble = bring_part(artifact, target, before, tag);
       if (bytes_there(target) > before || files_.exists(target) == (artifact.bytes == 0)) {
         back_off.start_again();
         last_progress = SteadyClock::now();
@@ -104,10 +105,20 @@ class Fetch {
         }
       }
     }
+    if (const std::int64_t bytes = bytes_there(target); bytes > artifact.bytes) {
+      files_.remove_all(target);
+      throw Error{.code = ErrorCode::verification_failed,
+                  .where = artifact.path,
+                  .found = "at least " + std::to_string(bytes) + " bytes",
+                  .expected = std::to_string(artifact.bytes) + " bytes",
+                  .remedy = "What was wrong was removed: fetch again."};
+    }
   }
 
-  /// One connection. Returns what broke it, if it broke.
-  std::optional<Error> bring_part(const Artifact& artifact, const fs::path& target, std::int64_t offset) {
+  /// One connection. Returns what broke it, if it broke. `tag`: the file's version as the server named it
+  /// last, so that parts of two versions never meet.
+  std::optional<Error> bring_part(const Artifact& artifact, const fs::path& target, std::int64_t offset,
+                                  std::string& tag) {
     std::unique_ptr<FileWriter> writer;
     std::int64_t written = offset;
     const ClientReceiver receiver{
@@ -122,6 +133,7 @@ class Fetch {
               if (head.status == 416 || (head.status == 206 && !continues)) {
                 return false;
               }
+              tag = head.header("etag");
               writer = files_.open_writer(target, WriteMode::append);
               return true;
             },
@@ -135,7 +147,7 @@ class Fetch {
         .idle = [&] { return going(); }};
     std::optional<Error> trouble;
     try {
-      service_.artifact(id_, artifact.path, offset, "", receiver);
+      service_.artifact(id_, artifact.path, offset, tag, receiver);
     } catch (const Error& error) {
       // Trouble of our own disk carries another place than the server's address and ends the fetch.
       if (!is_connection_trouble(error) || error.where.find("://") == std::string::npos) {
@@ -153,19 +165,26 @@ class Fetch {
     return trouble;
   }
 
-  void verify(const Artifact& artifact, const fs::path& target) {
-    const std::int64_t bytes = files_.file_bytes(target);
-    const std::string digest = artifact.sha256.empty() ? "" : digest_of_file(files_, target);
-    if (bytes == artifact.bytes && digest == artifact.sha256) {
+  /// Every file that the result lists has the digest that it says. Older results have no list.
+  void check_digests(const fs::path& folder) {
+    const fs::path list = folder / checksums_name;
+    if (!files_.exists(list)) {
       return;
     }
-    files_.remove_all(target);
-    throw Error{
-        .code = ErrorCode::verification_failed,
-        .where = artifact.path,
-        .found = bytes == artifact.bytes ? "SHA-256 " + digest : std::to_string(bytes) + " bytes",
-        .expected = bytes == artifact.bytes ? artifact.sha256 : std::to_string(artifact.bytes) + " bytes",
-        .remedy = "It was removed: fetch again."};
+    for (const auto& [path, digest] : parse_checksums(files_.read_text(list), list.string())) {
+      const bool there = is_plain_relative(path) && files_.exists(folder / path);
+      const std::string found = there ? digest_of_file(files_, folder / path) : "nothing";
+      if (found != digest) {
+        if (there) {
+          files_.remove_all(folder / path);
+        }
+        throw Error{.code = ErrorCode::verification_failed,
+                    .where = path,
+                    .found = there ? "SHA-256 " + found : found,
+                    .expected = digest,
+                    .remedy = "What was wrong was removed: fetch again."};
+      }
+    }
   }
 
   bool going() {

@@ -45,16 +45,6 @@ std::string job_target(const std::string& id, const std::string& rest = "") {
   return "/v1/jobs/" + percent_encoded(id) + rest;
 }
 
-/// A path that may be joined to a folder of ours.
-bool is_plain_relative(const std::string& path) {
-  const std::filesystem::path parts(path);
-  return !path.empty() && parts.is_relative() && path.find('\\') == std::string::npos &&
-         path.find('\0') == std::string::npos &&
-         std::all_of(parts.begin(), parts.end(), [](const std::filesystem::path& part) {
-           return !part.empty() && part != "." && part != "..";
-         });
-}
-
 [[noreturn]] void refuse_answer(const std::string& where, const std::string& found) {
   throw Error{.code = ErrorCode::malformed_file,
               .where = where,
@@ -64,6 +54,15 @@ bool is_plain_relative(const std::string& path) {
 }
 
 }  // namespace
+
+bool is_plain_relative(const std::string& path) {
+  const std::filesystem::path parts(path);
+  return !path.empty() && parts.is_relative() && path.find('\\') == std::string::npos &&
+         path.find('\0') == std::string::npos &&
+         std::all_of(parts.begin(), parts.end(), [](const std::filesystem::path& part) {
+           return !part.empty() && part != "." && part != "..";
+         });
+}
 
 double BackOff::next_seconds() {
   const double pause = std::min(longest_pause_seconds,
@@ -143,9 +142,6 @@ std::vector<Artifact> ServiceClient::artifacts(const std::string& id) const {
     }
     artifact.path = item["path"].get<std::string>();
     artifact.bytes = item["bytes"].get<std::int64_t>();
-    if (item.contains("sha256") && item["sha256"].is_string()) {
-      artifact.sha256 = item["sha256"].get<std::string>();
-    }
     result.push_back(std::move(artifact));
   }
   return result;

@@ -28,7 +28,6 @@ class BackOff {
 struct Artifact {
   std::string path;  ///< relative, with plain names only
   std::int64_t bytes = 0;
-  std::string sha256;  ///< "" where the server does not say
 };
 
 /// The REST interface as calls. What may be repeated (reading, cancelling, a submit with its key) is tried
@@ -72,6 +71,9 @@ class ServiceClient {
   Waiter waiter_;
   int tries_;
 };
+
+/// Whether a path may be joined to a folder of ours: relative, with plain names only.
+bool is_plain_relative(const std::string& path);
 
 /// 32 random hexadecimal digits.
 std::string new_idempotency_key();

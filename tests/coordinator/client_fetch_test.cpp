@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/digest.h"
+#include "coordinator/checksums.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/coordinator/client_fixture.h"
@@ -28,8 +29,15 @@ class ResultServer {
   std::int64_t attempt = 1;
   bool ranges = true;
   std::int64_t size_error = 0;
-  bool with_digests = false;
-  std::string wrong_digest_of;
+
+  /// Adds the list of digests, with a wrong one for `wrong_one`.
+  void list_digests(const std::string& wrong_one = "") {
+    std::string list;
+    for (const auto& [path, content] : files) {
+      list += digest_of_text(path == wrong_one ? "other" : content) + "  " + path + "\n";
+    }
+    files[checksums_name] = list;
+  }
 
   std::string operator()(const std::string& request, std::size_t /*number*/) const {
     const std::string line = line_of(request);
@@ -60,9 +68,6 @@ class ResultServer {
       const auto bytes = static_cast<std::int64_t>(content.size()) + (path == "plan.json" ? size_error : 0);
       text +=
           (text.empty() ? "" : ", ") + (R"({"path": ")" + path) + R"(", "bytes": )" + std::to_string(bytes);
-      if (with_digests) {
-        text += R"(, "sha256": ")" + digest_of_text(path == wrong_digest_of ? "other" : content) + "\"";
-      }
       text += "}";
     }
     return R"({"artifacts": [)" + text + "]}";
@@ -103,11 +108,11 @@ class ClientFetch : public ::testing::Test {
 };
 
 TEST_F(ClientFetch, brings_every_file) {
-  result_.with_digests = true;
+  result_.list_digests();
   ScriptedServer server(result_);
   fetch(server);
   expect_whole(result_);
-  EXPECT_EQ(done_, 5011);
+  EXPECT_EQ(done_, 5011 + static_cast<std::int64_t>(result_.files[checksums_name].size()));
 }
 
 TEST_F(ClientFetch, continues_a_file_where_the_connection_broke) {
@@ -168,18 +173,59 @@ TEST_F(ClientFetch, what_was_left_of_another_result_is_not_continued) {
 }
 
 TEST_F(ClientFetch, a_file_that_is_not_what_was_listed_is_refused_and_removed) {
-  result_.with_digests = true;
-  result_.wrong_digest_of = "model.safetensors";
+  result_.list_digests("model.safetensors");
   {
     ScriptedServer server(result_);
     expect_error([&] { fetch(server); }, ErrorCode::verification_failed, "model.safetensors: found SHA-256");
   }
   EXPECT_FALSE(fs::exists(folder_ / "out"));
   EXPECT_FALSE(fs::exists(folder_ / "out.fetch/files/model.safetensors"));
-  result_.with_digests = false;
+  result_.files.erase(checksums_name);
   result_.size_error = -2;
   ScriptedServer server(result_);
   expect_error([&] { fetch(server); }, ErrorCode::verification_failed, "plan.json");
+}
+
+TEST_F(ClientFetch, a_file_that_changes_between_two_connections_is_brought_anew) {
+  result_.cut_after = 700;
+  std::size_t model_connections = 0;
+  ScriptedServer server([&](const std::string& request, std::size_t number) {
+    if (line_of(request).find("model") == std::string::npos) {
+      return result_(request, number);
+    }
+    ResultServer now = result_;
+    const bool changed = model_connections++ > 0;
+    now.files["model.safetensors"] = std::string(5000, changed ? 'n' : 'w');
+    now.cut_after = changed ? 100000 : 700;
+    now.ranges = header_of(request, "If-Range") == "\"second\"";
+    std::string answer = now(request, number);
+    answer.insert(answer.find("\r\n") + 2,
+                  std::string("ETag: \"") + (changed ? "second" : "first") + "\"\r\n");
+    return answer;
+  });
+  fetch(server);
+  EXPECT_EQ(read("out/model.safetensors"), std::string(5000, 'n'));
+}
+
+TEST(Checksums, list_every_file_and_read_back) {
+  TemporaryFolder folder;
+  PosixFileSystem files;
+  files.make_directory(folder / "sub");
+  files.write_atomic(folder / "b", "two");
+  files.write_atomic(folder / "sub/a b", "");
+  write_checksums(files, folder.path());
+  write_checksums(files, folder.path());  // the list itself is not in it
+  const std::string text = files.read_text(folder / checksums_name, 10000);
+  EXPECT_EQ(text, digest_of_text("two") + "  b\n" + digest_of_text("") + "  sub/a b\n");
+  EXPECT_EQ(parse_checksums(text, "x").at("sub/a b"), digest_of_text(""));
+}
+
+TEST(Checksums, refuse_what_is_no_list) {
+  const std::string line = std::string(64, 'a') + "  x\n";
+  for (const std::string& text : {line + line, std::string("a  x\n"), std::string(64, 'a') + " x\n",
+                                  std::string(64, 'a') + "  \n", std::string(64, 'G') + "  x\n"}) {
+    expect_error([&] { parse_checksums(text, "SUMS"); }, ErrorCode::malformed_file, "SUMS");
+  }
 }
 
 TEST_F(ClientFetch, a_folder_of_someone_elses_stays) {

@@ -73,8 +73,9 @@ std::string stage_text(const RemoteJob& job) {
   if (found == job.stages.end()) {
     return job.stage;
   }
-  return "[" + std::to_string(found - job.stages.begin() + 1) + "/" + std::to_string(job.stages.size()) +
-         "] " + job.stage;
+  std::string text = "[";
+  text.append(std::to_string(found - job.stages.begin() + 1)).append("/");
+  return text.append(std::to_string(job.stages.size())).append("] ").append(job.stage);
 }
 
 std::string age(double time, double now) {
@@ -160,7 +161,7 @@ std::string job_details(const RemoteJob& job, double now) {
     }
   };
   line("job", job.id);
-  line("state", job.state + (job.waiting_reason.empty() ? "" : " (" + job.waiting_reason + ")"));
+  line("state", job.waiting_reason.empty() ? job.state : job.state + " (" + job.waiting_reason + ")");
   line("model", job.model);
   line("attempt", job.attempt > 0 ? std::to_string(job.attempt) : "");
   line("scheduler id", job.scheduler_id);

@@ -62,7 +62,7 @@ void add_before_after(const Json& report, std::string& page) {
   if (rows.empty()) {
     return;
   }
-  page += "<section><h2>Before and after</h2><div class=\"scroll\"><table>";
+  page += "<section><h2>Before and after</h2><div class=\"scroll\" tabindex=\"0\"><table>";
   add_header({"", "before", "after", "change"}, page);
   page += "<tbody>";
   for (const ReportRow& row : rows) {
@@ -86,7 +86,7 @@ void add_signatures(const Json& report, std::string& page) {
   if (rows.empty()) {
     return;
   }
-  page += "<section><h2>Failure signatures</h2><div class=\"scroll\"><table>";
+  page += "<section><h2>Failure signatures</h2><div class=\"scroll\" tabindex=\"0\"><table>";
   add_header({"", "value", "limit", ""}, page);
   page += "<tbody>";
   for (const SignatureRow& row : rows) {

@@ -76,8 +76,11 @@ const Report = (() => {
   }
 
   function draw_stages(report, container) {
+    const order = ["calibrate", "analyze", "make_plan", "encode", "finetune", "evaluate", "export"];
+    const place = ([name]) => order.includes(name) ? order.indexOf(name) : order.length;
     const rows = Object.entries(report.stages || {}).filter(([, stage]) => is_number(stage.seconds))
-        .map(([name, stage]) => ({name, value: stage.seconds, peak: stage.peak_bytes}));
+        .sort((a, b) => place(a) - place(b))
+        .map(([name, stage]) => ({name: name.replaceAll("_", " "), value: stage.seconds, peak: stage.peak_bytes}));
     if (rows.length > 0) {
       const memory = bytes => is_number(bytes) && bytes > 0 ? `, ${Charts.bytes(bytes)}` : "";
       Charts.ranking(section_of(container, "costs", "Time and memory")(), "time, and the largest rank's memory", rows,

@@ -1,5 +1,6 @@
 #include "coordinator/finish_job.h"
 
+#include "coordinator/checksums.h"
 #include "coordinator/report_html.h"
 #include "coordinator/report_rows.h"
 #include "coordinator/report_table.h"
@@ -21,6 +22,7 @@ void complete_result(FileSystem& files, const JobDir& job, bool force) {
   if (files.exists(job.root() / "recipe.yaml")) {
     files.write_atomic(result / "recipe.yaml", files.read_text(job.root() / "recipe.yaml"));
   }
+  write_checksums(files, result);
   const std::string output = job.read_spec().output;
   if (!output.empty()) {
     deliver_result(result, output, force);

@@ -4,8 +4,9 @@
 
 namespace cce {
 
-/// Adds to result/ what is made from report.json (report.html, README.md) and recipe.yaml, and delivers it to
-/// the job's output. May be repeated. Errors: those of deliver_result; missing_file without a report.
+/// Adds to result/ what is made from report.json (report.html, README.md), recipe.yaml and the list of
+/// digests (SHA256SUMS), and delivers it to the job's output. May be repeated. Errors: those of
+/// deliver_result; missing_file without a report.
 void complete_result(FileSystem& files, const JobDir& job, bool force);
 
 /// After a run: completes result/ with what is made from report.json (report.html, README.md) and

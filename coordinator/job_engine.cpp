@@ -48,9 +48,16 @@ void JobEngine::step() {
   if (!stepping.owns_lock()) {
     return;
   }
-  for (const OpenJob& job : table_.open_jobs()) {
+  const std::vector<OpenJob> jobs = table_.open_jobs();
+  std::int64_t slots = free_slots(jobs);
+  for (const OpenJob& job : jobs) {
     try {
-      attend(job);
+      if (job.state != JobState::queued) {
+        attend(job);
+      } else if (slots > 0) {
+        --slots;
+        begin(job);
+      }
     } catch (const Error&) {  // the job's next turn comes; what is stored has not moved
       const std::lock_guard lock(counting_);
       ++metrics_.engine_errors;
@@ -63,24 +70,19 @@ void JobEngine::step() {
 }
 
 void JobEngine::attend(const OpenJob& job) {
-  if (job.state == JobState::queued) {
-    if (free_slots() > 0) {
-      begin(job);
-    }
-  } else if (!job.current) {
-    move(job, JobAction::see_cancelled);  // cannot be: submitting is stored with its attempt
-  } else if (job.current->scheduler_id.empty()) {
+  if (!job.current) {
+    return;  // a refused or withdrawn job between two looks
+  }
+  if (job.current->scheduler_id.empty()) {
     answer_submission(job);
   } else {
     follow(job);
   }
 }
 
-std::int64_t JobEngine::free_slots() const {
-  std::int64_t active = 0;
-  for (const OpenJob& job : table_.open_jobs()) {
-    active += is_active(job.state) ? 1 : 0;
-  }
+std::int64_t JobEngine::free_slots(const std::vector<OpenJob>& jobs) const {
+  const auto active =
+      std::count_if(jobs.begin(), jobs.end(), [](const OpenJob& job) { return is_active(job.state); });
   return scheduler_.traits().most_runs.value_or(options_.most_active) - active;
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/file.h"
@@ -68,7 +69,7 @@ class JobEngine {
   void complete(const OpenJob& job);
   void move(const OpenJob& job, JobAction action, TransitionDetails details = {});
 
-  std::int64_t free_slots() const;
+  std::int64_t free_slots(const std::vector<OpenJob>& jobs) const;
   JobDir directory(const OpenJob& job) const;
   void count_event(const JobEvent& event);
   void count_queue(const OpenJob& job);

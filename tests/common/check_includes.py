@@ -107,6 +107,8 @@ def self_test():
         ("common/digest.cpp", "#include <openssl/evp.h>", None),
         ("coordinator/a.cpp", '#include "worker/tensor/t.h"', "coordinator may include only"),
         ("coordinator/a.cpp", "#include <Eigen/Dense>", "without an owner"),
+        ("coordinator/job_store_sql.h", "#include <sqlite3.h>", None),
+        ("coordinator/job_table.cpp", "#include <sqlite3.h>", "belongs to coordinator/job_store"),
         ("worker/tensor/t.cpp", '#include "worker/comm/c.h"', "worker/tensor may include only"),
         ("worker/comm/c.cpp", '#include "worker/tensor/t.h"', None),
         ("worker/comm/mpi_x.cpp", "#include <mpi.h>", None),

@@ -128,7 +128,7 @@ std::string surroundings(const Launch& launch, const std::optional<fs::path>& pr
 
 std::string program(const Launch& launch) {
   if (!launch.container_image) {
-    return "'" + checked_path(launch.worker, "worker program") + "'";
+    return std::string("'").append(checked_path(launch.worker, "worker program")).append("'");
   }
   const std::string image = checked(*launch.container_image, image_grammar, "resources.container");
   if (image[0] != '/' && image.find("://") == std::string::npos) {

@@ -7,8 +7,9 @@ Every line of its ```sh blocks must be one of
   - a `cce` command, which with --cce is run in a scratch folder: models/smollm2-135m stands for a small trained model
     there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0. `cce serve`
     is started on a free port and stays for the client commands that follow it, where ID stands for the job submitted.
-Links to files of the repository must lead somewhere, the error table must list common/error.h in its order, and every
-key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where nothing is.
+Every subcommand must be shown, links to files of the repository must lead somewhere, the error table must list
+common/error.h in its order, and every key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where
+nothing is.
 """
 import argparse
 import json
@@ -197,6 +198,14 @@ def check_error_table(readme):
     return [] if found == expected else [f"the error table has {found}, common/error.h has {expected}"]
 
 
+def check_every_command_is_shown(readme, program):
+    """Each subcommand of `cce --help` stands in one of the README's blocks, which are run."""
+    listing = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=DEADLINE_SECONDS).stdout
+    names = re.findall(r"^  (\w+) ", listing.split("Subcommands:", 1)[-1], re.MULTILINE)
+    shown = {words[1] for words in map(shlex.split, shell_lines(readme)) if words[0] == "cce"}
+    return [f"no block shows `cce {name}`" for name in names if name not in shown] or ([] if names else ["no commands"])
+
+
 def leaf_keys(value, prefix=""):
     for key, inner in value.items():
         if isinstance(inner, dict):
@@ -229,7 +238,7 @@ def main():
     readme = (REPOSITORY / "README.md").read_text()
     problems = check_commands(readme, program) + check_links(readme) + check_error_table(readme)
     if program:
-        problems += check_recipe_keys(readme, program)
+        problems += check_recipe_keys(readme, program) + check_every_command_is_shown(readme, program)
     for problem in problems:
         print(problem)
     return 1 if problems else 0

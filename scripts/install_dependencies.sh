@@ -12,7 +12,10 @@ build_packages=(
   libsqlite3-dev libboost1.81-dev                               # the service's jobs, HTTP
   python3 python3-pip ca-certificates                           # scripts/get_model
 )
-test_packages=(libgtest-dev libgmock-dev clang-format)
+test_packages=(
+  libgtest-dev libgmock-dev clang-format
+  chromium openssl                                              # the dashboard; a certificate for the client
+)
 
 stop() {
   printf 'install_dependencies: %s\n' "$@" >&2

@@ -191,7 +191,7 @@ const JobView = (() => {
     return new Promise(resolve => {
       const dialog = make("dialog", {"aria-label": question}, make("p", {}, question), make("div", {class: "row"},
           make("button", {class: "bad", click: () => dialog.close("yes")}, action),
-          make("button", {click: () => dialog.close("")}, "Keep it")));
+          make("button", {autofocus: true, click: () => dialog.close("")}, "Keep it")));
       dialog.addEventListener("close", () => {
         dialog.remove();
         resolve(dialog.returnValue === "yes");

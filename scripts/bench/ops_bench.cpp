@@ -92,6 +92,11 @@ void product_rows(Bench& bench, DType dtype, const std::string& prefix) {
     bench.row(prefix + " gram " + std::to_string(n), flops, "GFLOP/s",
               [&] { backend.gram(features.view(), gram.view()); });
   }
+  OwnedMatrix d_gate = backend.zeros(DType::f32, ffn, hidden);
+  const OwnedMatrix x = bench.random(dtype, tokens, hidden);
+  bench.row(prefix + " gate gradient", 2.0 * tokens * hidden * ffn, "GFLOP/s", [&] {
+    backend.multiply(gradient.view(), Transpose::yes, x.view(), Transpose::no, d_gate.view(), 1.0, 1.0);
+  });
   const OwnedMatrix features = bench.random(dtype, tokens, ffn),
                     targets = bench.random(dtype, tokens, hidden);
   OwnedMatrix cross = backend.zeros(DType::f32, ffn, hidden);
@@ -174,8 +179,28 @@ void element_rows(Bench& bench) {
   bench.row("row_squared_norms", 2 * wide, "GB/s",
             [&] { backend.row_squared_norms(gate.view(), norms.view()); });
   bench.row("column_sums", 2 * wide, "GB/s", [&] { backend.column_sums(gate.view(), {}, sums.view()); });
+  OwnedMatrix d_gain = backend.zeros(DType::f32, 1, hidden);
+  bench.row("rms_norm_gain_gradient", 12 * narrow, "GB/s",
+            [&] { backend.rms_norm_gain_gradient(stream.view(), stream.view(), 1e-5, d_gain.view()); });
+  bench.row("relative_error", 10 * narrow, "GB/s", [&] {
+    backend.relative_error(stream.view(), stream.view(), 1.0, norms.view(), normalised.view());
+  });
   bench.row("convert f32 to bf16", 6 * narrow, "GB/s",
             [&] { backend.convert(stream.view(), normalised.view()); });
+}
+
+/// The optimiser on a layer's largest matrix.
+void optimiser_rows(Bench& bench) {
+  Backend& backend = bench.backend();
+  const OwnedMatrix gradient = bench.random(DType::f32, ffn, hidden);
+  OwnedMatrix weights = bench.random(DType::f32, ffn, hidden), m = backend.zeros(DType::f32, ffn, hidden),
+              v = backend.zeros(DType::f32, ffn, hidden), copy = backend.zeros(DType::bf16, ffn, hidden);
+  const double count = static_cast<double>(ffn * hidden);
+  bench.row("adamw", 30 * count, "GB/s", [&] {
+    backend.adamw({.learning_rate = 1e-4}, gradient.view(), weights.view(), m.view(), v.view(), copy.view());
+  });
+  bench.row("inner_product", 4 * count, "GB/s",
+            [&] { backend.inner_product(gradient.view(), gradient.view()); });
 }
 
 void output_rows(Bench& bench, DType dtype, const std::string& prefix) {
@@ -191,6 +216,11 @@ void output_rows(Bench& bench, DType dtype, const std::string& prefix) {
             [&] { backend.output_losses(x.view(), head.view(), labels, losses.view()); });
   bench.row(prefix + " output_gradient", 2.0 * product, "GFLOP/s", [&] {
     backend.output_gradient(x.view(), head.view(), labels, uniforms, losses.view(), d_hidden.view());
+  });
+  const OwnedMatrix teacher = bench.random(dtype, count, hidden);
+  bench.row(prefix + " output_divergence", 3.0 * product, "GFLOP/s", [&] {
+    backend.output_divergence(x.view(), head.view(), teacher.view(), head.view(), 1.0, losses.view(),
+                              d_hidden.view());
   });
 }
 
@@ -213,7 +243,7 @@ void solver_rows(Bench& bench) {
     OwnedMatrix a = backend.matrix(DType::f64, n, n), b = bench.random(DType::f64, n, hidden);
     OwnedMatrix values = backend.matrix(DType::f64, 1, n);
     const double cube = static_cast<double>(n * n * n);
-    const std::string size = " " + std::to_string(n);
+    const std::string size = std::string(" ").append(std::to_string(n));
     bench.row("f64 multiply" + size, 2 * cube, "GFLOP/s",
               [&] { backend.multiply(g.view(), Transpose::no, g.view(), Transpose::no, a.view()); });
     bench.row("f64 cholesky" + size, cube / 3, "GFLOP/s", [&] {
@@ -263,6 +293,7 @@ int main(int argc, char** argv) {
       cce::output_rows(bench, dtype, prefix);
     }
     cce::element_rows(bench);
+    cce::optimiser_rows(bench);
     cce::solver_rows(bench);
   } catch (const cce::Error& error) {
     std::fprintf(stderr, "%s\n", cce::describe(error).c_str());

@@ -9,3 +9,4 @@
 #include "tests/conformance/backend_suite_products.h"
 #include "tests/conformance/backend_suite_rows.h"
 #include "tests/conformance/backend_suite_solvers.h"
+#include "tests/conformance/backend_suite_training.h"

@@ -145,6 +145,7 @@ class Backend {
   // ---- training
   /// sum ← sum + Σ_ij a_ij b_ij; a and b any, of one shape; sum f64 1 × 1. With a = b, the square of a norm.
   virtual void add_inner_product(ConstMatrix a, ConstMatrix b, Matrix sum) = 0;
+  double inner_product(ConstMatrix a, ConstMatrix b);  ///< the same, brought to the host
   /// d_gain_j ← d_gain_j + Σ_t d_out_tj x_tj / √(mean x_t² + ε): of rms_norm by its gain. All f32; d_gain 1 ×
   /// d.
   virtual void rms_norm_gain_gradient(ConstMatrix d_out, ConstMatrix x, double epsilon, Matrix d_gain) = 0;

@@ -94,13 +94,17 @@ class CpuBackend final : public Backend {
   /// are.
   void multiply_in_tiles(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b, Matrix c,
                          float alpha, float beta, bool upper_only);
-  /// The output layer by the tile kernels: tokens in jobs of their own, `work(first, count, scratch)`.
+  /// The output layer by the tile kernels: tokens in jobs of their own, `work(first, count, scratch)`, with
+  /// as much scratch as scratch_bytes(tokens of a job) says.
   void for_each_output_job(
-      std::int64_t tokens, std::int64_t hidden_size, bool gradient,
+      std::int64_t tokens, std::int64_t largest_job, std::int64_t hidden_size,
+      const std::function<std::size_t(std::int64_t tokens)>& scratch_bytes,
       const std::function<void(std::int64_t first, std::int64_t count, std::byte* scratch)>& work);
   OutputJob output_job(ConstMatrix hidden, ConstMatrix head, std::int64_t first, std::int64_t count) const;
   void output_gradient_in_tiles(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                                 std::span<const float> uniforms, Matrix losses, Matrix d_hidden);
+  void output_divergence_in_tiles(ConstMatrix hidden, ConstMatrix head, ConstMatrix teacher,
+                                  ConstMatrix teacher_head, double scale, Matrix divergence, Matrix d_hidden);
   /// logits ← hidden headᵀ, f32.
   void compute_logits(ConstMatrix hidden, ConstMatrix head, Matrix logits);
   void use_threads_in_blas() const;

@@ -11,6 +11,9 @@ namespace {
 /// Tokens whose logits are in memory at once: 256 × 49,152 in f32 are 48 MiB.
 constexpr std::int64_t chunk_tokens = 256;
 
+/// Tokens of a tile job: their panels, and for the gradient its sums too, stay in the second-level cache.
+constexpr std::int64_t loss_job_tokens = 512, gradient_job_tokens = 256;
+
 std::size_t logits_bytes(std::int64_t tokens, std::int64_t vocabulary) {
   return static_cast<std::size_t>(std::min(tokens, chunk_tokens) * vocabulary) * sizeof(float);
 }
@@ -29,12 +32,12 @@ OutputJob CpuBackend::output_job(ConstMatrix hidden, ConstMatrix head, std::int6
 }
 
 void CpuBackend::for_each_output_job(
-    std::int64_t tokens, std::int64_t hidden_size, bool gradient,
+    std::int64_t tokens, std::int64_t largest_job, std::int64_t hidden_size,
+    const std::function<std::size_t(std::int64_t)>& scratch_bytes,
     const std::function<void(std::int64_t, std::int64_t, std::byte*)>& work) {
-  // Panels of the tokens, and for the gradient its sums too, stay in the second-level cache.
   const std::int64_t share = (tokens + threads_ - 1) / threads_;
-  const std::int64_t job_tokens = std::min<std::int64_t>((share + 31) / 32 * 32, gradient ? 256 : 512);
-  const std::size_t bytes = (kernels_.output_scratch(job_tokens, hidden_size, gradient) + 4095) / 4096 * 4096;
+  const std::int64_t job_tokens = std::min<std::int64_t>((share + 31) / 32 * 32, largest_job);
+  const std::size_t bytes = (scratch_bytes(job_tokens) + 4095) / 4096 * 4096;
   std::byte* memory = grow(scratch_, bytes * static_cast<std::size_t>(threads_));
   const std::int64_t jobs = (tokens + job_tokens - 1) / job_tokens;
   in_parallel(jobs, job_tokens * hidden_size, [&](std::int64_t begin, std::int64_t end, int thread) {
@@ -53,7 +56,10 @@ void CpuBackend::output_losses(ConstMatrix hidden, ConstMatrix head, std::span<c
                                Matrix losses) {
   check_output("output_losses", hidden, head, labels, losses);
   if (hidden.dtype == DType::bf16 && kernels_.output_losses != nullptr && !hidden.empty() && !head.empty()) {
-    for_each_output_job(hidden.rows, hidden.cols, false,
+    const auto scratch_bytes = [&](std::int64_t tokens) {
+      return kernels_.output_scratch(tokens, hidden.cols, false);
+    };
+    for_each_output_job(hidden.rows, loss_job_tokens, hidden.cols, scratch_bytes,
                         [&](std::int64_t first, std::int64_t count, std::byte* memory) {
                           OutputJob job = output_job(hidden, head, first, count);
                           job.labels = labels.data() + first;
@@ -83,7 +89,10 @@ void CpuBackend::output_gradient_in_tiles(ConstMatrix hidden, ConstMatrix head,
                                           std::span<std::int32_t> labels, std::span<const float> uniforms,
                                           Matrix losses, Matrix d_hidden) {
   std::vector<std::int32_t> drawn(uniforms.size(), -1);
-  for_each_output_job(hidden.rows, hidden.cols, true,
+  const auto scratch_bytes = [&](std::int64_t tokens) {
+    return kernels_.output_scratch(tokens, hidden.cols, true);
+  };
+  for_each_output_job(hidden.rows, gradient_job_tokens, hidden.cols, scratch_bytes,
                       [&](std::int64_t first, std::int64_t count, std::byte* memory) {
                         OutputJob job = output_job(hidden, head, first, count);
                         job.labels = labels.data() + first;

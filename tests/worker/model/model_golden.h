@@ -24,10 +24,9 @@ inline std::filesystem::path test_model(const std::string& name) {
 /// scripts/conformance/model_goldens.py.
 class ModelGolden {
  public:
-  explicit ModelGolden(const std::string& name)
-      : file_(PosixFileSystem().map_readonly(std::filesystem::path(CCE_TESTS_DIR) / "goldens" /
-                                             ("model_" + name + ".safetensors"))),
-        header_(parse_safetensors_header(file_.bytes(), name)) {}
+  explicit ModelGolden(const std::string& name) : ModelGolden(At{}, "model_" + name) {}
+  /// Any other golden of tensors: tests/goldens/NAME.safetensors.
+  static ModelGolden at(const std::string& name) { return ModelGolden(At{}, name); }
 
   bool has(const std::string& tensor) const { return header_.find(tensor) != nullptr; }
 
@@ -57,6 +56,12 @@ class ModelGolden {
   }
 
  private:
+  struct At {};
+  ModelGolden(At, const std::string& name)
+      : file_(PosixFileSystem().map_readonly(std::filesystem::path(CCE_TESTS_DIR) / "goldens" /
+                                             (name + ".safetensors"))),
+        header_(parse_safetensors_header(file_.bytes(), name)) {}
+
   MappedFile file_;
   SafetensorsHeader header_;
 };

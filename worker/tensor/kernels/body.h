@@ -2,6 +2,7 @@
 #include "worker/tensor/kernels/attention_backward.h"
 #include "worker/tensor/kernels/attention_forward.h"
 #include "worker/tensor/kernels/blocks.h"
+#include "worker/tensor/kernels/divergence.h"
 #include "worker/tensor/kernels/output.h"
 #include "worker/tensor/kernels/product.h"
 #include "worker/tensor/kernels/rows.h"
@@ -87,6 +88,8 @@ constexpr CpuKernels make_kernels(const char* instruction_set) {
   kernels.output_scratch = output_scratch_bytes;
   kernels.output_losses = output_losses_job;
   kernels.output_gradient = output_gradient_job;
+  kernels.divergence_scratch = divergence_scratch_bytes;
+  kernels.output_divergence = output_divergence_job;
 #endif
   return kernels;
 }

@@ -62,6 +62,14 @@ struct OutputJob {
   std::byte* scratch = nullptr;
 };
 
+/// Some tokens of two models' output layers, bf16.
+struct DivergenceJob {
+  OutputJob student, teacher;  ///< hidden, head, strides, sizes; student: d_hidden too
+  float scale = 1.0f;          ///< of d_hidden
+  float* divergence = nullptr;
+  std::byte* scratch = nullptr;
+};
+
 /// AdamWStep as the numbers that every element needs.
 struct AdamWFactors {
   float gradient_scale, beta1, rest1, beta2, rest2;  ///< rest = 1 − β
@@ -141,6 +149,9 @@ struct CpuKernels {
   std::size_t (*output_scratch)(std::int64_t tokens, std::int64_t hidden_size, bool gradient) = nullptr;
   void (*output_losses)(const OutputJob& job) = nullptr;
   void (*output_gradient)(const OutputJob& job) = nullptr;
+  std::size_t (*divergence_scratch)(std::int64_t tokens, std::int64_t hidden_size,
+                                    std::int64_t teacher_hidden_size) = nullptr;
+  void (*output_divergence)(const DivergenceJob& job) = nullptr;
 };
 
 /// The fastest table that this CPU and operating system can run. The tables are constants.

@@ -109,13 +109,56 @@ void refuse_unsupported(const JobSpec& spec) {
   };
   const ExportFormat format = spec.export_settings.format;
   refuse(format == ExportFormat::deci || format == ExportFormat::dense, "export.format", "uniform or custom");
-  refuse(spec.encode.refine_steps > 0, "encode.refine_steps", "0");
   refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
   refuse(spec.resources.device == "cuda", "resources.device", "auto or cpu");
   refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
 }
 
+/// What refinement and fine-tuning need of the rest of the recipe.
+void check_training(const JobSpec& spec) {
+  const auto refuse = [](bool impossible, const char* key, std::string found, const char* expected,
+                         const char* remedy) {
+    if (impossible) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = key,
+                  .found = std::move(found),
+                  .expected = expected,
+                  .remedy = remedy};
+    }
+  };
+  refuse(spec.encode.refine_steps > 0 && spec.encode.target != RefitTarget::error_aware,
+         "encode.refine_steps", std::string("encode.target=").append(refit_target_name(spec.encode.target)),
+         "error_aware targets", "Set encode.target=error_aware, or encode.refine_steps=0");
+  const bool finetunes =
+      std::find(spec.stages.begin(), spec.stages.end(), Stage::finetune) != spec.stages.end();
+  if (!finetunes) {
+    return;
+  }
+  const FinetuneSettings& finetune = spec.finetune;
+  refuse(finetune.text.empty(), "finetune.text", "no text", "at least one file",
+         "Name one in finetune.text, or set finetune.max_tokens=0");
+  refuse(finetune.batch_tokens < spec.calibration.length, "finetune.batch_tokens",
+         std::to_string(finetune.batch_tokens), "at least one window (calibration.length tokens)",
+         "Raise finetune.batch_tokens or lower calibration.length");
+  refuse(spec.resources.ranks > std::max<std::int64_t>(1, finetune.batch_tokens / spec.calibration.length),
+         "resources.ranks", std::to_string(spec.resources.ranks),
+         "at most one rank for each window of a step (finetune.batch_tokens / calibration.length)",
+         "Use fewer ranks, or raise finetune.batch_tokens");
+  refuse(finetune.alpha + finetune.beta + finetune.gamma + finetune.kl + finetune.delta <= 0.0, "finetune",
+         "every term's weight 0", "at least one of alpha, beta, gamma, kl, delta above 0",
+         "Set finetune.kl=1");
+}
+
 }  // namespace
+
+std::vector<Stage> stages_of_compression(const FinetuneSettings& finetune) {
+  std::vector<Stage> stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
+                            Stage::encode,    Stage::evaluate, Stage::export_result};
+  if (finetune.asked_for()) {
+    stages.insert(std::find(stages.begin(), stages.end(), Stage::evaluate), Stage::finetune);
+  }
+  return stages;
+}
 
 void check_combinations(const JobSpec& spec) {
   const ExportFormat format = spec.export_settings.format;
@@ -152,6 +195,7 @@ void check_combinations(const JobSpec& spec) {
                 .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
                 .remedy = ""};
   }
+  check_training(spec);
   refuse_unsupported(spec);
 }
 

@@ -41,7 +41,9 @@ struct SimilaritySettings {
 
 struct EncodeSettings {
   RefitTarget target = RefitTarget::error_aware;
-  std::int64_t refine_steps = 0;
+  std::int64_t refine_steps = 0;             ///< AdamW steps on each sub-block after its ridge
+  std::int64_t refine_batch_tokens = 4096;   ///< calibration tokens of one such step
+  double refine_learning_rate = 5e-4;        ///< at the first step; falls to 0 as a cosine
   bool gradient_weighted_covariance = true;  ///< ablation: C weighted by ‖g‖²
   bool loss_weighted_scores = true;          ///< ablation: W̃ = W S_g^½ in the elimination's scores
   std::int64_t elimination_block = 16;       ///< b
@@ -54,6 +56,29 @@ struct ExportSettings {
   ExportFormat format = ExportFormat::uniform;
   std::int64_t round_to = 64;
   std::string dtype = "bf16";  ///< bf16, f16 or f32
+};
+
+/// Design 3.5. Absent budgets mean no fine-tuning; both set: whichever is reached first.
+struct FinetuneSettings {
+  std::vector<TextSource> text;                  ///< windows of calibration.length tokens
+  std::vector<TextSource> validation;            ///< empty: no early stop
+  std::int64_t max_tokens = 0;                   ///< 0: no limit
+  double max_seconds = 0.0;                      ///< 0: no limit
+  double learning_rate = 2e-4;                   ///< at the end of the warm-up
+  std::int64_t batch_tokens = 8192;              ///< of one step, over all ranks
+  double warmup = 0.05;                          ///< fraction of the steps
+  double clip = 1.0;                             ///< largest global norm of a gradient; 0: not clipped
+  double weight_decay = 0.01;                    ///< of matrices, per step and unit of learning rate
+  double alpha = 1.0, beta = 0.1, gamma = 0.01;  ///< L_rec, L_sim, L_reg
+  double kl = 1.0;                               ///< KL(teacher ‖ student)
+  double delta = 0.0;                            ///< next-token loss on the text itself
+  std::string teacher;                           ///< a checkpoint's folder; empty: the job's own model
+  std::string teacher_digest;                    ///< of its files' contents
+  std::int64_t validate_steps = 0;               ///< steps between validations; 0: an eighth of all
+  std::int64_t patience = 3;                     ///< validations without a better one until it stops
+  std::int64_t checkpoint_steps = 25;            ///< steps between checkpoints
+
+  bool asked_for() const { return max_tokens > 0 || max_seconds > 0.0; }
 };
 
 struct EvaluateSettings {
@@ -96,6 +121,7 @@ struct JobSpec {
   std::vector<Structure> structures;  ///< empty: all that the format holds ("auto")
   SimilaritySettings similarity;
   EncodeSettings encode;
+  FinetuneSettings finetune;
   ExportSettings export_settings;
   EvaluateSettings evaluate;
   GuardSettings guard;
@@ -110,6 +136,9 @@ JobSpec parse_job_spec(const std::string& json_text, const std::string& where);
 
 /// The same JSON back, every key present, stable order, two-space indent, final newline.
 std::string to_json(const JobSpec& spec);
+
+/// What a compression runs, in order; fine-tuning where the recipe asks for it.
+std::vector<Stage> stages_of_compression(const FinetuneSettings& finetune);
 
 /// Refuses what no run could do: structures that the format or the architecture cannot carry.
 void check_combinations(const JobSpec& spec);

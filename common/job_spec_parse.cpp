@@ -11,6 +11,7 @@ namespace {
 constexpr IntegerRange from_zero{.lowest = 0, .highest = 1LL << 40};
 constexpr IntegerRange from_one{.lowest = 1, .highest = 1LL << 40};
 constexpr NumberRange fraction{.lowest = 0.0, .highest = 1.0};
+constexpr NumberRange learning_rates{.lowest = 0.0, .highest = 1.0, .above_lowest = true};
 constexpr NumberRange not_negative{.lowest = 0.0, .highest = 1e9};
 
 /// "0:32", "-48:", ":16" or "5:" as in Python, without a step.
@@ -67,9 +68,9 @@ TextSource parse_text_source(JsonReader reader) {
   return source;
 }
 
-std::vector<TextSource> parse_text_sources(JsonReader& section) {
+std::vector<TextSource> parse_text_sources(JsonReader& section, const char* key = "text") {
   std::vector<TextSource> sources;
-  if (const std::optional<JsonReader> text = section.optional("text")) {
+  if (const std::optional<JsonReader> text = section.optional(key)) {
     if (!text->is_array()) {
       return {parse_text_source(*text)};
     }
@@ -145,6 +146,10 @@ EncodeSettings parse_encode(JsonReader section) {
   EncodeSettings settings;
   settings.target = section.choice_or("target", settings.target, refit_target_names());
   settings.refine_steps = section.integer_or("refine_steps", settings.refine_steps, from_zero);
+  settings.refine_batch_tokens =
+      section.integer_or("refine_batch_tokens", settings.refine_batch_tokens, from_one);
+  settings.refine_learning_rate =
+      section.number_or("refine_learning_rate", settings.refine_learning_rate, learning_rates);
   settings.gradient_weighted_covariance =
       section.boolean_or("gradient_weighted_covariance", settings.gradient_weighted_covariance);
   settings.loss_weighted_scores = section.boolean_or("loss_weighted_scores", settings.loss_weighted_scores);
@@ -156,6 +161,38 @@ EncodeSettings parse_encode(JsonReader section) {
     settings.ridge_lambda = lambda->number({.lowest = 0.0, .highest = 1e3, .above_lowest = true});
   }
   settings.equal_budgets = section.boolean_or("equal_budgets", settings.equal_budgets);
+  section.refuse_unknown_keys();
+  return settings;
+}
+
+FinetuneSettings parse_finetune(JsonReader section) {
+  FinetuneSettings settings;
+  const auto number = [&section](const char* key, double& value, NumberRange range) {
+    value = section.number_or(key, value, range);
+  };
+  const auto integer = [&section](const char* key, std::int64_t& value, IntegerRange range) {
+    value = section.integer_or(key, value, range);
+  };
+  settings.text = parse_text_sources(section);
+  settings.validation = parse_text_sources(section, "validation");
+  integer("max_tokens", settings.max_tokens, from_zero);
+  number("max_seconds", settings.max_seconds, not_negative);
+  number("learning_rate", settings.learning_rate, learning_rates);
+  integer("batch_tokens", settings.batch_tokens, from_one);
+  number("warmup", settings.warmup, fraction);
+  number("clip", settings.clip, not_negative);
+  number("weight_decay", settings.weight_decay, fraction);
+  for (const auto& [key, weight] : {std::pair("alpha", &settings.alpha), std::pair("beta", &settings.beta),
+                                    std::pair("gamma", &settings.gamma), std::pair("kl", &settings.kl),
+                                    std::pair("delta", &settings.delta)}) {
+    number(key, *weight, not_negative);
+  }
+  const std::optional<JsonReader> teacher = section.optional("teacher");
+  settings.teacher = teacher ? teacher->text() : "";
+  settings.teacher_digest = section.text_or("teacher_digest", "");
+  integer("validate_steps", settings.validate_steps, from_zero);
+  integer("patience", settings.patience, from_one);
+  integer("checkpoint_steps", settings.checkpoint_steps, from_one);
   section.refuse_unknown_keys();
   return settings;
 }
@@ -253,25 +290,6 @@ std::vector<Value> parse_names(const JsonReader& reader, const NameTable<Value>&
   return values;
 }
 
-/// Fine-tuning is not part of this version: its section may stand in a recipe as long as it asks for nothing.
-void refuse_finetuning(JsonReader& recipe) {
-  std::optional<JsonReader> section = recipe.optional("finetune");
-  if (!section) {
-    return;
-  }
-  for (const char* key : {"max_tokens", "max_seconds"}) {
-    const std::optional<JsonReader> limit = section->optional(key);
-    if (limit && limit->number(not_negative) != 0.0) {
-      limit->refuse(ErrorCode::unsupported, "0", "This version cannot fine-tune; leave the section out");
-    }
-  }
-  for (const char* key : {"text", "learning_rate", "batch_tokens", "warmup", "clip", "alpha", "beta", "gamma",
-                          "kl", "delta", "teacher"}) {
-    section->has(key);
-  }
-  section->refuse_unknown_keys();
-}
-
 void parse_target_keys(JsonReader& recipe, JobSpec& spec) {
   const std::optional<JsonReader> target = recipe.optional("target");
   const std::optional<JsonReader> threshold = recipe.optional("threshold");
@@ -312,15 +330,13 @@ JobSpec parse_job_spec(const std::string& json_text, const std::string& where) {
   }
   spec.similarity = parse_similarity(section("similarity"));
   spec.encode = parse_encode(section("encode"));
+  spec.finetune = parse_finetune(section("finetune"));
   spec.export_settings = parse_export(section("export"));
   spec.evaluate = parse_evaluate(section("evaluate"));
   spec.guard = parse_guard(section("guard"));
   spec.resources = parse_resources(section("resources"));
-  refuse_finetuning(recipe);
   const std::optional<JsonReader> stages = recipe.optional("stages");
-  spec.stages = stages ? parse_names(*stages, stage_names())
-                       : std::vector<Stage>{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                                            Stage::encode,    Stage::evaluate, Stage::export_result};
+  spec.stages = stages ? parse_names(*stages, stage_names()) : stages_of_compression(spec.finetune);
   recipe.refuse_unknown_keys();
   return spec;
 }

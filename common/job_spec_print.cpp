@@ -24,12 +24,36 @@ OrderedJson value_or(const std::optional<Value>& value, const OrderedJson& other
 OrderedJson encode_section(const EncodeSettings& encode) {
   return {{"target", refit_target_name(encode.target)},
           {"refine_steps", encode.refine_steps},
+          {"refine_batch_tokens", encode.refine_batch_tokens},
+          {"refine_learning_rate", encode.refine_learning_rate},
           {"gradient_weighted_covariance", encode.gradient_weighted_covariance},
           {"loss_weighted_scores", encode.loss_weighted_scores},
           {"elimination_block", encode.elimination_block},
           {"token_weights", encode.token_weights},
           {"ridge_lambda", value_or(encode.ridge_lambda, "auto")},
           {"equal_budgets", encode.equal_budgets}};
+}
+
+OrderedJson finetune_section(const FinetuneSettings& finetune) {
+  return {{"text", text_sources(finetune.text)},
+          {"validation", text_sources(finetune.validation)},
+          {"max_tokens", finetune.max_tokens},
+          {"max_seconds", finetune.max_seconds},
+          {"learning_rate", finetune.learning_rate},
+          {"batch_tokens", finetune.batch_tokens},
+          {"warmup", finetune.warmup},
+          {"clip", finetune.clip},
+          {"weight_decay", finetune.weight_decay},
+          {"alpha", finetune.alpha},
+          {"beta", finetune.beta},
+          {"gamma", finetune.gamma},
+          {"kl", finetune.kl},
+          {"delta", finetune.delta},
+          {"teacher", finetune.teacher.empty() ? OrderedJson(nullptr) : OrderedJson(finetune.teacher)},
+          {"teacher_digest", finetune.teacher_digest},
+          {"validate_steps", finetune.validate_steps},
+          {"patience", finetune.patience},
+          {"checkpoint_steps", finetune.checkpoint_steps}};
 }
 
 OrderedJson resources_section(const ResourceSettings& resources) {
@@ -86,6 +110,7 @@ std::string to_json(const JobSpec& spec) {
   document["similarity"] = {{"weight", spec.similarity.weight},
                             {"cluster_threshold", spec.similarity.cluster_threshold}};
   document["encode"] = encode_section(spec.encode);
+  document["finetune"] = finetune_section(spec.finetune);
   document["export"] = {{"format", format_name(spec.export_settings.format)},
                         {"round_to", spec.export_settings.round_to},
                         {"dtype", spec.export_settings.dtype}};

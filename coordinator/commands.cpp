@@ -49,6 +49,7 @@ int run_command_line(const std::vector<std::string>& arguments, const Surroundin
   add_plan_command(app, surroundings);
   add_analyze_command(app, surroundings);
   add_evaluate_command(app, surroundings);
+  add_finetune_command(app, surroundings);
   add_export_command(app, surroundings);
   add_resume_command(app, surroundings);
   add_probe_command(app, surroundings);

@@ -16,6 +16,7 @@ void add_compress_command(CLI::App& app, const Surroundings& surroundings);
 void add_plan_command(CLI::App& app, const Surroundings& surroundings);
 void add_analyze_command(CLI::App& app, const Surroundings& surroundings);
 void add_evaluate_command(CLI::App& app, const Surroundings& surroundings);
+void add_finetune_command(CLI::App& app, const Surroundings& surroundings);
 void add_export_command(CLI::App& app, const Surroundings& surroundings);
 void add_resume_command(CLI::App& app, const Surroundings& surroundings);
 void add_probe_command(CLI::App& app, const Surroundings& surroundings);

@@ -68,10 +68,15 @@ bool is_checkpoint_file(const std::string& name) {
 PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
                         const MachineRates* rates) {
   check_texts(files, spec.calibration.text, "calibration.text", runs(spec, Stage::calibrate));  // 1.
+  check_texts(files, spec.finetune.text, "finetune.text", runs(spec, Stage::finetune));
+  check_texts(files, spec.finetune.validation, "finetune.validation", false);
   const bool only_evaluates = spec.stages.size() == 1 && runs(spec, Stage::evaluate);
   check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
   PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
+  if (!job.spec.finetune.teacher.empty()) {
+    inspect_checkpoint(files, job.spec.finetune.teacher);
+  }
   const std::string& precision = job.spec.resources.precision;
   const bool narrow = precision == "bf16" || (precision == "auto" && machine.has_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
@@ -88,6 +93,9 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   check_disk(files, root, job);
   job.spec.model_digest = checkpoint_digest(files, job.spec.model);
+  if (!job.spec.finetune.teacher.empty()) {
+    job.spec.finetune.teacher_digest = checkpoint_digest(files, job.spec.finetune.teacher);
+  }
   JobDir directory = JobDir::create(files, root, job.spec, job.partition);
   files.write_atomic(root / "recipe.yaml", recipe_yaml(job.spec));
   return directory;

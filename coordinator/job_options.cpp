@@ -43,7 +43,9 @@ void apply_texts(const RecipeOptions& options, const std::vector<Stage>& stages,
   if (!options.text.empty()) {
     const bool will_evaluate = std::find(stages.begin(), stages.end(), Stage::evaluate) != stages.end();
     const bool holds_out = will_evaluate && !evaluates(recipe);
-    set_key(recipe, "calibration.text", text_list(options.text, holds_out ? calibration_windows : nullptr));
+    const bool only_trains = stages.front() == Stage::finetune;
+    set_key(recipe, only_trains ? "finetune.text" : "calibration.text",
+            text_list(options.text, holds_out ? calibration_windows : nullptr));
     if (holds_out) {
       set_key(recipe, "evaluate.text", text_list(options.text, held_out_windows));
     }
@@ -68,9 +70,15 @@ void apply_flags(const RecipeOptions& options, const fs::path& current_folder, J
   Json paths = Json::object();
   set_if_named(paths, "model", options.model);
   set_if_named(paths, "output", options.output);
+  set_if_named(paths, "finetune.teacher", options.teacher);
   anchor_paths(paths, current_folder);
-  for (const auto& [key, value] : paths.items()) {
-    recipe[key] = value;
+  for (const char* key : {"model", "output"}) {
+    if (paths.contains(key)) {
+      recipe[key] = paths[key];
+    }
+  }
+  if (!options.teacher.empty()) {
+    set_key(recipe, "finetune.teacher", paths["finetune"]["teacher"]);
   }
   set_if_named(recipe, "export.format", options.format);
   set_if(recipe, "seed", options.seed);
@@ -183,7 +191,8 @@ JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stag
   const Json recipe = resolve_recipe(options, stages, current_folder);
   JobSpec spec =
       parse_job_spec(recipe_text(recipe), options.recipe.empty() ? "command line" : options.recipe);
-  spec.stages = stages;
+  const bool compresses = std::find(stages.begin(), stages.end(), Stage::encode) != stages.end();
+  spec.stages = compresses ? stages_of_compression(spec.finetune) : stages;
   check_combinations(spec);
   return spec;
 }

@@ -18,7 +18,7 @@ namespace cce {
 /// Flags that put values into the recipe. Absent flags change nothing.
 struct RecipeOptions {
   std::string recipe;
-  std::string model, output, format;
+  std::string model, output, format, teacher;
   std::vector<std::string> text, evaluation_text, structures, settings;
   std::optional<double> remove;
   std::optional<std::int64_t> seed, ranks, threads, length, sequences;

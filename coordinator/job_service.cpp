@@ -23,9 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t most_page_jobs = 1000;
 constexpr std::int64_t least_free_bytes = std::int64_t{32} << 20;
 
-const std::vector<Stage> compression_stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                                            Stage::encode,    Stage::evaluate, Stage::export_result};
-
 void check_key(const std::string& key) {
   const bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7f; });
   if (key.empty() || key.size() > 200 || !printable) {
@@ -176,7 +173,7 @@ class JobService::Implementation {
 
   static JobSpec checked_spec(const Json& recipe) {
     JobSpec spec = parse_job_spec(recipe_text(recipe), "recipe");
-    spec.stages = compression_stages;
+    spec.stages = stages_of_compression(spec.finetune);
     spec.model_digest.clear();
     parse_duration_seconds(spec.resources.time_limit, "resources.time_limit");
     check_combinations(spec);

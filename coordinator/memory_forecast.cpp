@@ -95,6 +95,8 @@ class RankMemory {
         add("starting layers", starting_layer_bytes());
         break;
       case Stage::finetune:
+        add_training(memory);
+        break;
       case Stage::evaluate:
         add("streams of a chunk",
             partition_.chunk_sequences * spec_.calibration.length * config_.hidden_size * 4);
@@ -108,6 +110,38 @@ class RankMemory {
   }
 
  private:
+  void add_training(StageMemory& memory) const {
+    const auto add = [&memory](const char* name, std::int64_t bytes) {
+      memory.terms.push_back({.name = name, .bytes = bytes});
+    };
+    const FinetuneSettings& finetune = spec_.finetune;
+    const std::int64_t length = spec_.calibration.length;
+    const std::int64_t ranks = partition_.ranks();
+    const std::int64_t batch = std::max<std::int64_t>(1, finetune.batch_tokens / length);
+    const std::int64_t tokens = (batch + ranks - 1) / ranks * length;
+    const std::int64_t row = config_.hidden_size * 4;
+    const auto layers = static_cast<std::int64_t>(config_.layers.size());
+    const bool recovers = finetune.alpha > 0.0;
+    add("weights, moments and gradients of owned layers",
+        student(owned_parameters_) * (16 + size_.compute_value_bytes));
+    add("gradient of a visiting layer", ranks > 1 ? 4 * student(widths_.layer_parameters) : 0);
+    add("boundaries of a step", (layers + 3) * tokens * row);
+    add("gradients of L_rec",
+        recovers ? layers * tokens * config_.hidden_size * size_.compute_value_bytes : 0);
+    if (recovers || finetune.kl > 0.0) {
+      const std::int64_t outer = (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size;
+      add("teacher's embedding and head", outer * config_.hidden_size * size_.compute_value_bytes);
+    }
+    add("output layer", length * config_.hidden_size * (2 * size_.compute_value_bytes + 4));
+  }
+
+  /// Parameters of what is trained: those that encode leaves, or the model's own.
+  std::int64_t student(std::int64_t dense) const {
+    const bool compresses =
+        std::find(spec_.stages.begin(), spec_.stages.end(), Stage::encode) != spec_.stages.end();
+    return compresses ? kept(dense) : dense;
+  }
+
   std::vector<MemoryTerm> common_terms() const {
     const std::int64_t outer =
         (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size * config_.hidden_size;

@@ -42,6 +42,11 @@ struct StageMemory {
 ///   kept width;
 ///               sums of one sub-block, fitted and held out, 2 (8 + 4) (k² + k d), and its solution 8 (3 k² +
 ///               4 k d); starting layers of the owned layers, f32, with two d × d metrics each
+///   finetune    masters, moments, gradients and copies of the owned layers, kept (16 + w) bytes a parameter;
+///   the
+///               gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d 4,
+///               gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's embedding
+///               and head; what the output layer takes of a sequence, s (2 d w + d 4)
 ///   evaluate    a chunk's streams c s d 4
 ///   export      a layer and the embedding in f32 while they are written
 /// k = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.

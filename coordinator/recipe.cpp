@@ -62,7 +62,9 @@ bool names_text(const std::vector<std::string>& keys) {
     return true;
   }
   const bool is_index = keys.back().find_first_not_of("0123456789") == std::string::npos;
-  return is_index && keys.size() > 1 && (keys[keys.size() - 2] == "text" || keys[keys.size() - 2] == "tasks");
+  return is_index && keys.size() > 1 &&
+         (keys[keys.size() - 2] == "text" || keys[keys.size() - 2] == "tasks" ||
+          keys[keys.size() - 2] == "validation");
 }
 
 Json& list_item(Json& list, const std::string& index_text, const std::string& where) {
@@ -129,7 +131,7 @@ void anchor_paths(Json& recipe, const fs::path& folder) {
   }
   for (const char* key : text_list_keys) {
     if (recipe.contains(key) && recipe[key].is_object()) {
-      for (const char* list : {"text", "tasks", "teacher"}) {
+      for (const char* list : {"text", "tasks", "teacher", "validation"}) {
         if (recipe[key].contains(list)) {
           anchor_texts(recipe[key][list], folder);
         }

@@ -232,6 +232,7 @@ std::string recipe_yaml(const JobSpec& spec) {
   OrderedJson recipe = OrderedJson::parse(to_json(spec));
   recipe.erase("model_digest");
   recipe.erase("stages");
+  recipe["finetune"].erase("teacher_digest");
   YAML::Emitter out;
   emit(out, recipe);
   return std::string(out.c_str()) + "\n";

@@ -50,6 +50,17 @@ double evaluated_tokens(const JobSpec& spec) {
   return windows * static_cast<double>(spec.calibration.length);
 }
 
+double training_tokens(const JobSpec& spec) {
+  if (spec.finetune.max_tokens > 0) {
+    return static_cast<double>(spec.finetune.max_tokens);
+  }
+  double windows = 0.0;
+  for (const TextSource& text : spec.finetune.text) {
+    windows += windows_of(text, spec.calibration.length);
+  }
+  return windows * static_cast<double>(spec.calibration.length);
+}
+
 bool compresses(const JobSpec& spec) {
   return std::find(spec.stages.begin(), spec.stages.end(), Stage::encode) != spec.stages.end();
 }
@@ -115,8 +126,16 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
       case Stage::encode:
         seconds = tokens * (2.0 * forward + 2.0 * all.refit) / product_rate + all.solve / rates.f64_flops;
         break;
-      case Stage::finetune:
+      case Stage::finetune: {
+        const bool is_fraction = spec.target.kind == TargetKind::remove_params;
+        const double kept = compresses(spec) && is_fraction ? 1.0 - spec.target.amount : 1.0;
+        seconds = training_tokens(spec) / static_cast<double>(partition.ranks()) * forward *
+                  (1.0 + 4.0 * kept) / product_rate;
+        if (spec.finetune.max_seconds > 0.0) {
+          seconds = std::min(seconds, spec.finetune.max_seconds);
+        }
         break;
+      }
       case Stage::evaluate:
         seconds = evaluated * forward * (compresses(spec) ? 2.0 : 1.0) / product_rate;
         break;

@@ -12,6 +12,9 @@
 #include "worker/stages/encoded_layers.h"
 #include "worker/stages/evaluate.h"
 #include "worker/stages/export_result.h"
+#include "worker/stages/finetune.h"
+#include "worker/stages/finetune_checkpoint.h"
+#include "worker/stages/layer_store.h"
 #include "worker/stages/make_plan.h"
 #include "worker/stages/prepare_layers.h"
 #include "worker/stages/prepared_job.h"
@@ -103,33 +106,83 @@ void compress(StageContext& context, const std::string& fingerprint, RunResults&
   results.plan = std::move(job->plan);
 }
 
+/// The job's model as it is: what fine-tuning starts from where nothing was encoded.
+FinetuneInput from_checkpoint(const StageContext& context, const Checkpoint& teacher) {
+  const auto layer = [&context](std::int64_t index) {
+    const LayerShape& shape = context.dense().layers[static_cast<std::size_t>(index)];
+    const std::int64_t hidden = context.dense().hidden_size;
+    std::vector<std::byte> block(packed_layer_bytes(shape, hidden, DType::f32));
+    context.checkpoint.pack_layer(index, DType::f32, block);
+    return to_host_layer(view_packed_layer(shape, hidden, DType::f32, block));
+  };
+  HostMatrix gain(1, context.dense().hidden_size);
+  context.checkpoint.read(TensorRole::final_norm, -1, DType::f32,
+                          std::as_writable_bytes(std::span(gain.values)));
+  return {context.dense(), layer, std::move(gain), teacher, finetune_fingerprint(context, "")};
+}
+
+/// Trains what encode left, or the job's model itself, and makes it the run's result.
+void train(StageContext& context, const std::string& fingerprint, RunResults& results,
+           std::optional<EncodedLayers>& layers) {
+  std::optional<Checkpoint> other;
+  if (!context.spec.finetune.teacher.empty()) {
+    other.emplace(Checkpoint::open(context.files, context.spec.finetune.teacher));
+  }
+  const Checkpoint& teacher = other ? *other : context.checkpoint;
+  if (!layers) {
+    results.compressed = context.dense();
+  }
+  const FinetuneInput input =
+      layers ? FinetuneInput{*results.compressed, [&](std::int64_t layer) { return layers->load(layer); },
+                             layers->final_norm(), teacher, finetune_fingerprint(context, fingerprint)}
+             : from_checkpoint(context, teacher);
+  results.finetuning = finetune(context, input);
+  layers.emplace(context, *results.compressed, input.fingerprint, Stage::finetune);
+}
+
+/// The last layers that a finished job left: trained ones where it trained. Errors: missing_file.
+void find_finished(StageContext& context, const std::string& fingerprint, RunResults& results,
+                   std::optional<EncodedLayers>& layers) {
+  std::optional<PreparedJob> job = load_prepared_job(context, fingerprint, false);
+  const std::string trained = finetune_fingerprint(context, job ? fingerprint : "");
+  const bool was_trained = context.job.find_state(finetune_done_state, trained).has_value();
+  if (!job && !was_trained) {
+    refuse_export_without_encode(context);
+  }
+  results.compressed = context.dense();
+  if (job) {
+    results.analysis = std::move(job->analysis);
+    results.plan = std::move(job->plan);
+    results.compressed = std::move(job->compressed);
+  }
+  layers.emplace(context, *results.compressed, was_trained ? trained : fingerprint,
+                 was_trained ? Stage::finetune : Stage::encode);
+}
+
 }  // namespace
 
 void run_pipeline(StageContext& context) {
   const std::string fingerprint = encode_fingerprint(context);
   RunResults results;
+  std::optional<EncodedLayers> layers;
   if (includes(context.spec, Stage::calibrate)) {
     compress(context, fingerprint, results);
-  } else if (includes(context.spec, Stage::export_result)) {
-    std::optional<PreparedJob> job = load_prepared_job(context, fingerprint, false);
-    if (!job) {
-      refuse_export_without_encode(context);
-    }
-    results.analysis = std::move(job->analysis);
-    results.plan = std::move(job->plan);
-    results.compressed = std::move(job->compressed);
+  } else if (context.spec.stages == std::vector{Stage::export_result}) {
+    find_finished(context, fingerprint, results, layers);
   }
-  std::optional<EncodedLayers> encoded;
-  if (includes(context.spec, Stage::encode) || includes(context.spec, Stage::export_result)) {
-    encoded.emplace(context, *results.compressed, fingerprint);
+  if (includes(context.spec, Stage::encode)) {
+    layers.emplace(context, *results.compressed, fingerprint);
+  }
+  if (includes(context.spec, Stage::finetune)) {
+    train(context, fingerprint, results, layers);
   }
   if (includes(context.spec, Stage::evaluate)) {
-    results.evaluation = evaluate_models(context, results, encoded ? &*encoded : nullptr);
+    results.evaluation = evaluate_models(context, results, layers ? &*layers : nullptr);
   }
   const std::filesystem::path folder =
       context.rank() == 0 ? context.job.begin_result() : std::filesystem::path();
   if (includes(context.spec, Stage::export_result)) {
-    results.exported_bytes = export_result(context, *results.compressed, *encoded, folder);
+    results.exported_bytes = export_result(context, *results.compressed, *layers, folder);
   }
   publish(context, results, folder);
 }

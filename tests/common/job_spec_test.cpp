@@ -140,7 +140,9 @@ TEST(JobSpecTest, recipes_that_are_refused) {
       {"structures_empty", "/structures", Json::array(), ErrorCode::out_of_range, "auto"},
       {"format", "/export/format", "unifrom", ErrorCode::out_of_range, "Did you mean 'uniform'?"},
       {"dtype", "/export/dtype", "int8", ErrorCode::out_of_range, "bf16, f16, f32"},
-      {"finetune", "/finetune/max_tokens", 5, ErrorCode::unsupported, "finetune.max_tokens"},
+      {"finetune_rate", "/finetune/learning_rate", 0, ErrorCode::out_of_range, "finetune.learning_rate"},
+      {"finetune_weight", "/finetune/kl", -1, ErrorCode::out_of_range, "finetune.kl"},
+      {"validation", "/finetune/validation", 5, ErrorCode::wrong_type, "finetune.validation"},
       {"finetune_key", "/finetune/max_token", 5, ErrorCode::unknown_key, "max_tokens"},
       {"threads", "/resources/threads", 0, ErrorCode::out_of_range, "resources.threads"},
       {"threads_text", "/resources/threads", "all", ErrorCode::wrong_type, "resources.threads"},
@@ -190,6 +192,52 @@ TEST(JobSpecTest, the_threshold_rule_drops_no_whole_parts) {
                "structures, target.threshold: found layers");
 }
 
+TEST(JobSpecTest, fine_tuning_runs_where_a_budget_asks_for_it) {
+  EXPECT_FALSE(parse({{"model", "m"}}).finetune.asked_for());
+  for (const char* key : {"max_tokens", "max_seconds"}) {
+    const JobSpec spec = parse({{"model", "m"}, {"finetune", {{key, 5000}, {"text", "books.txt"}}}});
+    EXPECT_TRUE(spec.finetune.asked_for()) << key;
+    ASSERT_EQ(spec.stages.size(), 7U) << key;
+    EXPECT_EQ(spec.stages[4], Stage::finetune) << key;
+    EXPECT_NO_THROW(check_combinations(spec)) << key;
+  }
+}
+
+struct TrainingRow {
+  const char* name;
+  void (*change)(JobSpec&);
+  const char* key;
+};
+
+const TrainingRow training_rows[] = {
+    {"no_text", [](JobSpec& s) { s.finetune.text.clear(); }, "finetune.text"},
+    {"small_batch", [](JobSpec& s) { s.finetune.batch_tokens = 1000; }, "finetune.batch_tokens"},
+    {"many_ranks", [](JobSpec& s) { s.resources.ranks = 9; }, "resources.ranks"},
+    {"no_term",
+     [](JobSpec& s) { s.finetune.alpha = s.finetune.beta = s.finetune.gamma = s.finetune.kl = 0.0; },
+     "finetune"},
+    {"refined_local",
+     [](JobSpec& s) {
+       s.encode.refine_steps = 5;
+       s.encode.target = RefitTarget::local;
+     },
+     "encode.refine_steps"},
+};
+
+TEST(JobSpecTest, training_that_cannot_be_is_refused_by_key) {
+  for (const TrainingRow& row : training_rows) {
+    JobSpec spec = parse({{"model", "m"}, {"finetune", {{"max_tokens", 50000}, {"text", "books.txt"}}}});
+    row.change(spec);
+    try {
+      check_combinations(spec);
+      ADD_FAILURE() << row.name << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code, ErrorCode::impossible_combination) << row.name;
+      EXPECT_EQ(error.where, row.key);
+    }
+  }
+}
+
 struct UnsupportedRow {
   const char* name;
   void (*change)(JobSpec&);
@@ -203,7 +251,6 @@ const UnsupportedRow unsupported_rows[] = {
      },
      "export.format"},
     {"dense", [](JobSpec& s) { s.export_settings.format = ExportFormat::dense; }, "export.format"},
-    {"refine", [](JobSpec& s) { s.encode.refine_steps = 20; }, "encode.refine_steps"},
     {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
     {"cuda", [](JobSpec& s) { s.resources.device = "cuda"; }, "resources.device"},
 };

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "worker/stages/checkpoint_layers.h"
 #include "worker/stages/layer_store.h"
 #include "worker/stages/output_refit.h"
 #include "worker/stages/output_scale.h"
+#include "worker/stages/refine.h"
 #include "worker/stages/stream_pair.h"
 #include "worker/stages/sub_block.h"
 
@@ -38,7 +41,8 @@ class Encoder {
         source_(context.checkpoint, context.compute_dtype),
         stream_(context.communicator, context.partition, source_, context.delivery),
         streams_(context, input.data),
-        refit_(context, streams_, widest_features(input.compressed)) {
+        refit_(context, streams_, widest_features(input.compressed)),
+        refiner_(context, streams_, compressed_runner_) {
     const std::int64_t tokens = streams_.largest_micro_batch_tokens();
     dense_features_ = backend_.matrix(context.compute_dtype, tokens, widest_features(context.dense()));
     features_ = backend_.matrix(context.compute_dtype, streams_.tokens(), widest_features(input.compressed));
@@ -54,7 +58,7 @@ class Encoder {
     stream_.forward(0, context_.layers(), [this](const LayerVisit& visit) { encode_layer(visit); });
     share_measurements();
     publish_output_scale(choose_output_scale(context_, streams_));
-    context_.reporter.stage_finished(static_cast<double>(streams_.tokens()));
+    context_.reporter.stage_finished(static_cast<double>(streams_.tokens()), refinement_metrics());
   }
 
  private:
@@ -133,6 +137,9 @@ class Encoder {
     }
     if (refits) {
       solve(layer, kind);  // 2.
+      if (refiner_.asked_for()) {
+        refine(layer, kind, width);
+      }
     }
     measure_and_advance(layer, kind, width, resumed);  // 3.
   }
@@ -185,6 +192,31 @@ class Encoder {
         context_.communicator.broadcast({static_cast<std::byte*>(view.data), bytes}, owner);
       }
     }
+  }
+
+  /// Features are taken again where the refined weights stay: they changed too.
+  void refine(std::int64_t layer, SubBlock kind, std::int64_t width) {
+    HostLayer* mine = context_.owns(layer) ? &input_.layers[static_cast<std::size_t>(layer)]->layer : nullptr;
+    const std::span<std::byte> packed(static_cast<std::byte*>(packed_.data()),
+                                      packed_layer_bytes(weights_.shape, hidden_, context_.compute_dtype));
+    if (!refiner_.refine(layer, kind, weights_.shape, packed, mine)) {
+      return;
+    }
+    for (const MicroBatch& micro_batch : streams_.micro_batches()) {
+      compute_features(compressed_runner_, kind, weights_, micro_batch.batch,
+                       streams_.compressed(micro_batch), features_of(micro_batch, width));
+    }
+  }
+
+  std::map<std::string, double> refinement_metrics() const {
+    const Refiner::Totals& totals = refiner_.totals();
+    if (totals.sub_blocks == 0) {
+      return {};
+    }
+    const auto blocks = static_cast<double>(totals.sub_blocks);
+    return {{"refined_sub_blocks", static_cast<double>(totals.improved)},
+            {"refine_error_before", totals.error_before / blocks},
+            {"refine_error_after", totals.error_after / blocks}};
   }
 
   // 3.
@@ -277,6 +309,7 @@ class Encoder {
   LayerStream stream_;
   StreamPair streams_;
   OutputRefit refit_;
+  Refiner refiner_;
   OwnedMatrix dense_features_;      ///< of one micro-batch
   OwnedMatrix features_, targets_;  ///< of all this rank's tokens; of one micro-batch
   Buffer packed_;                   ///< the compressed layer in work

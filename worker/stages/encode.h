@@ -30,6 +30,7 @@ struct EncodeInput {
 /// Per sub-block:
 ///   1. features of the compressed layer on the compressed stream, dense stream moved on, sums of the refit
 ///   2. sums to the owner, which chooses λ on held-out sequences, solves, and broadcasts the new outputs
+///      where encode.refine_steps asks for it, refines the whole sub-block (refine.h)
 ///   3. compressed stream moved on; what error is left, in nats
 /// Last, the factor of the final norm's gain is chosen (output_scale.h) and published as state
 /// encode.output-scale. Layers found in state/ are not computed again: the streams are rebuilt by one

@@ -23,6 +23,11 @@ HostMatrix read_matrix(const FileSystem& files, const std::filesystem::path& pat
 /// The state that holds the factor of the final norm's gain.
 inline constexpr const char* output_scale_state = "encode.output-scale";
 
+/// The state that holds the final norm's gain as fine-tuning left it.
+inline constexpr const char* final_norm_state = "finetune.final-norm";
+/// The state that says that fine-tuning is over, published after its layers.
+inline constexpr const char* finetune_done_state = "finetune.done";
+
 /// "encode.layer-007": the state of one layer within a stage.
 std::string layer_state_name(std::string_view stage, std::int64_t layer);
 

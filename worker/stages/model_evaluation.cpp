@@ -22,7 +22,8 @@ class ForwardPass {
         windows_(windows),
         backend_(context.backend),
         runner_(context.backend, model.config),
-        stream_(context.communicator, context.partition, model.layers, context.delivery),
+        stream_(context.communicator, context.partition, model.layers,
+                model.delivery.value_or(context.delivery)),
         length_(static_cast<std::int64_t>(windows.front().size())) {
     const auto count = static_cast<std::int64_t>(windows.size());
     const std::int64_t ranks = std::min<std::int64_t>(context.communicator.size(), count);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "worker/comm/layer_stream.h"
@@ -13,6 +14,7 @@ struct EvaluatedModel {
   const ModelConfig& config;
   LayerSource& layers;
   const EndWeights& ends;
+  std::optional<LayerDelivery> delivery = std::nullopt;  ///< of its layers; absent: the context's
 };
 
 /// Mean next-token loss of a text in nats, over all windows and over two stretches of positions.

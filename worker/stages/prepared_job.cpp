@@ -36,6 +36,7 @@ std::string encode_fingerprint(const StageContext& context) {
   spec.output.clear();
   spec.export_settings = {};
   spec.export_settings.round_to = context.spec.export_settings.round_to;
+  spec.finetune = {};
   spec.evaluate = {};
   spec.guard = {};
   spec.resources = {};

@@ -206,6 +206,10 @@ std::string report_json(const StageContext& context, const RunResults& results,
                             {"attention", similarity_of(results.analysis->attention)}};
     report["spectra"] = spectra_of(*results.analysis);
   }
+  if (results.finetuning) {
+    report["finetuning"] = OrderedJson::parse(to_json(*results.finetuning));
+    report["finetuning"].erase("schema_version");
+  }
   add_history(events, report);
   return report.dump(2) + "\n";
 }

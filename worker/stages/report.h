@@ -8,6 +8,7 @@
 #include "common/job_event.h"
 #include "worker/stages/analyze.h"
 #include "worker/stages/evaluate.h"
+#include "worker/stages/finetune_progress.h"
 #include "worker/stages/stage_context.h"
 
 namespace cce {
@@ -18,6 +19,7 @@ struct RunResults {
   std::optional<CompressionPlan> plan;
   std::optional<ModelConfig> compressed;
   std::optional<Evaluation> evaluation;
+  std::optional<FinetuneProgress> finetuning;
   std::int64_t exported_bytes = 0;
 };
 

@@ -43,7 +43,8 @@ void Reporter::stage_started(Stage stage) {
   write(std::move(event));
 }
 
-void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t layer, double tokens) {
+void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t layer, double tokens,
+                        const std::map<std::string, double>& metrics) {
   // Rank 0 alone looks: ranks that saw the file at different moments would part ways.
   std::array<double, 2> sums{communicator_.rank() == 0 && job_.cancel_requested() ? 1.0 : 0.0, tokens};
   communicator_.all_reduce_sum(std::span<double>(sums));
@@ -66,6 +67,7 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
   event.layer = layer;
   event.done = done;
   event.total = total;
+  event.metrics = metrics;
   event.metrics["peak_bytes"] = static_cast<double>(peak_resident_bytes());
   event.metrics["elapsed_seconds"] = elapsed;
   if (sums[1] > 0.0) {

@@ -31,7 +31,9 @@ class Reporter {
   void stage_started(Stage stage);
   /// A safe point, collective: throws Error cancelled on every rank once control/cancel exists; else rank 0
   /// writes progress, at most four times a second and always at done == total. layer < 0: none is meant.
-  void progress(std::int64_t done, std::int64_t total, std::int64_t layer, double tokens);
+  /// metrics: of rank 0, added to the event's own.
+  void progress(std::int64_t done, std::int64_t total, std::int64_t layer, double tokens,
+                const std::map<std::string, double>& metrics = {});
   /// Collective. tokens: of this rank.
   void stage_finished(double tokens, const std::map<std::string, double>& metrics = {});
   /// Any rank, not collective: kept until stage_finished, where rank 0 writes the warnings of all ranks.

@@ -23,6 +23,7 @@ StreamPair::StreamPair(StageContext& context, const CalibrationData& data)
     for (std::int64_t sequence = range.first; sequence < range.first + range.count; ++sequence) {
       if (is_held_out(sequence) == held_out) {
         const auto& window = data.windows[static_cast<std::size_t>(sequence)];
+        rows_[sequence] = static_cast<std::int64_t>(ids_.size());
         ids_.insert(ids_.end(), window.begin(), window.end());
         ++sequences;
       }
@@ -34,8 +35,18 @@ StreamPair::StreamPair(StageContext& context, const CalibrationData& data)
       token += batch.tokens();
     }
   }
+  for (std::int64_t sequence = 0; sequence < static_cast<std::int64_t>(data.windows.size()); ++sequence) {
+    if (!is_held_out(sequence)) {
+      fitting_.push_back(sequence);
+    }
+  }
   dense_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
   compressed_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
+}
+
+std::optional<std::int64_t> StreamPair::row_of(std::int64_t sequence) const {
+  const auto found = rows_.find(sequence);
+  return found == rows_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void StreamPair::embed(ConstMatrix embedding) {

@@ -1,5 +1,7 @@
 #pragma once
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +33,16 @@ class StreamPair {
     return std::span(ids_).subspan(static_cast<std::size_t>(micro_batch.first_token),
                                    static_cast<std::size_t>(micro_batch.batch.tokens()));
   }
+  /// First row of one of this rank's sequences in the streams; nothing for another rank's.
+  std::optional<std::int64_t> row_of(std::int64_t sequence) const;
+  ConstMatrix dense_rows(std::int64_t first, std::int64_t count) const {
+    return dense_.view().rows_from(first, count);
+  }
+  ConstMatrix compressed_rows(std::int64_t first, std::int64_t count) const {
+    return compressed_.view().rows_from(first, count);
+  }
+  /// Sequences of all ranks that are not held out, ascending.
+  const std::vector<std::int64_t>& fitting_sequences() const { return fitting_; }
   const std::vector<MicroBatch>& micro_batches() const { return micro_batches_; }
   std::int64_t tokens() const { return static_cast<std::int64_t>(ids_.size()); }
   std::int64_t largest_micro_batch_tokens() const;
@@ -44,6 +56,8 @@ class StreamPair {
 
   Backend& backend_;
   std::vector<std::int32_t> ids_;
+  std::map<std::int64_t, std::int64_t> rows_;  ///< by sequence
+  std::vector<std::int64_t> fitting_;
   std::vector<MicroBatch> micro_batches_;
   bool anything_held_out_ = false;
   OwnedMatrix dense_, compressed_;

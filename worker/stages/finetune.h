@@ -1,0 +1,33 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include "worker/model/host_layer.h"
+#include "worker/stages/finetune_progress.h"
+#include "worker/stages/stage_context.h"
+
+namespace cce {
+
+/// What fine-tuning starts from.
+struct FinetuneInput {
+  const ModelConfig& student;
+  std::function<HostLayer(std::int64_t)> layer;  ///< f32; called for owned layers only
+  HostMatrix final_norm;                         ///< 1 × d
+  const Checkpoint& teacher;
+  std::string fingerprint;  ///< of everything that decides the result
+};
+
+/// Joint fine-tuning of the student against the teacher (design 3.5), all ranks together, until the token or
+/// time budget of the recipe is spent, or a validation text says stop.
+/// In: the student's layers. Out: every trained layer in state/finetune.layer-NNN and the final norm's gain
+/// in state/finetune.final-norm, f32; returned is the run's progress with its curve. A step:
+///   1. the next batch of the seed's order   2. forward, output, backward (finetune_pass.h); terms of the
+///   weights   3. the gradient's global norm, clipped   4. AdamW at the owners
+/// Every checkpoint_steps steps and at a cancel the run's whole state goes to state/, from where a later
+/// attempt goes on with the same bits. With a validation text the weights of the best validation are the
+/// result. Collective. Errors: not_converged, with step and term, where a term or the gradient's norm is not
+/// finite or the loss has grown past all bounds (the last good checkpoint stays); cancelled, worker_died,
+/// disk_full, does_not_fit; those of the texts.
+FinetuneProgress finetune(StageContext& context, const FinetuneInput& input);
+
+}  // namespace cce

@@ -1,0 +1,228 @@
+#include "worker/stages/finetune_parameters.h"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "worker/stages/layer_store.h"
+
+namespace cce {
+namespace {
+
+std::span<float> values_of(OwnedMatrix& matrix) {
+  return {matrix.as<float>(), static_cast<std::size_t>(matrix.rows() * matrix.cols())};
+}
+
+using Blocks = std::array<std::span<float>, 3>;  ///< masters and both moments, of one length
+
+void write_blocks(FileSystem& files, const std::filesystem::path& path, const Blocks& blocks) {
+  const auto writer = files.open_writer(path, WriteMode::create_or_replace);
+  for (const std::span<float> block : blocks) {
+    writer->append(std::as_bytes(block));
+  }
+  writer->sync();
+  writer->close();
+}
+
+void read_blocks(const FileSystem& files, const std::filesystem::path& path, const Blocks& blocks) {
+  const MappedFile mapped = files.map_readonly(path);
+  const std::size_t each = blocks[0].size_bytes();
+  if (mapped.bytes().size() != each * blocks.size()) {
+    throw Error{.code = ErrorCode::malformed_file,
+                .where = path.string(),
+                .found = std::to_string(mapped.bytes().size()) + " bytes",
+                .expected = std::to_string(each * blocks.size()),
+                .remedy = "delete the job's state folder and resume"};
+  }
+  const std::byte* from = mapped.bytes().data();
+  for (const std::span<float> block : blocks) {
+    std::memcpy(block.data(), from, each);
+    from += each;
+  }
+}
+
+Blocks blocks_of(TrainedLayer& layer) {
+  return {layer.master.values(), layer.m.values(), layer.v.values()};
+}
+
+[[noreturn]] void refuse_foreign(std::int64_t layer) {
+  throw Error{.code = ErrorCode::invalid_argument,
+              .where = "trained layer " + std::to_string(layer),
+              .found = "a rank that does not own it",
+              .expected = "its owner",
+              .remedy = "report this: it is a bug"};
+}
+
+std::filesystem::path layer_file(const std::filesystem::path& folder, std::int64_t layer) {
+  return folder / (layer_state_name("trained", layer) + ".f32");
+}
+
+}  // namespace
+
+TrainedParameters::TrainedParameters(StageContext& context, const ModelConfig& student)
+    : context_(context), student_(student), layers_(student.layers.size()), visiting_(context.backend) {
+  Backend& backend = context.backend;
+  const std::int64_t hidden = student.hidden_size;
+  for (std::size_t index = 0; index < layers_.size(); ++index) {
+    const auto layer = static_cast<std::int64_t>(index);
+    if (context.owns(layer)) {
+      layers_[index].emplace(Owned{TrainedLayer(backend), LayerNumbers(backend, shape(layer), hidden),
+                                   backend.allocate(packed_bytes(layer))});
+      TrainedLayer& state = layers_[index]->state;
+      for (LayerNumbers* numbers : {&state.master, &state.m, &state.v}) {
+        numbers->reset(shape(layer), hidden);
+      }
+    }
+  }
+  for (OwnedMatrix* vector : {&final_norm_.master, &final_norm_.gradient, &final_norm_.m, &final_norm_.v}) {
+    *vector = backend.zeros(DType::f32, 1, hidden);
+  }
+}
+
+const LayerShape& TrainedParameters::shape(std::int64_t layer) const {
+  return student_.layers[static_cast<std::size_t>(layer)];
+}
+
+std::size_t TrainedParameters::packed_bytes(std::int64_t layer) const {
+  return packed_layer_bytes(shape(layer), student_.hidden_size, context_.compute_dtype);
+}
+
+const TrainedParameters::Owned& TrainedParameters::owned(std::int64_t layer) const {
+  const std::optional<Owned>& found = layers_[static_cast<std::size_t>(layer)];
+  if (!found) {
+    refuse_foreign(layer);
+  }
+  return *found;
+}
+
+TrainedParameters::Owned& TrainedParameters::owned(std::int64_t layer) {
+  std::optional<Owned>& found = layers_[static_cast<std::size_t>(layer)];
+  if (!found) {
+    refuse_foreign(layer);
+  }
+  return *found;
+}
+
+std::span<std::byte> TrainedParameters::copy_of(std::int64_t layer) {
+  return {static_cast<std::byte*>(owned(layer).copy.data()), packed_bytes(layer)};
+}
+
+// ---- weights
+
+void TrainedParameters::set_layer(std::int64_t layer, const HostLayer& weights) {
+  owned(layer).state.master.assign(view_host_layer(weights, student_.hidden_size), student_.hidden_size);
+  refresh_copy(layer);
+}
+
+void TrainedParameters::refresh_copy(std::int64_t layer) {
+  const LayerWeights from = owned(layer).state.master.weights();
+  LayerWeightsMutable to =
+      writable_packed_layer(shape(layer), student_.hidden_size, context_.compute_dtype, copy_of(layer));
+  for (const TensorRole role : layer_roles()) {
+    if (const Matrix& target = part_view(to, role); !target.empty()) {
+      context_.backend.convert(part_view(from, role), target);
+    }
+  }
+}
+
+LayerWeights TrainedParameters::master(std::int64_t layer) const {
+  return owned(layer).state.master.weights();
+}
+
+HostLayer TrainedParameters::layer(std::int64_t layer) const {
+  return to_host_layer(master(layer));
+}
+
+void TrainedParameters::set_final_norm(const HostMatrix& gain) {
+  context_.backend.upload(gain.view(), final_norm_.master.view());
+}
+
+void TrainedParameters::pack(std::int64_t layer, std::span<std::byte> destination) {
+  std::memcpy(destination.data(), copy_of(layer).data(), packed_bytes(layer));
+}
+
+LayerWeights TrainedParameters::view(std::int64_t layer, std::span<const std::byte> packed) const {
+  return view_packed_layer(shape(layer), student_.hidden_size, context_.compute_dtype, packed);
+}
+
+// ---- gradients
+
+const LayerWeightsMutable& TrainedParameters::start_gradient(std::int64_t layer) {
+  LayerNumbers& numbers = context_.owns(layer) ? owned(layer).gradient : visiting_;
+  numbers.reset(shape(layer), student_.hidden_size);
+  return numbers.parts();
+}
+
+void TrainedParameters::reduce_gradient(std::int64_t layer) {
+  LayerNumbers& numbers = context_.owns(layer) ? owned(layer).gradient : visiting_;
+  context_.communicator.reduce_sum(numbers.values(),
+                                   context_.partition.owner[static_cast<std::size_t>(layer)]);
+}
+
+Matrix TrainedParameters::start_final_norm_gradient() {
+  context_.backend.fill_zero(final_norm_.gradient.view());
+  return final_norm_.gradient.view();
+}
+
+void TrainedParameters::reduce_final_norm_gradient() {
+  context_.communicator.all_reduce_sum(values_of(final_norm_.gradient));
+}
+
+double TrainedParameters::gradient_norm() {
+  Backend& backend = context_.backend;
+  OwnedMatrix sum = backend.zeros(DType::f64, 1, 1);
+  for (std::optional<Owned>& layer : layers_) {
+    if (layer) {
+      backend.add_inner_product(layer->gradient.row(), layer->gradient.row(), sum.view());
+    }
+  }
+  if (context_.rank() == 0) {
+    backend.add_inner_product(final_norm_.gradient.view(), final_norm_.gradient.view(), sum.view());
+  }
+  std::array<double, 1> total{0.0};
+  backend.download(sum.view(), {total.data(), DType::f64, 1, 1, 1});
+  context_.communicator.all_reduce_sum(std::span<double>(total));
+  return std::sqrt(total[0]);
+}
+
+// ---- the optimiser
+
+void TrainedParameters::step(const AdamWStep& settings) {
+  for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
+    if (context_.owns(layer)) {
+      Owned& mine = owned(layer);
+      step_layer(context_.backend, settings, mine.gradient, mine.state, context_.compute_dtype,
+                 copy_of(layer));
+    }
+  }
+  AdamWStep undecayed = settings;
+  undecayed.weight_decay = 0.0;
+  context_.backend.adamw(undecayed, final_norm_.gradient.view(), final_norm_.master.view(),
+                         final_norm_.m.view(), final_norm_.v.view(), {});
+}
+
+// ---- checkpoints
+
+void TrainedParameters::save(const std::filesystem::path& folder) {
+  for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
+    if (context_.owns(layer)) {
+      write_blocks(context_.files, layer_file(folder, layer), blocks_of(owned(layer).state));
+    }
+  }
+  write_blocks(context_.files, folder / "final_norm.f32",
+               {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+}
+
+void TrainedParameters::load(const std::filesystem::path& folder) {
+  for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
+    if (context_.owns(layer)) {
+      read_blocks(context_.files, layer_file(folder, layer), blocks_of(owned(layer).state));
+      refresh_copy(layer);
+    }
+  }
+  read_blocks(context_.files, folder / "final_norm.f32",
+              {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+}
+
+}  // namespace cce

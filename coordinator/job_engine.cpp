@@ -153,12 +153,16 @@ void JobEngine::answer_submission(const OpenJob& job) {
     table_.record_submission(job.id, job.attempt, *found);
     follow = {};
     attend(table_.open_job(job.id));
-  } else if (now - *follow.unanswered_since >= scheduler_.traits().settle_seconds) {
-    if (job.state == JobState::cancelling) {
+    return;
+  }
+  const SchedulerTraits traits = scheduler_.traits();
+  const bool has_settled = now - *follow.unanswered_since >= traits.settle_seconds;
+  if (job.state == JobState::cancelling) {
+    if (has_settled) {
       move(job, JobAction::see_cancelled);
-    } else {
-      submit(job);
     }
+  } else if (has_settled || traits.submits_once) {
+    submit(job);
   }
 }
 

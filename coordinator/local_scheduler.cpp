@@ -126,7 +126,11 @@ LocalScheduler::LocalScheduler(FileSystem& files, LocalSchedulerOptions options)
 }
 
 SchedulerTraits LocalScheduler::traits() const {
-  return {.name = "local", .most_runs = options_.most_runs, .poll_seconds = 0.1, .settle_seconds = 2.0};
+  return {.name = "local",
+          .most_runs = options_.most_runs,
+          .poll_seconds = 0.1,
+          .settle_seconds = 2.0,
+          .submits_once = true};
 }
 
 std::string LocalScheduler::submit(const Launch& launch) {

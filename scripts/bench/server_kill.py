@@ -118,8 +118,9 @@ class Follower(threading.Thread):
         while not self.over.is_set():
             try:
                 self.follow()
+                self.over.wait(0.1)  # the server ends a stream when its job has ended
             except NO_CONNECTION:
-                time.sleep(0.01)
+                self.over.wait(0.01)
 
     def follow(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=2)
@@ -131,7 +132,6 @@ class Follower(threading.Thread):
             answer = connection.getresponse()
             if answer.status != 200:
                 answer.read()
-                time.sleep(0.05)
                 return
             self.connections += 1
             fields = {}

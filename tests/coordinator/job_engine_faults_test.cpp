@@ -214,6 +214,18 @@ TEST_F(EngineFaults, what_may_still_turn_up_is_waited_for) {
   reach(id, JobState::completed);
 }
 
+TEST_F(EngineFaults, a_scheduler_that_submits_once_need_not_be_waited_for) {
+  cluster_.traits.settle_seconds = 1000.0;
+  cluster_.traits.submits_once = true;
+  restart();
+  const std::string id = create();
+  cluster_.fault = {.call = 1, .killed = true};
+  survive([&] { service_->step(); });
+  service_->step();
+  EXPECT_EQ(cluster_.submissions.size(), 1U);
+  reach(id, JobState::completed);
+}
+
 TEST_F(EngineFaults, a_cancel_between_submit_and_answer_ends_the_run) {
   const std::string id = create();
   cluster_.fault = {.call = 1, .after = true, .killed = true};

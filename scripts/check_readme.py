@@ -24,8 +24,8 @@ import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 SMALL_MODEL = REPOSITORY / "tests" / "data" / "models" / "stories260K"
-LONG_SCRIPTS = ("scripts/", ".ci/")
 CLIENT_COMMANDS = ("submit", "jobs", "status", "logs", "cancel", "fetch")
+LONG_SCRIPTS = ("scripts/", ".ci/", "slurm/")
 DEADLINE_SECONDS = 180
 
 

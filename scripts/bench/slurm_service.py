@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -73,7 +72,7 @@ class Service:
 
     def __init__(self, cce, lab, folder, roots):
         self.cce, self.lab, self.folder, self.roots = cce, lab, folder, roots
-        self.process = None
+        self.process, self.url, self.starts = None, None, 0
 
     def __enter__(self):
         self.start()
@@ -89,26 +88,22 @@ class Service:
                 self.process.wait(30)
 
     def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        command = [self.cce, "serve", "--listen", f"127.0.0.1:{port}", "--data", self.folder / "data", "--scheduler", "slurm",
+        command = [self.cce, "serve", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--scheduler", "slurm",
                    "--slurm-profile", self.lab.profile]
         for root in self.roots:
             command += ["--root", root]
-        log = open(self.folder / "serve.log", "ab")
-        self.process = subprocess.Popen(list(map(str, command)), env=self.lab.environment, stdin=subprocess.DEVNULL,
-                                        stdout=log, stderr=log)
+        self.starts += 1
+        log = self.folder / f"serve-{self.starts}.log"
+        with open(log, "wb") as output:
+            self.process = subprocess.Popen(list(map(str, command)), env=self.lab.environment, stdin=subprocess.DEVNULL,
+                                            stdout=output, stderr=output)
 
-        def ready():
+        def address():
             if self.process.poll() is not None:
-                raise Failure(f"cce serve ended:\n{(self.folder / 'serve.log').read_text()[-3000:]}")
-            try:
-                return self.request("GET", "/readyz", parse=False) is not None
-            except (Failure, urllib.error.URLError, ConnectionError):
-                return False
-        wait_for("cce serve answers", ready, 30)
+                raise Failure(f"cce serve ended:\n{log.read_text()[-3000:]}")
+            found = re.search(r"^listening on (http://\S+?)/?$", log.read_text(), re.MULTILINE)
+            return found and found.group(1)
+        self.url = wait_for("cce serve listens", address, 30)
 
     def kill(self):
         self.process.kill()

@@ -38,22 +38,25 @@ JobVerdict judge_end(const RunState& run, const JobOutcome& outcome, bool is_can
   if (outcome.done) {  // 1.
     return {JobAction::see_completed, std::nullopt};
   }
+  if (run.end == RunEnd::cancelled) {  // 2.
+    const Error outside = run_error(ErrorCode::cancelled, "cancelled at the scheduler", run);
+    return {JobAction::see_cancelled, is_cancelling ? std::nullopt : std::optional(outside)};
+  }
+  if (run.end == RunEnd::timed_out && !is_cancelling) {  // 3.
+    return {JobAction::see_failed,
+            run_error(ErrorCode::deadline_exceeded, "resources.time_limit has passed", run)};
+  }
   const bool stopped = outcome.cancelled || (outcome.error && outcome.error->code == ErrorCode::cancelled);
-  if (stopped) {  // 2.
+  if (stopped) {  // 4.
     return {JobAction::see_cancelled, std::nullopt};
   }
-  if (outcome.error) {  // 3.
+  if (outcome.error) {  // 5.
     return {JobAction::see_failed, outcome.error};
   }
-  if (is_cancelling && run.end != RunEnd::vanished) {  // 4.
+  if (is_cancelling && run.end != RunEnd::vanished) {  // 6.
     return {JobAction::see_cancelled, std::nullopt};
   }
   switch (run.end) {
-    case RunEnd::cancelled:
-      return {JobAction::see_cancelled, run_error(ErrorCode::cancelled, "cancelled at the scheduler", run)};
-    case RunEnd::timed_out:
-      return {JobAction::see_failed,
-              run_error(ErrorCode::deadline_exceeded, "resources.time_limit has passed", run)};
     case RunEnd::node_failed:
       return {JobAction::see_failed, run_error(ErrorCode::worker_died, "a node was lost", run)};
     case RunEnd::out_of_memory:
@@ -61,6 +64,8 @@ JobVerdict judge_end(const RunState& run, const JobOutcome& outcome, bool is_can
     case RunEnd::vanished:
       return {JobAction::see_vanished,
               run_error(ErrorCode::worker_died, "the scheduler knows nothing of it any more", run)};
+    case RunEnd::cancelled:
+    case RunEnd::timed_out:
     case RunEnd::exited:
     case RunEnd::signalled:
       break;

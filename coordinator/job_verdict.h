@@ -14,11 +14,12 @@ struct JobVerdict {
   std::optional<Error> error;
 };
 
-/// What the end of a run means for its job. The workers' own last word goes before the scheduler's:
-///   1. done: completed   2. cancelled: cancelled   3. an error: failed with it
-///   4. without one: ended by a cancel (inside or outside of the service), time limit, a lost node, memory,
-///   or it
-///      died, with the end of `log` as what was found
+/// What the end of a run means for its job:
+///   1. the workers say done: completed   2. the scheduler was told to end it (perhaps outside of the
+///   service): cancelled, whatever dying ranks said of each other   3. its time is over: failed, even if the
+///   workers stopped at a safe point for it   4. the workers say cancelled: cancelled   5. they name an
+///   error: failed with it   6. without a last word: cancelled where the service wanted that; else a lost
+///   node, memory, or it died, with the end of `log` as what was found
 /// `is_cancelling`: the service was asked to cancel. `run` must have ended.
 JobVerdict judge_end(const RunState& run, const JobOutcome& outcome, bool is_cancelling,
                      const std::filesystem::path& log);

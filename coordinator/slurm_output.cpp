@@ -42,7 +42,7 @@ constexpr std::array<StateRow, 29> state_rows{{
 [[noreturn]] void refuse(const std::string& where, std::string_view found, const std::string& expected) {
   throw Error{.code = ErrorCode::malformed_file,
               .where = where,
-              .found = "'" + std::string(found.substr(0, longest_quoted_output)) + "'",
+              .found = std::string("'").append(found.substr(0, longest_quoted_output)).append("'"),
               .expected = expected,
               .remedy = "Compare the version of Slurm with slurm/README.md"};
 }

@@ -66,7 +66,7 @@ std::string last_words(const ProgramResult& result) {
   throw Error{.code = ErrorCode::invalid_argument,
               .where = "SlurmScheduler",
               .found = "run '" + id + "'",
-              .expected = "a job number that submit or find returned",
+              .expected = "the number of a job that Slurm still knows",
               .remedy = ""};
 }
 
@@ -185,11 +185,7 @@ RunState SlurmScheduler::state(const std::string& id) {
   }
   const ProgramResult result = ask({"scontrol", "show", "job", "--oneliner", id});
   if (!result.succeeded() && contains(result.errors + result.output, unknown_job)) {
-    return {.phase = RunPhase::ended,
-            .end = RunEnd::vanished,
-            .exit_status = std::nullopt,
-            .signal = std::nullopt,
-            .reason = "Slurm knows no job " + id};
+    refuse_id(id);
   }
   if (!result.succeeded()) {
     fail("scontrol", result);
@@ -206,11 +202,11 @@ RunState SlurmScheduler::state(const std::string& id) {
 }
 
 void SlurmScheduler::terminate(const std::string& id) {
-  if (!is_job_number(id)) {
-    refuse_id(id);
+  if (state(id).ended()) {  // scancel itself takes any number and says nothing
+    return;
   }
   const ProgramResult result = ask({"scancel", id});
-  if (!result.succeeded() && !contains(result.errors, unknown_job)) {
+  if (!result.succeeded()) {
     fail("scancel", result);
   }
 }

@@ -22,7 +22,8 @@ struct SlurmOptions {
 /// must be on a file system that the nodes share. A run that Slurm requeued is waiting again, under its id.
 ///
 /// Exit codes: a batch script's exit status is its workers'; slurm_no_time_status is timed_out. A job that
-/// Slurm has forgotten (MinJobAge) has vanished.
+/// Slurm has forgotten (MinJobAge after its end) is like one that never was: state and terminate say
+/// invalid_argument, find nothing.
 class SlurmScheduler : public Scheduler {
  public:
   /// `files` must outlive it. Errors: missing_file where Slurm's programs or the profile are not there.

@@ -35,7 +35,7 @@ constexpr Grammar image_grammar{"/._+@:-", "/", "an absolute path of a .sif file
 [[noreturn]] void refuse(const std::string& value, const Grammar& grammar, const std::string& key) {
   throw Error{.code = ErrorCode::unsupported,
               .where = key,
-              .found = "'" + value + "'",
+              .found = std::string("'").append(value).append("'"),
               .expected = std::string(grammar.words),
               .remedy = "Slurm gets nothing else from this service; use another name"};
 }
@@ -66,17 +66,17 @@ void add_time(const Launch& launch, std::string& lines) {
   std::int64_t notice = usual_notice_seconds;
   if (launch.time_limit_seconds) {
     const std::int64_t minutes = std::max<std::int64_t>(1, ceil_divided(*launch.time_limit_seconds, 60));
-    lines += "#SBATCH --time=" + std::to_string(minutes) + "\n";
+    lines.append("#SBATCH --time=").append(std::to_string(minutes)).append("\n");
     notice = std::min(notice, minutes * 60 / 4);
   }
-  lines += "#SBATCH --requeue\n#SBATCH --signal=B:USR1@" + std::to_string(notice) + "\n";
+  lines.append("#SBATCH --requeue\n#SBATCH --signal=B:USR1@").append(std::to_string(notice)).append("\n");
 }
 
 std::string directives(const Launch& launch) {
   const std::string job = checked_path(launch.job_dir, "job folder");
   std::string lines;
   const auto add = [&lines](const std::string& option, const std::string& value) {
-    lines += "#SBATCH --" + option + "=" + value + "\n";
+    lines.append("#SBATCH --").append(option).append("=").append(value).append("\n");
   };
   add("job-name", launch.name);
   add("chdir", job);
@@ -93,7 +93,8 @@ std::string directives(const Launch& launch) {
   }
   if (launch.gpus_per_rank > 0) {
     // Of a node, not of a task: a rank picks its GPU by its place among the ranks on its node.
-    add("gres", "gpu:" + std::to_string(launch.gpus_per_rank * ceil_divided(launch.ranks, launch.nodes)));
+    const std::int64_t of_a_node = launch.gpus_per_rank * ceil_divided(launch.ranks, launch.nodes);
+    add("gres", std::string("gpu:").append(std::to_string(of_a_node)));
   }
   add_time(launch, lines);
   const auto add_name = [&](const std::optional<std::string>& value, const Grammar& grammar,
@@ -113,12 +114,12 @@ std::string directives(const Launch& launch) {
 std::string surroundings(const Launch& launch, const std::optional<fs::path>& profile) {
   std::string lines;
   if (profile) {
-    lines += ". '" + checked_path(*profile, "profile") + "' || exit 2\n";
+    lines.append(". '").append(checked_path(*profile, "profile")).append("' || exit 2\n");
   }
   if (!launch.environment_modules.empty()) {
     lines += "command -v module >/dev/null || . /etc/profile\nmodule load";
     for (const std::string& name : launch.environment_modules) {
-      lines += " '" + checked(name, module_grammar, "resources.modules") + "'";
+      lines.append(" '").append(checked(name, module_grammar, "resources.modules")).append("'");
     }
     lines += " || exit 2\n";
   }
@@ -134,8 +135,11 @@ std::string program(const Launch& launch) {
   if (image[0] != '/' && image.find("://") == std::string::npos) {
     refuse(image, image_grammar, "resources.container");
   }
-  return std::string("apptainer exec ") + (launch.gpus_per_rank > 0 ? "--nv " : "") + "--bind \"$job\" '" +
-         image + "' cce-worker";
+  return std::string("apptainer exec ")
+      .append(launch.gpus_per_rank > 0 ? "--nv " : "")
+      .append("--bind \"$job\" '")
+      .append(image)
+      .append("' cce-worker");
 }
 
 void check_shape(const Launch& launch) {

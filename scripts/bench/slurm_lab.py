@@ -40,7 +40,7 @@ class Round:
         text = {"path": str(self.arguments.text), "name": "text"}
         length, sequences = self.arguments.length, self.arguments.sequences
         return {"model": str(self.arguments.model), "seed": 0,
-                "calibration": {"text": [{**text, "windows": f"0:{2 * sequences}"}], "length": length,
+                "calibration": {"text": [{**text, "windows": f"0:{sequences}"}], "length": length,
                                 "sequences": sequences, "gradient_sequences": max(sequences // 2, nodes)},
                 "target": {"remove_params": 0.2}, "export": {"format": "custom", "round_to": 4, "dtype": "f32"},
                 "evaluate": {"text": [{**text, "windows": "-8:"}], "samples": 0},
@@ -165,8 +165,8 @@ def parse_arguments():
     parser.add_argument("--cce", type=pathlib.Path, default=slurm_service.ROOT / "build/release/bin/cce")
     parser.add_argument("--model", type=lambda text: pathlib.Path(text).resolve(), default=STORIES)
     parser.add_argument("--text", type=lambda text: pathlib.Path(text).resolve(), default=STORIES / "tinystories.tokens.u16")
-    parser.add_argument("--length", type=int, default=256)
-    parser.add_argument("--sequences", type=int, default=64)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--sequences", type=int, default=144)
     parser.add_argument("--nodes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--scenarios", nargs="+", choices=ALL, default=ALL)
     parser.add_argument("--deadline", type=float, default=600, help="seconds for one job")

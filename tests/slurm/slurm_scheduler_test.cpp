@@ -1,0 +1,216 @@
+// Slurm under the suite that every scheduler passes, and what only it promises, on a lab of two nodes.
+#include "coordinator/slurm_scheduler.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+
+#include "coordinator/process.h"
+#include "tests/conformance/scheduler_suite.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+using scheduler_suite::SchedulerCase;
+using scheduler_suite::SchedulerSuite;
+using ::testing::HasSubstr;
+
+constexpr double lab_seconds = 90.0;
+constexpr double deadline_seconds = 60.0;
+
+/// A lab that lives as long as this object; this process's Slurm commands then talk to it.
+class Lab {
+ public:
+  Lab() {
+    run({"up", "--nodes", "2", "--gpus", "1"});
+    std::istringstream lines(run({"env"}));
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t equals = line.find('=');
+      const std::string name = line.substr(7, equals - 7);  // after "export "
+      ::setenv(name.c_str(), line.substr(equals + 1).c_str(), 1);
+    }
+  }
+  ~Lab() {
+    try {
+      run({"down", "--purge"});
+    } catch (const Error& error) {
+      std::fprintf(stderr, "%s\n", describe(error).c_str());
+    }
+  }
+  Lab(const Lab&) = delete;
+  Lab& operator=(const Lab&) = delete;
+
+  fs::path profile() const { return folder_ / "lab/profile.sh"; }
+  fs::path jobs() const { return folder_.path(); }
+
+  std::string run(std::vector<std::string> words) const {
+    words.insert(words.begin(), CCE_SLURM_LAB_PROGRAM);
+    words.insert(words.end(), {"--dir", (folder_ / "lab").string()});
+    return run_program(words, {}, lab_seconds);
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+std::unique_ptr<Lab>& the_lab() {
+  static std::unique_ptr<Lab> lab;
+  return lab;
+}
+
+class LabPlace final : public scheduler_suite::SchedulerPlace {
+ public:
+  std::unique_ptr<Scheduler> open() override {
+    return std::make_unique<SlurmScheduler>(files_, SlurmOptions{.profile = the_lab()->profile()});
+  }
+  fs::path worker() const override { return CCE_FAKE_WORKER; }
+  fs::path jobs() const override { return the_lab()->jobs(); }
+  double deadline_seconds() const override { return cce::deadline_seconds; }
+  void end_outside(const std::string& id) override { run_program({"scancel", id}, {}, 30.0); }
+
+ private:
+  PosixFileSystem files_;
+};
+
+const SchedulerCase slurm_case{.name = "slurm",
+                               .make = [] { return std::make_unique<LabPlace>(); },
+                               .counts_seconds = false};
+
+}  // namespace
+
+namespace scheduler_suite {
+INSTANTIATE_TEST_SUITE_P(Slurm, SchedulerSuite, ::testing::Values(slurm_case), case_name);
+}  // namespace scheduler_suite
+
+namespace {
+
+class SlurmRuns : public SchedulerSuite {
+ protected:
+  static SlurmJobRecord record(const std::string& id) {
+    return parse_job_record(run_program({"scontrol", "show", "job", "--oneliner", id}, {}, 30.0));
+  }
+  static std::string field(const std::string& id, const std::string& format) {
+    return run_program({"squeue", "--noheader", "--states=all", "--jobs", id, "--format", format}, {}, 30.0);
+  }
+  /// The run stands in calibrate.
+  std::string start_waiting(const Launch& request) {
+    std::string id = submit(request);
+    EXPECT_TRUE(wait_until([&] { return fs::exists(request.job_dir / "events.jsonl"); }));
+    return id;
+  }
+  static void signal_batch_script(const std::string& id) {
+    run_program({"scancel", "--batch", "--signal=USR1", id}, {}, 30.0);
+  }
+  static std::string log(const Launch& request) { return text_of(request.job_dir / "logs/attempt-1.log"); }
+};
+
+TEST_P(SlurmRuns, ranks_are_spread_over_the_nodes) {
+  Launch request = launch("done", 3);
+  request.nodes = 2;
+  request.threads = 2;
+  request.partition = "lab";
+  const std::string id = submit(request);
+  EXPECT_EQ(wait_for(id, RunPhase::ended).exit_status, 0);
+  EXPECT_EQ(field(id, "%D %C"), "2 6\n");
+  EXPECT_THAT(log(request), HasSubstr("3 ranks on n[1-2]"));
+}
+
+TEST_P(SlurmRuns, gpus_are_asked_for) {
+  Launch request = launch("done", 2);
+  request.nodes = 2;
+  request.gpus_per_rank = 1;
+  EXPECT_EQ(wait_for(submit(request), RunPhase::ended).exit_status, 0);
+  Launch greedy = launch("done", 2);
+  greedy.gpus_per_rank = 2;
+  expect_error([&] { scheduler_->submit(greedy); }, ErrorCode::does_not_fit, "node configuration");
+}
+
+TEST_P(SlurmRuns, what_the_cluster_does_not_have_is_refused_in_its_words) {
+  Launch request = launch("done", 5);
+  request.nodes = 5;
+  expect_error([&] { scheduler_->submit(request); }, ErrorCode::does_not_fit, "sinfo");
+  request = launch("done");
+  request.partition = "nowhere";
+  expect_error([&] { scheduler_->submit(request); }, ErrorCode::out_of_range, "nowhere");
+  EXPECT_EQ(scheduler_->find(request.name), std::nullopt);
+}
+
+TEST_P(SlurmRuns, usr1_with_something_kept_goes_back_to_the_queue_and_on) {
+  const Launch request = launch("wait");
+  const std::string id = start_waiting(request);
+  fs::create_directories(request.job_dir / "state/encode.layer-000");
+  signal_batch_script(id);
+  ASSERT_TRUE(wait_until([&] { return record(id).restarts == 1; }));
+  EXPECT_FALSE(fs::exists(request.job_dir / "control/cancel"));
+  std::ofstream(request.job_dir / "control/go") << "\n";
+  const RunState state = wait_for(id, RunPhase::ended);
+  EXPECT_EQ(state.exit_status, 0) << log(request);
+  EXPECT_THAT(log(request), HasSubstr("start 2: the workers ended with 0"));
+}
+
+TEST_P(SlurmRuns, usr1_with_nothing_kept_is_not_repeated) {
+  const Launch request = launch("wait");
+  const std::string id = start_waiting(request);
+  signal_batch_script(id);
+  EXPECT_EQ(wait_for(id, RunPhase::ended).end, RunEnd::timed_out) << log(request);
+  EXPECT_EQ(record(id).restarts, 0);
+}
+
+TEST_P(SlurmRuns, a_user_s_cancel_is_not_requeued_even_if_the_time_runs_out_too) {
+  const Launch request = launch("wait");
+  const std::string id = start_waiting(request);
+  fs::create_directories(request.job_dir / "state/encode.layer-000");
+  PosixFileSystem files;
+  files.write_atomic(request.job_dir / "control/cancel", "");
+  signal_batch_script(id);
+  const RunState state = wait_for(id, RunPhase::ended);
+  EXPECT_EQ(state.exit_status, 5) << log(request);
+  EXPECT_EQ(record(id).restarts, 0);
+  EXPECT_TRUE(fs::exists(request.job_dir / "control/cancel"));
+}
+
+TEST_P(SlurmRuns, the_server_s_environment_stays_at_home) {
+  ::setenv("CCE_FAKE_MODE", "die", 1);
+  Launch request = launch("");
+  const RunState state = wait_for(submit(request), RunPhase::ended);
+  ::unsetenv("CCE_FAKE_MODE");
+  EXPECT_EQ(state.exit_status, 0) << log(request);
+}
+
+TEST_P(SlurmRuns, an_unreachable_controller_is_a_passing_trouble) {
+  const std::string conf = std::getenv("SLURM_CONF");
+  const std::string elsewhere = (the_lab()->jobs() / "slurm.conf").string();
+  std::ofstream(elsewhere) << "ClusterName=gone\nSlurmctldHost=localhost(127.0.0.1)\nSlurmctldPort=9\n"
+                              "AuthInfo=socket=/nowhere\nMessageTimeout=2\n";
+  const Launch request = launch("done");
+  ::setenv("SLURM_CONF", elsewhere.c_str(), 1);
+  for (const std::function<void()>& call :
+       {std::function<void()>([&] { scheduler_->submit(request); }), std::function<void()>([&] {
+          scheduler_->find(request.name);
+        }),
+        std::function<void()>([&] { scheduler_->state("1"); })}) {
+    const ErrorCode code = error_of(call).code;
+    EXPECT_TRUE(code == ErrorCode::io_failure || code == ErrorCode::deadline_exceeded) << error_name(code);
+  }
+  ::setenv("SLURM_CONF", conf.c_str(), 1);
+  EXPECT_EQ(scheduler_->find(request.name), std::nullopt);
+}
+
+INSTANTIATE_TEST_SUITE_P(Slurm, SlurmRuns, ::testing::Values(slurm_case), scheduler_suite::case_name);
+
+}  // namespace
+}  // namespace cce
+
+int main(int argument_count, char** arguments) {
+  testing::InitGoogleTest(&argument_count, arguments);
+  const cce::ProgramResult check = cce::run_to_end({CCE_SLURM_LAB_PROGRAM, "check"}, {}, 30.0);
+  if (!check.succeeded()) {
+    std::printf("skipped: %s", check.errors.c_str());
+    return 77;
+  }
+  cce::the_lab() = std::make_unique<cce::Lab>();
+  const int failed = RUN_ALL_TESTS();
+  cce::the_lab().reset();
+  return failed;
+}

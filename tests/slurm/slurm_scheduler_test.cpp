@@ -73,9 +73,8 @@ class LabPlace final : public scheduler_suite::SchedulerPlace {
   PosixFileSystem files_;
 };
 
-const SchedulerCase slurm_case{.name = "slurm",
-                               .make = [] { return std::make_unique<LabPlace>(); },
-                               .counts_seconds = false};
+const SchedulerCase slurm_case{
+    .name = "slurm", .make = [] { return std::make_unique<LabPlace>(); }, .counts_seconds = false};
 
 }  // namespace
 
@@ -185,11 +184,9 @@ TEST_P(SlurmRuns, an_unreachable_controller_is_a_passing_trouble) {
                               "AuthInfo=socket=/nowhere\nMessageTimeout=2\n";
   const Launch request = launch("done");
   ::setenv("SLURM_CONF", elsewhere.c_str(), 1);
-  for (const std::function<void()>& call :
-       {std::function<void()>([&] { scheduler_->submit(request); }), std::function<void()>([&] {
-          scheduler_->find(request.name);
-        }),
-        std::function<void()>([&] { scheduler_->state("1"); })}) {
+  for (const std::function<void()>& call : {std::function<void()>([&] { scheduler_->submit(request); }),
+                                            std::function<void()>([&] { scheduler_->find(request.name); }),
+                                            std::function<void()>([&] { scheduler_->state("1"); })}) {
     const ErrorCode code = error_of(call).code;
     EXPECT_TRUE(code == ErrorCode::io_failure || code == ErrorCode::deadline_exceeded) << error_name(code);
   }

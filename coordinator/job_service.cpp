@@ -10,7 +10,9 @@
 #include "coordinator/job_creation.h"
 #include "coordinator/job_engine.h"
 #include "coordinator/job_id.h"
+#include "coordinator/job_launch.h"
 #include "coordinator/job_table.h"
+#include "coordinator/launch_request.h"
 #include "coordinator/path_policy.h"
 #include "coordinator/recipe.h"
 #include "coordinator/tree_copy.h"
@@ -47,7 +49,11 @@ std::vector<std::string> names_of(const std::vector<Stage>& stages) {
 class JobService::Implementation {
  public:
   Implementation(FileSystem& files, Scheduler& scheduler, ServiceOptions options)
-      : files_(files), options_(std::move(options)), policy_(options_.roots), lock_(take_lock()) {
+      : files_(files),
+        scheduler_(scheduler),
+        options_(std::move(options)),
+        policy_(options_.roots),
+        lock_(take_lock()) {
     table_.emplace(JobStore(options_.data / "jobs.sqlite"), options_.data / "jobs", options_.clock);
     engine_.emplace(files, scheduler, *table_,
                     EngineOptions{.worker = options_.worker,
@@ -78,7 +84,9 @@ class JobService::Implementation {
     if (!job.spec.output.empty()) {
       check_deliverable(job.spec.output, false);
     }
-    const NewJob stored{.id = make_job_id(),
+    const std::string id = make_job_id();
+    check_launch(job, id);
+    const NewJob stored{.id = id,
                         .spec = to_json(job.spec),
                         .model = fs::path(job.spec.model).filename(),
                         .stages = names_of(job.spec.stages),
@@ -180,7 +188,16 @@ class JobService::Implementation {
     return spec;
   }
 
+  void check_launch(const PreparedJob& job, const std::string& id) const {
+    Launch launch = launch_request(job.spec, job.partition);
+    launch.name = run_name(id, 1);
+    launch.job_dir = table_->folder(id);
+    launch.worker = options_.worker;
+    scheduler_.check(launch);
+  }
+
   FileSystem& files_;
+  const Scheduler& scheduler_;
   const ServiceOptions options_;
   const PathPolicy policy_;
   const std::unique_ptr<FileLock> lock_;

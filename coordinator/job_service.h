@@ -55,9 +55,9 @@ class JobService {
   /// A new queued job from a recipe in JSON (the keys of the README; paths below the roots, resolved). A key
   /// that came before gives that job again, without looking at the recipe's files. Errors: those of
   /// parse_json (malformed_file, where "request body"), parse_job_spec, PathPolicy, check_combinations,
-  /// prepare_job; out_of_range, where "Idempotency-Key", for a key that is not 1 to 200 printable ASCII
-  /// characters; impossible_combination, where "Idempotency-Key", for a key that came with another recipe;
-  /// does_not_fit, where "queue", when most_queued jobs wait (HTTP 429).
+  /// prepare_job; those of Scheduler::check; out_of_range, where "Idempotency-Key", for a key that is not 1
+  /// to 200 printable ASCII characters; impossible_combination, where "Idempotency-Key", for a key that came
+  /// with another recipe; does_not_fit, where "queue", when most_queued jobs wait (HTTP 429).
   CreatedJob create(std::string_view recipe_json, const std::optional<std::string>& idempotency_key);
 
   JobViewPointer get(const std::string& id) const;

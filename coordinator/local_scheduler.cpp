@@ -52,25 +52,6 @@ std::map<std::string, std::string> environment_of(const Launch& launch, const Ma
   return environment;
 }
 
-void check_supported(const Launch& launch) {
-  const auto refuse = [](bool asked_for, const char* key) {
-    if (asked_for) {
-      throw Error{.code = ErrorCode::unsupported,
-                  .where = std::string("resources.").append(key),
-                  .found = "a value",
-                  .expected = "nothing: jobs run on this machine",
-                  .remedy = "Leave it out, or serve with a cluster's scheduler."};
-    }
-  };
-  refuse(launch.nodes > 1, "nodes");
-  refuse(launch.partition.has_value(), "partition");
-  refuse(launch.account.has_value(), "account");
-  refuse(launch.qos.has_value(), "qos");
-  refuse(launch.constraint.has_value(), "constraint");
-  refuse(!launch.environment_modules.empty(), "modules");
-  refuse(launch.container_image.has_value(), "container_image");
-}
-
 void check_program(const fs::path& program, const std::string& expected, const std::string& remedy) {
   if (::access(program.c_str(), X_OK) != 0) {
     throw Error{.code = ErrorCode::missing_file,
@@ -133,9 +114,32 @@ SchedulerTraits LocalScheduler::traits() const {
           .submits_once = true};
 }
 
-std::string LocalScheduler::submit(const Launch& launch) {
+void check_local_launch(const Launch& launch) {
+  const auto refuse = [](bool asked_for, const char* key) {
+    if (asked_for) {
+      throw Error{.code = ErrorCode::unsupported,
+                  .where = std::string("resources.").append(key),
+                  .found = "a value",
+                  .expected = "nothing: jobs run on this machine",
+                  .remedy = "Leave it out, or submit the job to a server that runs with --scheduler slurm."};
+    }
+  };
+  refuse(launch.nodes > 1, "nodes");
+  refuse(launch.partition.has_value(), "partition");
+  refuse(launch.account.has_value(), "account");
+  refuse(launch.qos.has_value(), "qos");
+  refuse(launch.constraint.has_value(), "constraint");
+  refuse(!launch.environment_modules.empty(), "modules");
+  refuse(launch.container_image.has_value(), "container");
+}
+
+void LocalScheduler::check(const Launch& launch) const {
   check_run_name(launch.name);
-  check_supported(launch);
+  check_local_launch(launch);
+}
+
+std::string LocalScheduler::submit(const Launch& launch) {
+  check(launch);
   check_program(launch.worker, "cce-worker in the folder of cce",
                 "Build all targets, or name it with --worker.");
   check_program(options_.launcher, "the program cce", "");

@@ -29,6 +29,9 @@ MachineLoad machine_load();
 ProcessRequest launch_command(const Launch& launch, const std::filesystem::path& mpirun,
                               const MachineLoad& machine);
 
+/// Errors: unsupported for what only a cluster can honour, by its recipe key. Pure.
+void check_local_launch(const Launch& launch);
+
 struct LocalSchedulerOptions {
   std::filesystem::path folder;    ///< of run records (run_record.h); made if need be
   std::filesystem::path launcher;  ///< the program cce, for its subcommand launch-local
@@ -45,6 +48,7 @@ class LocalScheduler : public Scheduler {
   LocalScheduler(FileSystem& files, LocalSchedulerOptions options);
 
   SchedulerTraits traits() const override;
+  void check(const Launch& launch) const override;
   std::string submit(const Launch& launch) override;
   std::optional<std::string> find(const std::string& name) override;
   RunState state(const std::string& id) override;

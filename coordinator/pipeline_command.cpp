@@ -39,6 +39,7 @@ void run_new_job(const std::string& command, const RecipeOptions& recipe, const 
   PosixFileSystem files;
   PreparedJob prepared = prepare_job(files, resolve_job(recipe, stages, surroundings.current_folder),
                                      inspect_machine(), nullptr);
+  check_local_launch(launch_request(prepared.spec, prepared.partition));
   if (!prepared.spec.output.empty()) {
     check_deliverable(prepared.spec.output, run.force);
   }

@@ -69,6 +69,11 @@ class Scheduler {
 
   virtual SchedulerTraits traits() const = 0;
 
+  /// Refuses what submit would refuse of the recipe's wishes, before anything is written: unsupported,
+  /// impossible_combination; invalid_argument for the name. Pure, from any thread; what the cluster itself
+  /// thinks of it shows at submit.
+  virtual void check(const Launch& launch) const = 0;
+
   /// Starts the attempt, or queues it, and returns its id, unique within this scheduler. The launcher's and
   /// the workers' output goes to JOB/logs/attempt-N.log. Precondition: find(launch.name) is empty. When the
   /// error is deadline_exceeded or io_failure the run may have been accepted all the same: find() tells.

@@ -139,6 +139,10 @@ ProgramResult SlurmScheduler::ask(std::vector<std::string> arguments) const {
   return run_to_end(arguments, {{"LC_ALL", "C"}}, options_.command_seconds);  // its messages are compared
 }
 
+void SlurmScheduler::check(const Launch& launch) const {
+  render_slurm_script(launch, options_.profile);
+}
+
 std::string SlurmScheduler::submit(const Launch& launch) {
   const std::string script = render_slurm_script(launch, options_.profile);
   if (!launch.container_image && !files_.exists(launch.worker)) {

@@ -30,6 +30,7 @@ class SlurmScheduler : public Scheduler {
   SlurmScheduler(FileSystem& files, SlurmOptions options);
 
   SchedulerTraits traits() const override;
+  void check(const Launch& launch) const override;
   /// Writes JOB/logs/attempt-N.sbatch and submits it. Errors besides the interface's: those of
   /// render_slurm_script.
   std::string submit(const Launch& launch) override;

@@ -206,6 +206,7 @@ TEST_P(SchedulerSuite, bad_requests_are_refused_before_anything_starts) {
     Launch request = launch("done");
     request.name = name;
     EXPECT_EQ(error_name(error_of([&] { scheduler_->submit(request); }).code), "invalid_argument") << name;
+    EXPECT_EQ(error_name(error_of([&] { scheduler_->check(request); }).code), "invalid_argument") << name;
   }
   Launch request = launch("done");
   request.worker = place_->jobs() / "no-worker";

@@ -141,6 +141,7 @@ class FakeScheduler final : public Scheduler {
   explicit FakeScheduler(FakeCluster& cluster) : cluster_(cluster) {}
 
   SchedulerTraits traits() const override { return cluster_.traits; }
+  void check(const Launch&) const override {}
   std::string submit(const Launch& launch) override {
     return cluster_.call([&] {
       ++cluster_.submissions[launch.name];

@@ -238,6 +238,16 @@ TEST(JobSpecTest, training_that_cannot_be_is_refused_by_key) {
   }
 }
 
+TEST(JobSpecTest, the_fullest_node_has_the_rounded_up_share) {
+  ResourceSettings resources;
+  for (const auto& [ranks, nodes, expected] :
+       {std::array<std::int64_t, 3>{5, 2, 3}, {4, 2, 2}, {1, 1, 1}, {3, 5, 1}}) {
+    resources.ranks = ranks;
+    resources.nodes = nodes;
+    EXPECT_EQ(ranks_per_node(resources), expected);
+  }
+}
+
 struct UnsupportedRow {
   const char* name;
   void (*change)(JobSpec&);

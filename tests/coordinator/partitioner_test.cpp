@@ -132,6 +132,20 @@ TEST(Partitioner, says_so_when_no_number_of_ranks_fits) {
       ErrorCode::does_not_fit, "No number of ranks fits");
 }
 
+TEST(Partitioner, shares_a_machine_among_the_ranks_of_one_node_only) {
+  const ModelConfig config = model_of(30, 576, 1536);
+  JobSpec spec = spec_of(4, 64);
+  const MachineRates rates = assumed_rates(1, true);
+  const Partition wide = make_partition(spec, config, small_checkpoint, roomy, rates);
+  Machine node = roomy;
+  node.memory_bytes = wide.forecast[0].peak_bytes;
+  spec.resources.nodes = 4;
+  EXPECT_EQ(make_partition(spec, config, small_checkpoint, node, rates).chunk_sequences,
+            wide.chunk_sequences);
+  spec.resources.nodes = 3;  // two ranks on one of them
+  EXPECT_THROW(make_partition(spec, config, small_checkpoint, node, rates), Error);
+}
+
 struct GrowthRow {
   const char* name;
   void (*grow)(JobSpec&, ModelConfig&, CheckpointSize&);

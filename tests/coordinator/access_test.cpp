@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
         AccessRow{
             "basic", reachable, {{"host", "a"}, {"authorization", std::string("Basic ") + secret}}, 401},
         AccessRow{"two_tokens", reachable, {{"host", "a"}, bearer, bearer}, 401}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST(AccessPolicyTest, a_public_route_needs_no_token_but_a_known_host) {
   HttpRequest request{.method = "GET", .target = "/", .headers = {{"host", "localhost"}}, .body = {}};

@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(
                   R"({"model":"model"})",
                   400,
                   "bad_header"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(ApiTest, a_posted_recipe_becomes_one_job_however_often_it_is_sent) {
   const HttpResponse first = ask("POST", "/v1/jobs", {{"idempotency-key", "k1"}}, recipe());

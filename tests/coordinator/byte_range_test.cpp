@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
                     RangeRow{"a_sign", "bytes=+1-2", 10, whole, 0, 10},
                     RangeRow{"larger_than_any_number", "bytes=0-99999999999999999999", 10, whole, 0, 10},
                     RangeRow{"empty", "", 10, whole, 0, 10}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST(ContentRangeTest, names_what_is_sent) {
   EXPECT_EQ(content_range({part, 0, 500}, 10000), "bytes 0-499/10000");

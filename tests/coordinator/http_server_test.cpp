@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
         RequestRow{"refused_by_its_header",
                    "POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 401",
                    "connection: close\r\n"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(HttpServerTest, a_connection_serves_many_requests) {
   start();

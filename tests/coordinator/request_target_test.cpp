@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadTarget{"raw_control", "/v1/a\x01"}, BadTarget{"query_twice", "/v1?a=1&a=2"},
                     BadTarget{"query_without_name", "/v1?=2"}, BadTarget{"query_nul", "/v1?a=%00"},
                     BadTarget{"long", "/" + std::string(9000, 'a')}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace
 }  // namespace cce

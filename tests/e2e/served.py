@@ -109,6 +109,9 @@ class CuttingProxy:
             open_ends.enter_context(client)
             server = open_ends.enter_context(socket.create_connection(self.target, WAIT_SECONDS))
             threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
+            # Closing alone would not end what the other thread waits in.
+            open_ends.callback(server.shutdown, socket.SHUT_RDWR)
+            open_ends.callback(client.shutdown, socket.SHUT_RDWR)
             left = self.cut_after
             while True:
                 part = server.recv(65536 if left is None else max(1, min(65536, left)))

@@ -16,6 +16,7 @@ constexpr double lost_poll_seconds = 30.0;
 constexpr double terminate_again_seconds = 10.0;
 constexpr double late_events_seconds = 5.0;  // a network file system may show a file's end late
 constexpr double idle_events_seconds = 60.0;
+constexpr double pause_after_error_seconds = 1.0;
 
 /// The call may work later, and may have worked already.
 bool is_passing(const Error& error) {
@@ -50,7 +51,12 @@ void JobEngine::step() {
   }
   const std::vector<OpenJob> jobs = table_.open_jobs();
   std::int64_t slots = free_slots(jobs);
+  const double now = options_.clock();
   for (const OpenJob& job : jobs) {
+    const auto known = follows_.find(job.id);
+    if (known != follows_.end() && now < known->second.not_before) {
+      continue;
+    }
     try {
       if (job.state != JobState::queued) {
         attend(job);
@@ -59,12 +65,13 @@ void JobEngine::step() {
         begin(job);
       }
     } catch (const Error&) {  // the job's next turn comes; what is stored has not moved
+      follows_[job.id].not_before = now + pause_after_error_seconds;
       const std::lock_guard lock(counting_);
       ++metrics_.engine_errors;
     }
   }
-  if (options_.clock() >= next_unload_) {
-    next_unload_ = options_.clock() + idle_events_seconds;
+  if (now >= next_unload_) {
+    next_unload_ = now + idle_events_seconds;
     table_.unload_idle(idle_events_seconds);
   }
 }

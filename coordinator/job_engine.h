@@ -47,6 +47,7 @@ class JobEngine {
   /// What is known of a job's run in this process only.
   struct Follow {
     std::optional<double> unanswered_since;  ///< since when a submission may or may not have happened
+    double not_before = 0.0;                 ///< after an error of the engine itself
     double next_try = 0.0;
     double retry_seconds = 1.0;
     double next_poll = 0.0;

@@ -1,5 +1,7 @@
 #include "coordinator/job_service.h"
 
+#include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -321,6 +323,70 @@ TEST_F(ServiceTest, listeners_hear_every_change) {
   const std::string id = create();
   reach(id, JobState::completed);
   EXPECT_GE(heard[id], 4);
+}
+
+TEST_F(ServiceTest, every_call_from_many_threads) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(create(i));
+  }
+  std::atomic<bool> over = false;
+  std::atomic<std::int64_t> heard = 0;
+  service_->set_listener([&](const std::string& id) { heard += service_->get(id)->position.state; });
+  std::thread engine([&] {
+    while (!over) {
+      round();
+    }
+  });
+  std::vector<std::thread> readers;
+  for (const std::string& id : ids) {
+    readers.emplace_back([&, id] {
+      StreamPosition place;
+      while (!over) {
+        for (const StreamItem& item : service_->events(id, place, 5)) {
+          EXPECT_GT(item.position, place);
+          place = item.position;
+        }
+        service_->get(id);
+        service_->list(std::nullopt, "", 10);
+        service_->metrics();
+        service_->spec_json(id);
+      }
+    });
+  }
+  readers.emplace_back([&] {
+    for (int i = 0; !over; ++i) {
+      const std::string& id = ids[static_cast<std::size_t>(i) % 2];  // the others are left to complete
+      try {
+        i % 3 == 0 ? service_->cancel(id) : service_->resume(id);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code, ErrorCode::impossible_combination) << describe(error);
+      }
+    }
+  });
+  const auto start = std::chrono::steady_clock::now();
+  const auto completed = [&](std::size_t i) { return state(ids[i]) == JobState::completed; };
+  while (!(completed(2) && completed(3)) &&
+         std::chrono::steady_clock::now() - start < std::chrono::seconds(20)) {
+    std::this_thread::yield();
+  }
+  over = true;
+  engine.join();
+  for (std::thread& reader : readers) {
+    reader.join();
+  }
+  EXPECT_TRUE(completed(2) && completed(3));
+  EXPECT_GT(heard, 0);
+  for (std::size_t i = 0; i < 2; ++i) {  // whatever came of the others, they end
+    if (is_final(state(ids[i])) && state(ids[i]) != JobState::completed) {
+      service_->resume(ids[i]);
+    }
+    const auto ended = [&] { return is_final(state(ids[i])); };
+    for (int step = 0; step < 50 && !ended(); ++step) {
+      round();
+    }
+    EXPECT_TRUE(ended()) << describe_job(ids[i]);
+  }
 }
 
 TEST_F(ServiceTest, a_damaged_events_file_is_the_jobs_error_and_nobody_elses) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -99,9 +100,9 @@ class ServiceTest : public ::testing::Test {
   TemporaryFolder folder_;
   PosixFileSystem files_;
   FakeCluster cluster_;
-  double now_ = 1000.0;
-  std::int64_t clock_reads_ = 0;
-  std::int64_t kill_at_clock_read_ = 0;
+  std::atomic<double> now_ = 1000.0;
+  std::atomic<std::int64_t> clock_reads_ = 0;
+  std::atomic<std::int64_t> kill_at_clock_read_ = 0;
   std::optional<FakeScheduler> scheduler_;
   std::unique_ptr<JobService> service_;
 };

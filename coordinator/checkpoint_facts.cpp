@@ -75,6 +75,9 @@ CheckpointFacts inspect_checkpoint(const FileSystem& files, const fs::path& fold
     }
     const MappedFile mapped = files.map_readonly(shard);
     for (const TensorEntry& tensor : parse_safetensors_header(mapped.bytes(), shard.string()).tensors) {
+      if (!is_ignorable_tensor(facts.config, tensor.name)) {
+        check_weight_dtype(tensor, shard.string());
+      }
       shapes[tensor.name] = tensor.shape;
       facts.tensor_bytes += tensor.bytes();
     }

@@ -1,7 +1,6 @@
 #include "worker/model/checkpoint.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "common/error.h"
@@ -22,11 +21,9 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-std::optional<DType> stored_dtype_of(const std::string& name) {
-  if (name == "F32") return DType::f32;
-  if (name == "F16") return DType::f16;
-  if (name == "BF16") return DType::bf16;
-  return std::nullopt;
+DType stored_dtype_of(const TensorEntry& tensor, const std::filesystem::path& shard) {
+  check_weight_dtype(tensor, shard.string());
+  return tensor.dtype == "F32" ? DType::f32 : tensor.dtype == "F16" ? DType::f16 : DType::bf16;
 }
 
 [[noreturn]] void refuse_folder(const FileSystem& files, const std::filesystem::path& folder) {
@@ -91,16 +88,9 @@ void Checkpoint::add_shard(const FileSystem& files, const std::string& file_name
   const SafetensorsHeader header = parse_safetensors_header(bytes, path.string());
   for (const TensorEntry& entry : header.tensors) {
     if (is_ignorable_tensor(config_, entry.name)) continue;
-    const std::optional<DType> dtype = stored_dtype_of(entry.dtype);
-    if (!dtype) {
-      throw Error{.code = ErrorCode::unsupported,
-                  .where = path.string() + ", " + entry.name,
-                  .found = "dtype " + entry.dtype,
-                  .expected = "F32, F16 or BF16",
-                  .remedy = "Use the unquantised checkpoint, or convert it to one of these"};
-    }
+    const DType dtype = stored_dtype_of(entry, path);
     const auto begin = static_cast<std::size_t>(header.data_offset + entry.begin);
-    const Tensor tensor{bytes.subspan(begin, static_cast<std::size_t>(entry.bytes())), *dtype, entry.shape};
+    const Tensor tensor{bytes.subspan(begin, static_cast<std::size_t>(entry.bytes())), dtype, entry.shape};
     if (!tensors_.emplace(entry.name, tensor).second) {
       throw Error{.code = ErrorCode::malformed_file,
                   .where = path.string() + ", " + entry.name,

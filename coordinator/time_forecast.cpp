@@ -61,6 +61,16 @@ double training_tokens(const JobSpec& spec) {
   return windows * static_cast<double>(spec.calibration.length);
 }
 
+/// Forward passes of one sequence that measuring dropped blocks and layers takes (measure_drop_costs).
+double drop_cost_sequences(const JobSpec& spec, std::size_t layers) {
+  const auto asks = [&](Structure structure) {
+    return std::find(spec.structures.begin(), spec.structures.end(), structure) != spec.structures.end();
+  };
+  const double kinds = (asks(Structure::blocks) ? 2.0 : 0.0) + (asks(Structure::layers) ? 1.0 : 0.0);
+  const double sequences = std::min<double>(8.0, static_cast<double>(spec.calibration.sequences));
+  return kinds * sequences * (static_cast<double>(layers) + 3.0) / 2.0;
+}
+
 bool compresses(const JobSpec& spec) {
   return std::find(spec.stages.begin(), spec.stages.end(), Stage::encode) != spec.stages.end();
 }
@@ -118,7 +128,10 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         seconds = gradient_tokens * (3.0 * forward + 2.0 * all.gram) / product_rate;
         break;
       case Stage::analyze:
-        seconds = 9.0 * owned_cubes / rates.f64_flops;
+        seconds = 9.0 * owned_cubes / rates.f64_flops + drop_cost_sequences(spec, config.layers.size()) *
+                                                            length * forward /
+                                                            static_cast<double>(partition.ranks()) /
+                                                            product_rate;
         break;
       case Stage::make_plan:
         seconds = (2.6 * owned_cubes + 7.0 * owned_layers * hidden * hidden * hidden) / rates.f64_flops;

@@ -162,6 +162,10 @@ void JobEngine::answer_submission(const OpenJob& job) {
     attend(table_.open_job(job.id));
     return;
   }
+  if (job.state == JobState::lost) {  // only a user starts it again
+    follow.next_try = now + lost_poll_seconds;
+    return;
+  }
   const SchedulerTraits traits = scheduler_.traits();
   const bool has_settled = now - *follow.unanswered_since >= traits.settle_seconds;
   if (job.state == JobState::cancelling) {
@@ -179,7 +183,7 @@ void JobEngine::retry_later(const OpenJob& job, const Error& error) {
   follow.unanswered_since = now;
   follow.next_try = now + follow.retry_seconds;
   follow.retry_seconds = std::min(2.0 * follow.retry_seconds, longest_retry_seconds);
-  if (now - job.state_since > options_.submit_retry_seconds) {
+  if (job.state == JobState::submitting && now - job.state_since > options_.submit_retry_seconds) {
     move(job, JobAction::give_up, {.error = error});
   } else {
     table_.set_waiting_reason(job.id, describe(error));

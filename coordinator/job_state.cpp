@@ -12,7 +12,7 @@ constexpr JobTransition transitions[] = {
     {queued, request_cancel, cancelled},
 
     {submitting, refuse, failed},
-    {submitting, give_up, failed},
+    {submitting, give_up, lost},  // it may have been accepted: nobody knows
     {submitting, request_cancel, cancelling},
     {submitting, see_running, running},
     {submitting, see_completed, completed},
@@ -28,7 +28,6 @@ constexpr JobTransition transitions[] = {
     {running, see_vanished, lost},
 
     {cancelling, refuse, cancelled},
-    {cancelling, give_up, lost},             // it may have been accepted: nobody knows
     {cancelling, see_completed, completed},  // the last safe point was behind it
     {cancelling, see_failed, failed},
     {cancelling, see_cancelled, cancelled},

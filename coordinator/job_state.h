@@ -8,7 +8,7 @@
 namespace cce {
 
 /// Where a job stands. submitting: handed to the scheduler, or about to be, and not seen running yet.
-/// lost: the scheduler knows nothing of its run, and the run left no last word.
+/// lost: the scheduler does not know its run, or gave no answer for too long; it is asked now and then.
 enum class JobState { queued, submitting, running, cancelling, cancelled, failed, completed, lost };
 
 /// What moves a job. The first five come from the service, the others from what it sees of the run.

@@ -189,12 +189,46 @@ TEST_F(EngineFaults, an_unreachable_scheduler_is_tried_for_a_while) {
     service_->step();
     now_ += 1.0;
   }
-  EXPECT_EQ(state(id), JobState::failed);
+  EXPECT_EQ(state(id), JobState::lost);
   EXPECT_GT(service_->metrics().scheduler_errors_by_call.at("find"), 3U);
-  EXPECT_EQ(service_->resume(id)->state, JobState::queued);
   cluster_.fault = {};
+  now_ = now_ + 100.0;
+  service_->step();
+  EXPECT_EQ(state(id), JobState::lost) << "only a user starts it again";
+  EXPECT_TRUE(cluster_.runs.empty());
+  EXPECT_EQ(service_->resume(id)->state, JobState::queued);
   reach(id, JobState::completed);
   EXPECT_EQ(cluster_.runs.size(), 1U);
+}
+
+TEST_F(EngineFaults, a_run_behind_an_unreachable_scheduler_is_found_in_the_end) {
+  const std::string id = create();
+  cluster_.fault = {.call = 1, .after = true};
+  service_->step();
+  for (int i = 0; i < 200; ++i) {
+    cluster_.fault = {.call = cluster_.calls + 1};
+    now_ = now_ + 1.0;
+    service_->step();
+  }
+  ASSERT_EQ(state(id), JobState::lost);
+  now_ = now_ + 100.0;
+  reach(id, JobState::completed, 200);
+  EXPECT_EQ(cluster_.submissions.at("cce-" + id + "-1"), 1);
+}
+
+TEST_F(EngineFaults, a_cancel_is_not_forgotten_while_the_scheduler_is_unreachable) {
+  const std::string id = create();
+  cluster_.fault = {.call = 1, .after = true};
+  service_->step();
+  service_->cancel(id);
+  for (int i = 0; i < 200; ++i) {
+    cluster_.fault = {.call = cluster_.calls + 1};
+    now_ = now_ + 1.0;
+    service_->step();
+  }
+  EXPECT_EQ(state(id), JobState::cancelling);
+  reach(id, JobState::cancelled, 200);
+  EXPECT_EQ(run_of(id).starts, 0);
 }
 
 TEST_F(EngineFaults, what_may_still_turn_up_is_waited_for) {

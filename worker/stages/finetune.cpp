@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "worker/stages/finetune_checkpoint.h"
+#include "worker/stages/finetune_nuclear.h"
 #include "worker/stages/finetune_parameters.h"
 #include "worker/stages/finetune_pass.h"
 #include "worker/stages/finetune_schedule.h"
+#include "worker/stages/finetune_similarity.h"
 #include "worker/stages/finetune_text.h"
 #include "worker/stages/finetune_validation.h"
 
@@ -21,6 +23,8 @@ namespace {
 
 constexpr double beta1 = 0.9;
 constexpr double beta2 = 0.99;
+/// Over which the covariances of L_sim are measured.
+constexpr std::int64_t similarity_windows = 16;
 /// A loss this many times the first step's is a run that has gone off; small first losses get room to move.
 constexpr double divergence_factor = 4.0;
 constexpr double divergence_margin = 1.0;
@@ -51,7 +55,7 @@ class Finetuner {
       progress_.curve.push_back(point);
       report(point);
       if (progress_.step % settings_.checkpoint_steps == 0 && progress_.step < progress_.total_steps) {
-        checkpoints_.save(progress_, parameters_);
+        checkpoints_.save(progress_, state());
       }
     }
     return finish();
@@ -60,17 +64,31 @@ class Finetuner {
  private:
   /// The latest checkpoint, or the student as it is.
   void load() {
-    if (std::optional<FinetuneProgress> found = checkpoints_.load(parameters_)) {
+    if (settings_.gamma > 0.0) {
+      nuclear_.emplace(context_, input_.student);
+    }
+    if (settings_.beta > 0.0) {  // measured on the student as it was at the very start
+      take_student();
+      similarity_.emplace(context_, input_.student, parameters_,
+                          text_.slice(0, std::min(similarity_windows, text_.windows())));
+    }
+    if (std::optional<FinetuneProgress> found = checkpoints_.load(state())) {
       progress_ = std::move(*found);
       return;
     }
+    take_student();
+    progress_.total_steps = planned_steps(settings_, text_.length(), text_.windows());
+  }
+
+  FinetuneCheckpoints::State state() { return {parameters_, nuclear_ ? &*nuclear_ : nullptr}; }
+
+  void take_student() {
     for (std::int64_t layer = 0; layer < context_.layers(); ++layer) {
       if (context_.owns(layer)) {
         parameters_.set_layer(layer, input_.layer(layer));
       }
     }
     parameters_.set_final_norm(input_.final_norm);
-    progress_.total_steps = planned_steps(settings_, text_.length(), text_.windows());
   }
 
   FinetunePoint step() {
@@ -78,6 +96,12 @@ class Finetuner {
     FinetunePoint point;
     const std::int64_t first = progress_.step * batch_sequences_;
     point.terms = pass_.run(text_.slice(first, first + batch_sequences_));  // 1. and 2.
+    if (similarity_) {
+      point.terms.sim = similarity_->add(parameters_);
+    }
+    if (nuclear_) {
+      point.terms.reg = nuclear_->add(progress_.step, parameters_);
+    }
     point.loss = point.terms.total(settings_);
     point.gradient_norm = parameters_.gradient_norm();  // 3.
     point.learning_rate = learning_rate_at(settings_, progress_.step, progress_.total_steps);
@@ -135,9 +159,11 @@ class Finetuner {
         refuse(name, value);
       }
     }
-    const double first = progress_.curve.empty() ? point.loss : progress_.curve.front().loss;
-    if (point.loss > divergence_factor * first + divergence_margin) {
-      refuse("loss", point.loss);
+    // L_reg, a sum over hundreds of matrices, would hide what the others do.
+    const auto loss_of = [this](const FinetunePoint& at) { return at.loss - settings_.gamma * at.terms.reg; };
+    const double first = loss_of(progress_.curve.empty() ? point : progress_.curve.front());
+    if (loss_of(point) > divergence_factor * first + divergence_margin) {
+      refuse("loss", loss_of(point));
     }
   }
 
@@ -185,7 +211,7 @@ class Finetuner {
       context_.reporter.progress(progress_.step, progress_.total_steps, -1, share, metrics_of(point));
     } catch (const Error& error) {
       if (error.code == ErrorCode::cancelled) {
-        checkpoints_.save(progress_, parameters_);
+        checkpoints_.save(progress_, state());
       }
       throw;
     }
@@ -208,6 +234,8 @@ class Finetuner {
   TrainedParameters parameters_;
   JointPass pass_;
   Validation validation_;
+  std::optional<NuclearTerm> nuclear_;
+  std::optional<SimilarityTerm> similarity_;
   FinetuneProgress progress_;
 };
 

@@ -73,22 +73,29 @@ void FinetuneCheckpoints::remove_others(const std::string& kept) {
   }
 }
 
-void FinetuneCheckpoints::save(const FinetuneProgress& progress, TrainedParameters& parameters) {
+void FinetuneCheckpoints::save(const FinetuneProgress& progress, const State& state) {
   const std::string name = step_state(progress.step);
-  parameters.save(context_.job.begin_state(name));
+  const auto folder = context_.job.begin_state(name);
+  state.parameters.save(folder);
+  if (state.nuclear != nullptr) {
+    state.nuclear->save(folder);
+  }
   context_.job.publish_state(name, fingerprint_);
   write_progress(latest_state, progress);
   remove_others(name);
 }
 
-std::optional<FinetuneProgress> FinetuneCheckpoints::load(TrainedParameters& parameters) {
+std::optional<FinetuneProgress> FinetuneCheckpoints::load(const State& state) {
   std::optional<FinetuneProgress> progress = read_progress(latest_state);
   const auto folder = progress ? context_.job.find_state(step_state(progress->step), fingerprint_)
                                : std::optional<JobDir::Path>();
   if (!agree(context_.communicator, folder.has_value())) {
     return std::nullopt;
   }
-  parameters.load(*folder);
+  state.parameters.load(*folder);
+  if (state.nuclear != nullptr) {
+    state.nuclear->load(*folder);
+  }
   return progress;
 }
 

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "worker/stages/finetune_nuclear.h"
 #include "worker/stages/finetune_parameters.h"
 #include "worker/stages/finetune_progress.h"
 
@@ -19,10 +20,16 @@ class FinetuneCheckpoints {
   /// fingerprint: of everything that decides the result.
   FinetuneCheckpoints(StageContext& context, std::string fingerprint);
 
+  /// What a checkpoint holds; `nuclear` may be null.
+  struct State {
+    TrainedParameters& parameters;
+    NuclearTerm* nuclear = nullptr;
+  };
+
   /// Keeps the checkpoint of the step before until this one is whole.
-  void save(const FinetuneProgress& progress, TrainedParameters& parameters);
-  /// The latest checkpoint, into parameters; nothing where no rank or not every rank has it.
-  std::optional<FinetuneProgress> load(TrainedParameters& parameters);
+  void save(const FinetuneProgress& progress, const State& state);
+  /// The latest checkpoint, into state; nothing where no rank or not every rank has it.
+  std::optional<FinetuneProgress> load(const State& state);
 
   void save_best(TrainedParameters& parameters);
   void load_best(TrainedParameters& parameters);

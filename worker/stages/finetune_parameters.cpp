@@ -14,38 +14,6 @@ std::span<float> values_of(OwnedMatrix& matrix) {
   return {matrix.as<float>(), static_cast<std::size_t>(matrix.rows() * matrix.cols())};
 }
 
-using Blocks = std::array<std::span<float>, 3>;  ///< masters and both moments, of one length
-
-void write_blocks(FileSystem& files, const std::filesystem::path& path, const Blocks& blocks) {
-  const auto writer = files.open_writer(path, WriteMode::create_or_replace);
-  for (const std::span<float> block : blocks) {
-    writer->append(std::as_bytes(block));
-  }
-  writer->sync();
-  writer->close();
-}
-
-void read_blocks(const FileSystem& files, const std::filesystem::path& path, const Blocks& blocks) {
-  const MappedFile mapped = files.map_readonly(path);
-  const std::size_t each = blocks[0].size_bytes();
-  if (mapped.bytes().size() != each * blocks.size()) {
-    throw Error{.code = ErrorCode::malformed_file,
-                .where = path.string(),
-                .found = std::to_string(mapped.bytes().size()) + " bytes",
-                .expected = std::to_string(each * blocks.size()),
-                .remedy = "delete the job's state folder and resume"};
-  }
-  const std::byte* from = mapped.bytes().data();
-  for (const std::span<float> block : blocks) {
-    std::memcpy(block.data(), from, each);
-    from += each;
-  }
-}
-
-Blocks blocks_of(TrainedLayer& layer) {
-  return {layer.master.values(), layer.m.values(), layer.v.values()};
-}
-
 [[noreturn]] void refuse_foreign(std::int64_t layer) {
   throw Error{.code = ErrorCode::invalid_argument,
               .where = "trained layer " + std::to_string(layer),
@@ -207,21 +175,25 @@ void TrainedParameters::step(const AdamWStep& settings) {
 void TrainedParameters::save(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
-      write_blocks(context_.files, layer_file(folder, layer), blocks_of(owned(layer).state));
+      TrainedLayer& state = owned(layer).state;
+      write_numbers(context_.files, layer_file(folder, layer),
+                    {state.master.values(), state.m.values(), state.v.values()});
     }
   }
-  write_blocks(context_.files, folder / "final_norm.f32",
+  write_numbers(context_.files, folder / "final_norm.f32",
                {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
 }
 
 void TrainedParameters::load(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
-      read_blocks(context_.files, layer_file(folder, layer), blocks_of(owned(layer).state));
+      TrainedLayer& state = owned(layer).state;
+      read_numbers(context_.files, layer_file(folder, layer),
+                   {state.master.values(), state.m.values(), state.v.values()});
       refresh_copy(layer);
     }
   }
-  read_blocks(context_.files, folder / "final_norm.f32",
+  read_numbers(context_.files, folder / "final_norm.f32",
               {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
 }
 

@@ -39,6 +39,30 @@ void write_matrix(FileSystem& files, const std::filesystem::path& path, const Ho
   write_bytes(files, path, std::as_bytes(std::span(matrix.values)));
 }
 
+void write_numbers(FileSystem& files, const std::filesystem::path& path,
+                   std::initializer_list<std::span<float>> blocks) {
+  const auto writer = files.open_writer(path, WriteMode::create_or_replace);
+  for (const std::span<float> block : blocks) {
+    writer->append(std::as_bytes(block));
+  }
+  writer->sync();
+  writer->close();
+}
+
+void read_numbers(const FileSystem& files, const std::filesystem::path& path,
+                  std::initializer_list<std::span<float>> blocks) {
+  std::size_t bytes = 0;
+  for (const std::span<float> block : blocks) {
+    bytes += block.size_bytes();
+  }
+  const MappedFile mapped = map_exactly(files, path, bytes);
+  const std::byte* from = mapped.bytes().data();
+  for (const std::span<float> block : blocks) {
+    std::memcpy(block.data(), from, block.size_bytes());
+    from += block.size_bytes();
+  }
+}
+
 HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path, const LayerShape& shape,
                      std::int64_t hidden_size) {
   const MappedFile mapped = map_exactly(files, path, packed_layer_bytes(shape, hidden_size, DType::f32));

@@ -1,5 +1,7 @@
 #pragma once
 #include <filesystem>
+#include <initializer_list>
+#include <span>
 #include <string>
 
 #include "common/error.h"
@@ -13,6 +15,12 @@ namespace cce {
 void write_layer(FileSystem& files, const std::filesystem::path& path, const HostLayer& layer,
                  std::int64_t hidden_size);
 void write_matrix(FileSystem& files, const std::filesystem::path& path, const HostMatrix& matrix);
+
+/// Blocks of numbers, one after another, into one file and back. Errors as above.
+void write_numbers(FileSystem& files, const std::filesystem::path& path,
+                   std::initializer_list<std::span<float>> blocks);
+void read_numbers(const FileSystem& files, const std::filesystem::path& path,
+                  std::initializer_list<std::span<float>> blocks);
 
 /// Errors: missing_file; malformed_file when the size is not that of the shape.
 HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path, const LayerShape& shape,

@@ -145,7 +145,7 @@ void PathPolicy::resolve_recipe(Json& recipe) const {
     if (!recipe.contains(section) || !recipe[section].is_object()) {
       continue;
     }
-    for (const char* key : {"text", "tasks", "teacher"}) {
+    for (const char* key : {"text", "tasks", "teacher", "validation"}) {
       if (recipe[section].contains(key)) {
         resolve_texts(*this, recipe[section][key], std::string(section).append(".").append(key));
       }

@@ -71,10 +71,12 @@ def stand_ins(words, folder):
             (folder / word).parent.mkdir(parents=True, exist_ok=True)
             (folder / word).write_text(text)
         replaced.append(re.sub(r"[\w./]+\.txt", tokens, word))
-    if replaced[1] in ("compress", "plan", "analyze", "evaluate", "submit"):
+    if replaced[1] in ("compress", "plan", "analyze", "evaluate", "finetune", "submit"):
         replaced += ["--length", "128"]
     if replaced[1] in ("compress", "plan", "analyze", "submit"):
         replaced += ["--sequences", "8"]
+    if replaced[1] == "finetune":
+        replaced += ["--set", "finetune.batch_tokens=1024"]
     return replaced
 
 
@@ -226,7 +228,7 @@ def check_recipe_keys(readme, program):
             return [f"cce plan --json: {result.stderr.strip()}"]
         document = json.loads(result.stdout)
     spec = document.get("spec") or document.get("job") or document
-    keys = {"calibration", "encode", "export", "evaluate", "guard", "resources", "similarity"}
+    keys = {"calibration", "encode", "export", "evaluate", "finetune", "guard", "resources", "similarity"}
     wanted = list(leaf_keys({key: spec[key] for key in keys}))
     return [f"the recipe's table lacks `{key}`" for key in wanted if f"`{key}`" not in readme]
 

@@ -197,6 +197,23 @@ const Charts = (() => {
     });
   }
 
+  // points: [[step, value]]; a line over the steps of a run, on a scale from 0.
+  function steps(container, caption, points) {
+    const last = points[points.length - 1][0];
+    const top = Math.max(...points.map(p => p[1])) || 1;
+    figure(container, caption, (svg, width) => {
+      const left = 52, bottom = 22, height = 130, inner = height - bottom - 8;
+      const y = value => 8 + inner * (1 - Math.max(0, value) / top);
+      const x = step => left + (width - left - 4) * step / Math.max(last, 1);
+      vertical_axis(svg, ticks(top), y, left, width, number);
+      const line = points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+      node(svg, "polyline", {class: "curve", points: line});
+      node(svg, "text", {x: left, y: height - 4}, "step 0");
+      node(svg, "text", {x: width - 2, y: height - 4, "text-anchor": "end"}, last);
+      return height;
+    });
+  }
+
   // A line over time that grows: `add(seconds, value)` and then `redraw()`. options: {format, base, from_zero}.
   function timeline(container, caption, options) {
     const most = 2000;
@@ -224,5 +241,5 @@ const Charts = (() => {
     };
   }
 
-  return {bars, ranking, heat, spectra, timeline, number, count, bytes, duration};
+  return {bars, ranking, heat, spectra, steps, timeline, number, count, bytes, duration};
 })();

@@ -75,6 +75,18 @@ const Report = (() => {
     }
   }
 
+  function draw_finetuning(report, container) {
+    const curve = report.finetuning && Array.isArray(report.finetuning.curve) ? report.finetuning.curve : [];
+    const show = section_of(container, "finetuning", "Fine-tuning", "Each term by itself, unweighted.", true);
+    for (const [key, name] of [["kl", "KL to the teacher, nats a token"], ["rec", "relative error of the streams"],
+                               ["sim", "similarity within clusters"], ["reg", "nuclear / Frobenius norm, summed"],
+                               ["task", "next-token loss, nats"], ["validation_perplexity", "validation perplexity"],
+                               ["gradient_norm", "gradient norm"], ["learning_rate", "learning rate"]]) {
+      const points = curve.filter(point => is_number(point[key])).map(point => [point.step, point[key]]);
+      if (points.some(([, value]) => value !== 0)) Charts.steps(show(), name, points);
+    }
+  }
+
   function draw_stages(report, container) {
     const order = ["calibrate", "analyze", "make_plan", "encode", "finetune", "evaluate", "export"];
     const place = ([name]) => order.includes(name) ? order.indexOf(name) : order.length;
@@ -93,6 +105,7 @@ const Report = (() => {
     draw_nats(report, container);
     draw_similarity(report, container);
     draw_spectra(report, container);
+    draw_finetuning(report, container);
     draw_stages(report, container);
   }
 

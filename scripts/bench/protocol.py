@@ -13,6 +13,7 @@ they run in seconds and show only that everything is in place.
 import argparse
 import csv
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -84,10 +85,10 @@ def write_if_new(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def news_text(source):
-    """AG News as `title. text`, one item a line."""
+def news_text(source, items=NEWS_ITEMS):
+    """AG News as `title. text`, one item a line; items: the first so many, None for all."""
     with open(source, newline="", encoding="utf-8") as file:
-        rows = [row for row, _ in zip(csv.reader(file), range(NEWS_ITEMS))]
+        rows = list(itertools.islice(csv.reader(file), items))
     return "".join(f"{title}. {text}\n" for _, title, text in rows)
 
 

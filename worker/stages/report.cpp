@@ -191,7 +191,7 @@ std::string report_json(const StageContext& context, const RunResults& results,
   report["ranks"] = context.communicator.size();
   report["code_version"] = code_version;
   report["format"] = format_name(context.spec.export_settings.format);
-  if (results.compressed) {
+  if (results.compressed && results.plan) {
     report["target"] = target_of(context, *results.compressed);
   }
   add_sizes(context, results, report);

@@ -100,6 +100,37 @@ TEST(Finetune, stopped_after_every_step_it_ends_with_the_same_bits) {
   }
 }
 
+TEST(Finetune, all_terms_together_stop_and_resume_to_the_same_bits) {
+  FinetuneJob job;
+  job.spec.finetune.beta = 0.1;
+  job.spec.finetune.gamma = 0.01;
+  job.spec.finetune.delta = 0.5;
+  job.spec.similarity.cluster_threshold = 0.0;
+  const Outcome whole = finetune_on(job, 2);
+  EXPECT_GT(whole.progress.curve.front().terms.reg, 0.0);
+  EXPECT_GT(whole.progress.curve.front().terms.task, 0.0);
+  const FinetuneInput input = job.input();
+  std::vector<float> weights;
+  job.run(2, [&](StageContext& context) {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      if (context.rank() == 0) {
+        context.job.request_cancel();
+      }
+      context.communicator.barrier();
+      EXPECT_THROW(finetune(context, input), Error);
+    }
+    if (context.rank() == 0) {
+      context.job.clear_cancel();
+    }
+    context.communicator.barrier();
+    finetune(context, input);
+    if (context.rank() == 0) {
+      weights = trained_weights(context);
+    }
+  });
+  EXPECT_EQ(weights, whole.weights);
+}
+
 TEST(Finetune, goes_on_from_the_latest_checkpoint) {
   FinetuneJob job;
   job.spec.finetune.checkpoint_steps = 2;

@@ -36,6 +36,17 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
   }
 }
 
+/// What fine-tuning keeps in state/ at most: two checkpoints of masters, moments and perhaps polar factors, the
+/// weights of the best validation, and the result, f32.
+std::int64_t training_bytes(const PreparedJob& job) {
+  if (!runs(job.spec, Stage::finetune)) {
+    return 0;
+  }
+  const std::int64_t checkpoint = job.spec.finetune.gamma > 0.0 ? 4 : 3;
+  const std::int64_t best = job.spec.finetune.validation.empty() ? 0 : 1;
+  return 4 * (2 * checkpoint + best + 1) * block_parameters(job.checkpoint.config);
+}
+
 void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob& job) {
   fs::path existing = root;
   while (!files.exists(existing) && existing.has_parent_path() && existing != existing.parent_path()) {
@@ -45,7 +56,7 @@ void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob
     return;
   }
   const std::int64_t needed =
-      2 * job.size.tensor_bytes;  // state/ and result/ each hold at most the model once
+      2 * job.size.tensor_bytes + training_bytes(job);  // state/ and result/ each hold at most the model once
   const std::int64_t free = files.free_bytes(existing);
   if (free < needed) {
     throw Error{.code = ErrorCode::disk_full,

@@ -100,7 +100,7 @@ std::optional<FinetuneProgress> FinetuneCheckpoints::load(const State& state) {
 }
 
 void FinetuneCheckpoints::save_best(TrainedParameters& parameters) {
-  parameters.save(context_.job.begin_state(best_state()));
+  parameters.save_weights(context_.job.begin_state(best_state()));
   context_.job.publish_state(best_state(), fingerprint_);
   context_.communicator.barrier();
 }
@@ -114,7 +114,7 @@ void FinetuneCheckpoints::load_best(TrainedParameters& parameters) {
                 .expected = "the weights of its best validation",
                 .remedy = "delete the job's state folder and resume"};
   }
-  parameters.load(*folder);
+  parameters.load_weights(*folder);
 }
 
 void FinetuneCheckpoints::publish(const FinetuneProgress& progress, const TrainedParameters& parameters) {

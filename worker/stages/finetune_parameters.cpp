@@ -10,6 +10,8 @@
 namespace cce {
 namespace {
 
+constexpr const char* final_norm_file = "final_norm.f32";
+
 std::span<float> values_of(OwnedMatrix& matrix) {
   return {matrix.as<float>(), static_cast<std::size_t>(matrix.rows() * matrix.cols())};
 }
@@ -180,8 +182,8 @@ void TrainedParameters::save(const std::filesystem::path& folder) {
                     {state.master.values(), state.m.values(), state.v.values()});
     }
   }
-  write_numbers(context_.files, folder / "final_norm.f32",
-               {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+  write_numbers(context_.files, folder / final_norm_file,
+                {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
 }
 
 void TrainedParameters::load(const std::filesystem::path& folder) {
@@ -193,8 +195,27 @@ void TrainedParameters::load(const std::filesystem::path& folder) {
       refresh_copy(layer);
     }
   }
-  read_numbers(context_.files, folder / "final_norm.f32",
-              {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+  read_numbers(context_.files, folder / final_norm_file,
+               {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+}
+
+void TrainedParameters::save_weights(const std::filesystem::path& folder) {
+  for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
+    if (context_.owns(layer)) {
+      write_numbers(context_.files, layer_file(folder, layer), {owned(layer).state.master.values()});
+    }
+  }
+  write_numbers(context_.files, folder / final_norm_file, {values_of(final_norm_.master)});
+}
+
+void TrainedParameters::load_weights(const std::filesystem::path& folder) {
+  for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
+    if (context_.owns(layer)) {
+      read_numbers(context_.files, layer_file(folder, layer), {owned(layer).state.master.values()});
+      refresh_copy(layer);
+    }
+  }
+  read_numbers(context_.files, folder / final_norm_file, {values_of(final_norm_.master)});
 }
 
 }  // namespace cce

@@ -59,6 +59,9 @@ class TrainedParameters : public LayerSource {
   void save(const std::filesystem::path& folder);
   /// The same back, to the same bits. Errors: missing_file, malformed_file.
   void load(const std::filesystem::path& folder);
+  /// The masters alone, a third of it.
+  void save_weights(const std::filesystem::path& folder);
+  void load_weights(const std::filesystem::path& folder);
 
  private:
   struct Owned {

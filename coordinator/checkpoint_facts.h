@@ -14,8 +14,9 @@ struct CheckpointFacts {
 };
 
 /// Reads config.json and the header of every shard, and checks that each tensor the architecture needs is
-/// there with the right shape and a dtype for weights, so that a broken checkpoint is refused before anything starts. Errors:
-/// missing_file (folder, config.json, shards), missing_tensor, shape_mismatch, unsupported (a dtype), and those of the parsers.
+/// there with the right shape and a dtype for weights, so that a broken checkpoint is refused before anything
+/// starts. Errors: missing_file (folder, config.json, shards), missing_tensor, shape_mismatch, unsupported (a
+/// dtype), and those of the parsers.
 CheckpointFacts inspect_checkpoint(const FileSystem& files, const std::filesystem::path& folder);
 
 }  // namespace cce

@@ -36,8 +36,8 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
   }
 }
 
-/// What fine-tuning keeps in state/ at most: two checkpoints of masters, moments and perhaps polar factors, the
-/// weights of the best validation, and the result, f32.
+/// What fine-tuning keeps in state/ at most: two checkpoints of masters, moments and perhaps polar factors,
+/// the weights of the best validation, and the result, f32.
 std::int64_t training_bytes(const PreparedJob& job) {
   if (!runs(job.spec, Stage::finetune)) {
     return 0;

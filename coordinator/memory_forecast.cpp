@@ -93,6 +93,12 @@ class RankMemory {
         add("features of all tokens", rank_tokens() * kept(widths_.features) * size_.compute_value_bytes);
         add("refit of one sub-block", refit_bytes());
         add("starting layers", starting_layer_bytes());
+        if (spec_.encode.refine_steps > 0) {
+          add("refinement of one sub-block",
+              16 * kept(widths_.layer_parameters) +
+                  micro_batch_tokens() *
+                      (2 * config_.hidden_size * 4 + kept(widths_.features) * size_.compute_value_bytes));
+        }
         break;
       case Stage::finetune:
         add_training(memory);

@@ -41,7 +41,8 @@ struct StageMemory {
 ///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; their features t k w, k the
 ///   kept width;
 ///               sums of one sub-block, fitted and held out, 2 (8 + 4) (k² + k d), and its solution 8 (3 k² +
-///               4 k d); starting layers of the owned layers, f32, with two d × d metrics each
+///               4 k d); starting layers of the owned layers, f32, with two d × d metrics each; refined, 16
+///               bytes for each kept parameter of one layer and a micro-batch's stream, gradient and features
 ///   finetune    masters, moments, gradients and copies of the owned layers, kept (16 + w) bytes a parameter;
 ///   the
 ///               gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d 4,

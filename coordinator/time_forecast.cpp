@@ -128,10 +128,9 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         seconds = gradient_tokens * (3.0 * forward + 2.0 * all.gram) / product_rate;
         break;
       case Stage::analyze:
-        seconds = 9.0 * owned_cubes / rates.f64_flops + drop_cost_sequences(spec, config.layers.size()) *
-                                                            length * forward /
-                                                            static_cast<double>(partition.ranks()) /
-                                                            product_rate;
+        seconds = 9.0 * owned_cubes / rates.f64_flops +
+                  drop_cost_sequences(spec, config.layers.size()) * length * forward /
+                      static_cast<double>(partition.ranks()) / product_rate;
         break;
       case Stage::make_plan:
         seconds = (2.6 * owned_cubes + 7.0 * owned_layers * hidden * hidden * hidden) / rates.f64_flops;

@@ -46,7 +46,8 @@ SimilarityTerm::SimilarityTerm(StageContext& context, const ModelConfig& student
 }
 
 /// One forward pass; the features of each sub-block as they go by.
-void SimilarityTerm::measure(TrainedParameters& parameters, const std::vector<TrainingText::Window>& windows) {
+void SimilarityTerm::measure(TrainedParameters& parameters,
+                             const std::vector<TrainingText::Window>& windows) {
   Backend& backend = context_.backend;
   BlockRunner runner(backend, student_);
   LayerStream stream(context_.communicator, context_.partition, parameters, LayerDelivery::broadcast);
@@ -97,7 +98,8 @@ OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters
     if (kind.sketched[layer]) {
       const auto index = static_cast<std::int64_t>(layer);
       const LayerWeights weights = parameters.master(index);
-      kind.sketched[layer]->signature(part_view(weights, output_part(kind.name)), all.view().rows_from(index, 1));
+      kind.sketched[layer]->signature(part_view(weights, output_part(kind.name)),
+                                      all.view().rows_from(index, 1));
     }
   }
   context_.communicator.all_reduce_sum(values_of(all.view()));
@@ -108,8 +110,7 @@ void SimilarityTerm::find_clusters(Kind& kind, TrainedParameters& parameters) {
   const OwnedMatrix all = signatures(kind, parameters);
   const OwnedMatrix similarity = similarity_matrix(context_.backend, std::as_const(all).view());
   std::vector<bool> has_partner(kind.sketched.size(), false);
-  for (auto& cluster :
-       cluster_by_similarity(similarity.view(), context_.spec.similarity.cluster_threshold)) {
+  for (auto& cluster : cluster_by_similarity(similarity.view(), context_.spec.similarity.cluster_threshold)) {
     if (cluster.size() > 1) {
       for (const std::int32_t member : cluster) {
         has_partner[static_cast<std::size_t>(member)] = true;

@@ -8,7 +8,8 @@ namespace cce {
 namespace {
 
 /// The student moved along its direction, every matrix by `distance` times another draw of itself.
-void set_student(StageContext& context, const FinetuneJob& job, TrainedParameters& parameters, double distance) {
+void set_student(StageContext& context, const FinetuneJob& job, TrainedParameters& parameters,
+                 double distance) {
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     if (!context.owns(layer)) {
       continue;

@@ -123,7 +123,15 @@ class Follower {
     if (!final_seen_) {
       return false;
     }
-    outcome_.job = service_.job(id_);
+    try {
+      outcome_.job = service_.job(id_);
+    } catch (const Error& error) {
+      if (!is_connection_trouble(error)) {
+        throw;
+      }
+      lost(error);
+      return false;
+    }
     return is_final_state(outcome_.job.state);
   }
 

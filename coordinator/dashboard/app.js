@@ -57,7 +57,7 @@
   }
 
   // Redraws the table only where something changed, and keeps the keyboard's place in it.
-  async function show_jobs(signal) {
+  async function show_jobs(signal, ready) {
     document.title = "CCE jobs";
     const filter = make("select", {id: "state"}, make("option", {value: ""}, "all"),
                         ...states.map(state => make("option", {value: state}, state)));
@@ -69,6 +69,7 @@
     main.replaceChildren(make("h1", {tabindex: -1}, "Jobs"),
                          make("div", {class: "row"}, make("label", {for: "state"}, "State"), filter),
                          make("section", {}, make("div", {class: "scroll"}, table), empty, more));
+    ready();
     let pages = 1, shown = "", timer = 0;
     const load = async () => {
       clearTimeout(timer);
@@ -120,12 +121,17 @@
     const {signal} = view;
     main.replaceChildren();
     const match = /^#\/jobs\/([^/]+)$/.exec(location.hash);
-    try {
-      const shown = match ? new JobView.View(main, decodeURIComponent(match[1]), say_connection).start(signal) : show_jobs(signal);
-      await Promise.race([shown, new Promise(resolve => setTimeout(resolve, 300))]);
-      if (!first_view && !signal.aborted) main.querySelector("h1")?.focus();
+    // Whoever reads by ear or keyboard goes on at the new view's heading; a first view leaves the start to the browser.
+    const ready = () => {
+      if (!first_view) main.querySelector("h1").focus();
       first_view = false;
-      await shown;
+    };
+    try {
+      if (match) {
+        await new JobView.View(main, decodeURIComponent(match[1]), say_connection).start(signal, ready);
+      } else {
+        await show_jobs(signal, ready);
+      }
     } catch (problem) {
       if (!signal.aborted) show_problem(problem);
     }

@@ -220,12 +220,14 @@ const JobView = (() => {
       this.report_attempt = 0;
     }
 
-    async start(signal) {
+    async start(signal, ready) {
       const job = await Api.job(this.id);
+      if (signal.aborted) return;
       this.stages = new Stages(job.stages || []);
       this.root.append(this.heading, make("div", {class: "row"}, this.state, this.cancel, this.resume), this.said,
                        make("section", {}, make("h2", {}, "Stages"), this.stages.list), this.failure, this.timelines.section,
                        this.report, this.files, this.log.section, make("section", {}, make("h2", {}, "Facts"), this.facts));
+      ready();
       this.show(job);
       const timer = setInterval(() => {
         this.timelines.redraw();

@@ -145,11 +145,12 @@ class Browser:
         """light or dark"""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def screenshot(self, path, whole=True):
+    def screenshot(self, path, whole=True, height=None):
+        """The whole page, or what the window shows, or the page down to a height."""
         parameters = {"format": "png", "captureBeyondViewport": whole}
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-            parameters["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+            parameters["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
         data = base64.b64decode(self.call("Page.captureScreenshot", **parameters)["data"])
         with open(path, "wb") as file:
             file.write(data)

@@ -55,21 +55,27 @@ class ScriptedServer {
 
   static std::string response(const std::string& status, const std::string& type, const std::string& body,
                               const std::string& more_headers = "") {
-    return "HTTP/1.1 " + status + "\r\nContent-Type: " + type + "\r\n" + more_headers +
-           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    std::string text = "HTTP/1.1 ";
+    text.append(status).append("\r\nContent-Type: ").append(type).append("\r\n").append(more_headers);
+    text.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n");
+    return text.append(body);
   }
   static std::string json(const std::string& body, const std::string& status = "200 OK") {
     return response(status, "application/json", body);
   }
   /// A stream's head and some of its body in one chunk; without the last chunk it has broken off.
   static std::string events(const std::string& body, bool ends) {
-    std::string size = "0123456789abcdef";
-    std::string digits;
+    const std::string digits = "0123456789abcdef";
+    std::string size;
     for (std::size_t rest = body.size(); rest > 0; rest /= 16) {
-      digits.insert(0, 1, size[rest % 16]);
+      size.insert(0, 1, digits[rest % 16]);
     }
-    return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" +
-           (body.empty() ? "" : digits + "\r\n" + body + "\r\n") + (ends ? "0\r\n\r\n" : "");
+    std::string text =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    if (!body.empty()) {
+      text.append(size).append("\r\n").append(body).append("\r\n");
+    }
+    return text.append(ends ? "0\r\n\r\n" : "");
   }
 
  private:

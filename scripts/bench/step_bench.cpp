@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <string>
 #include <vector>
@@ -215,11 +216,13 @@ int main(int argc, char** argv) {
     const int steps = argument(4, 5);
     cce::Clock clock, warm_up;
     step.run(1, warm_up);
-    std::vector<double> seconds;
+    std::vector<double> seconds, processor;
     double kl = 0.0;
     for (int i = 0; i < steps; ++i) {
       const auto start = std::chrono::steady_clock::now();
+      const std::clock_t used = std::clock();
       kl = step.run(i + 2, clock);
+      processor.push_back(static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC);
       seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
     std::sort(seconds.begin(), seconds.end());

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "common/error.h"
+#include "worker/numeric/polar.h"
+#include "worker/numeric/similarity_loss.h"
 #include "worker/tensor/backend.h"
 
 namespace cce {
@@ -281,6 +283,38 @@ void solver_rows(Bench& bench) {
   });
 }
 
+/// The regularisers of fine-tuning on one layer's matrices.
+void regulariser_rows(Bench& bench) {
+  Backend& backend = bench.backend();
+  constexpr std::int64_t width = 1088, sketch_width = 256;
+  for (const std::int64_t n : {width, hidden, groups * head_dim}) {
+    const OwnedMatrix weights = bench.random(DType::f32, n, hidden);
+    const double step = 4.0 * static_cast<double>(n * hidden * std::min(n, hidden));
+    for (const auto& [name, options] :
+         {std::pair{"polar f32 ", PolarOptions{}},
+          std::pair{"polar bf16 halves ", PolarOptions{.product_dtype = DType::bf16}},
+          std::pair{"polar eigen ", PolarOptions{.largest_step_count = 0}}}) {
+      const PolarFactor factor = polar_factor(backend, weights.view(), options);
+      bench.row(name + std::to_string(n) + " x 576, " + std::to_string(factor.steps) + " steps",
+                step * std::max(1, factor.steps), "GFLOP/s",
+                [&, own = options] { polar_factor(backend, weights.view(), own); });
+    }
+  }
+  const SimilaritySketch sketch(backend, hidden, 1);
+  const SketchMaps maps(backend, sketch);
+  const OwnedMatrix covariance = bench.random(DType::f32, width, width),
+                    weights = bench.random(DType::f32, hidden, width);
+  SketchedWeights trained(backend, maps, covariance.view());
+  OwnedMatrix signature = backend.zeros(DType::f64, 1, maps.size()),
+              gradient = backend.zeros(DType::f32, hidden, width);
+  const double forward = 4.0 * sketch_width * static_cast<double>(width * (hidden + width)) +
+                         2.0 * sketch_width * sketch_width * width;
+  bench.row("similarity signature 1088", forward, "GFLOP/s",
+            [&] { trained.signature(weights.view(), signature.view()); });
+  bench.row("similarity gradient 1088", 4.0 * sketch_width * hidden * (sketch_width + width), "GFLOP/s",
+            [&] { trained.add_gradient(signature.view(), 1.0, gradient.view()); });
+}
+
 }  // namespace
 }  // namespace cce
 
@@ -295,6 +329,7 @@ int main(int argc, char** argv) {
     cce::element_rows(bench);
     cce::optimiser_rows(bench);
     cce::solver_rows(bench);
+    cce::regulariser_rows(bench);
   } catch (const cce::Error& error) {
     std::fprintf(stderr, "%s\n", cce::describe(error).c_str());
     return cce::exit_code(error.code);

@@ -226,8 +226,10 @@ int main(int argc, char** argv) {
       seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
     std::sort(seconds.begin(), seconds.end());
-    std::printf("step %.1f ms (median of %d, least %.1f), KL %.4f\n", 1e3 * seconds[seconds.size() / 2],
-                steps, 1e3 * seconds.front(), kl);
+    std::sort(processor.begin(), processor.end());
+    std::printf("step %.1f ms (median of %d, least %.1f), processor time %.1f ms, KL %.4f\n",
+                1e3 * seconds[seconds.size() / 2], steps, 1e3 * seconds.front(),
+                1e3 * processor[processor.size() / 2], kl);
     clock.print();
   } catch (const cce::Error& error) {
     std::fprintf(stderr, "%s\n", cce::describe(error).c_str());

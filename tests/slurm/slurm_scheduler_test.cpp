@@ -1,6 +1,7 @@
 // Slurm under the suite that every scheduler passes, and what only it promises, on a lab of two nodes.
 #include "coordinator/slurm_scheduler.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
@@ -167,6 +168,29 @@ TEST_P(SlurmRuns, a_user_s_cancel_is_not_requeued_even_if_the_time_runs_out_too)
   EXPECT_EQ(state.exit_status, 5) << log(request);
   EXPECT_EQ(record(id).restarts, 0);
   EXPECT_TRUE(fs::exists(request.job_dir / "control/cancel"));
+}
+
+TEST_P(SlurmRuns, ranks_that_crash_while_they_start_are_started_again) {
+  struct Row {
+    const char* name;
+    const char* crashes_while;  ///< a test in shell
+    int starts;
+    bool succeeds;
+  };
+  for (const Row& row : {Row{"once", "[ $count -le 1 ]", 2, true}, Row{"always", "true", 3, false}}) {
+    const Launch request = launch("done");
+    std::ofstream(request.job_dir / "worker.sh")
+        << "#!/bin/sh\necho start >> $1/starts; count=$(wc -l < $1/starts)\n"
+        << "if " << row.crashes_while << "; then kill -SEGV $$; fi\nexec " << place_->worker().string()
+        << " \"$@\"\n";
+    fs::permissions(request.job_dir / "worker.sh", fs::perms::owner_all);
+    Launch crashing = request;
+    crashing.worker = request.job_dir / "worker.sh";
+    const RunState state = wait_for(submit(crashing), RunPhase::ended);
+    EXPECT_EQ(state.exit_status == 0, row.succeeds) << row.name << log(request);
+    const std::string starts = text_of(request.job_dir / "starts");
+    EXPECT_EQ(std::count(starts.begin(), starts.end(), '\n'), row.starts) << row.name << log(request);
+  }
 }
 
 TEST_P(SlurmRuns, the_server_s_environment_stays_at_home) {

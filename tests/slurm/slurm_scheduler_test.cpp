@@ -158,12 +158,18 @@ TEST_P(SlurmRuns, usr1_with_nothing_kept_is_not_repeated) {
 }
 
 TEST_P(SlurmRuns, a_user_s_cancel_is_not_requeued_even_if_the_time_runs_out_too) {
-  const Launch request = launch("wait");
+  Launch request = launch("");
+  request.worker = request.job_dir / "worker.sh";  // reaches its safe point when the test says so
+  std::ofstream(request.worker) << "#!/bin/sh\necho > $1/events.jsonl\n"
+                                   "until [ -e $1/control/go ]; do sleep 0.1; done\nexit 5\n";
+  fs::permissions(request.worker, fs::perms::owner_all);
   const std::string id = start_waiting(request);
   fs::create_directories(request.job_dir / "state/encode.layer-000");
   PosixFileSystem files;
   files.write_atomic(request.job_dir / "control/cancel", "");
   signal_batch_script(id);
+  ASSERT_TRUE(wait_until([&] { return log(request).find("asks for a stop") != std::string::npos; }));
+  std::ofstream(request.job_dir / "control/go") << "\n";
   const RunState state = wait_for(id, RunPhase::ended);
   EXPECT_EQ(state.exit_status, 5) << log(request);
   EXPECT_EQ(record(id).restarts, 0);

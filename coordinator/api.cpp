@@ -91,7 +91,7 @@ std::span<const ApiRoute> Api::routes() {
       {"GET", "/v1/jobs/{id}", false, {}, &Api::get_job},
       {"DELETE", "/v1/jobs/{id}", false, {}, &Api::cancel_job},
       {"POST", "/v1/jobs/{id}/resume", false, {}, &Api::resume_job},
-      {"GET", "/v1/jobs/{id}/events", false, {}, &Api::follow_job},
+      {"GET", "/v1/jobs/{id}/events", false, {"follow"}, &Api::follow_job},
       {"GET", "/v1/jobs/{id}/recipe", false, {}, &Api::get_recipe},
       {"GET", "/v1/jobs/{id}/report", false, {}, &Api::get_report},
       {"GET", "/v1/jobs/{id}/artifacts", false, {}, &Api::list_artifacts},

@@ -102,10 +102,17 @@ HttpResponse Api::follow_job(const ApiCall& call) const {
       return problem_response(Problem{400, "bad_header", describe(error), {}});
     }
   }
+  bool follow = true;
+  if (const auto query = call.queries.find("follow"); query != call.queries.end()) {
+    if (query->second != "true" && query->second != "false") {
+      return refuse_query("follow", "true or false");
+    }
+    follow = query->second == "true";
+  }
   const JobViewPointer job = jobs_.get(call.parameters[0]);
   HttpResponse response;
   response.headers = {{"content-type", "text/event-stream"}, {"x-accel-buffering", "no"}};
-  response.stream = StreamOrder{.job_id = job->id, .position = from};
+  response.stream = StreamOrder{.job_id = job->id, .position = from, .follow = follow};
   return response;
 }
 

@@ -35,10 +35,12 @@ struct FileSlice {
   std::int64_t bytes = 0;
 };
 
-/// Ask the server to go on with the events of a job after `position`.
+/// Ask the server to go on with the events of a job after `position`: until the job is over, or, without
+/// `follow`, until what there is now has been sent.
 struct StreamOrder {
   std::string job_id;
   StreamPosition position;
+  bool follow = true;
 };
 
 /// A response as a value. At most one of body, file and stream is set.

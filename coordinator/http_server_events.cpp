@@ -63,7 +63,7 @@ asio::awaitable<void> HttpSession::follow(StreamOrder order) {
     }
     if (!next) {
       bool caught_up = false;
-      if (!co_await catch_up(order, position, caught_up)) {
+      if (!co_await catch_up(order, position, caught_up) || (caught_up && !order.follow)) {
         co_return;
       }
       if (caught_up && !feed) {

@@ -169,6 +169,7 @@ INSTANTIATE_TEST_SUITE_P(
         StatusRow{"log_tail_word", "GET", "/v1/jobs/ID/logs?tail=all", {}, "", 400, "bad_query"},
         StatusRow{
             "bad_event_id", "GET", "/v1/jobs/ID/events", {{"last-event-id", "7"}}, "", 400, "bad_header"},
+        StatusRow{"bad_follow", "GET", "/v1/jobs/ID/events?follow=1", {}, "", 400, "bad_query"},
         StatusRow{"events_of_nothing", "GET", "/v1/jobs/nothing/events", {}, "", 404, "not_found"},
         StatusRow{
             "form", "POST", "/v1/jobs", {{"content-type", "text/plain"}}, "{}", 415, "application/json"},

@@ -45,6 +45,14 @@ TEST_F(HttpEventsTest, a_finished_job_is_sent_whole_and_the_stream_ends) {
   EXPECT_EQ(ids_in(response), count_to(1234));
 }
 
+TEST_F(HttpEventsTest, without_following_what_is_there_is_sent_and_the_stream_ends) {
+  handler_.set_events(700, false);
+  start();
+  RawClient client(port());
+  client.send("GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(ids_in(client.read_all()), count_to(700));
+}
+
 TEST_F(HttpEventsTest, http_1_0_gets_it_without_chunks) {
   handler_.set_events(3, true);
   start();

@@ -15,8 +15,8 @@
 
 namespace cce {
 
-/// Answers by path: /echo repeats the request, /wait answers once released, /stream follows `frames`, /file
-/// serves `file`; /refused is turned away by its header.
+/// Answers by path: /echo repeats the request, /wait answers once released, /stream follows the events, /now
+/// sends those there are, /file serves `file`; /refused is turned away by its header.
 class FakeHandler final : public HttpHandler {
  public:
   std::optional<HttpResponse> check_head(const HttpRequest& head) override {
@@ -39,7 +39,11 @@ class FakeHandler final : public HttpHandler {
     if (request.target == "/stream") {
       response.body.clear();
       response.headers = {{"content-type", "text/event-stream"}};
-      response.stream = StreamOrder{.job_id = "job", .position = {}};
+      response.stream = StreamOrder{.job_id = "job", .position = {}, .follow = true};
+    } else if (request.target == "/now") {
+      response.body.clear();
+      response.headers = {{"content-type", "text/event-stream"}};
+      response.stream = StreamOrder{.job_id = "job", .position = {}, .follow = false};
     } else if (request.target == "/file") {
       response.body.clear();
       response.file = FileSlice{.file = file, .first = 1, .bytes = file->bytes() - 1};

@@ -49,22 +49,22 @@ Problem bad_target() {
   return {400, "malformed_target", "The path or query of the request cannot be read.", {}};
 }
 
-/// What the errors of the service mean in HTTP where their code alone does not tell.
-std::optional<Problem> special_problem(const Error& error) {
+/// The status of an error of the service, also where its code alone does not tell.
+int status_of(const Error& error) {
   if (error.code == ErrorCode::missing_file &&
       (error.where.starts_with("job ") || error.where.find(" of job ") != std::string::npos)) {
-    return Problem{404, "not_found", describe(error), {}};
+    return 404;
   }
   if (error.code == ErrorCode::does_not_fit && error.where == "queue") {
-    return Problem{429, "queue_full", describe(error), {{"retry-after", "30"}}};
+    return 429;
   }
   if (error.code == ErrorCode::impossible_combination && error.where.starts_with("job ")) {
-    return Problem{409, "wrong_state", describe(error), {}};
+    return 409;
   }
   if (error.code == ErrorCode::malformed_file && error.where.starts_with("request body")) {
-    return Problem{400, "malformed_json", describe(error), {}};
+    return 400;
   }
-  return std::nullopt;
+  return http_status(error.code);
 }
 
 }  // namespace
@@ -172,8 +172,10 @@ HttpResponse Api::answer(const HttpRequest& request) {
   try {
     response = (this->*found.route->answer)(found.call);
   } catch (const Error& error) {
-    const std::optional<Problem> special = special_problem(error);
-    response = special ? problem_response(*special) : problem_response(error);
+    response = problem_response(error, status_of(error));
+    if (response.status == 429 || response.status == 503) {
+      response.headers.emplace_back("retry-after", "30");
+    }
     if (response.status == 500) {
       log_.error(std::string(found.route->method) + " " + std::string(found.route->pattern) + ": " +
                  describe(error));

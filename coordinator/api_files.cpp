@@ -80,10 +80,6 @@ std::shared_ptr<const OpenedFile> open_if_there(const std::filesystem::path& pat
   }
 }
 
-HttpResponse not_found(const Error& error) {
-  return problem_response(Problem{404, "not_found", describe(error), {}});
-}
-
 }  // namespace
 
 HttpResponse Api::get_recipe(const ApiCall& call) const {
@@ -122,7 +118,7 @@ HttpResponse Api::get_artifact(const ApiCall& call) const {
     if (error.code != ErrorCode::missing_file) {
       throw;
     }
-    return not_found(error);
+    return problem_response(error, 404);
   }
 }
 

@@ -99,7 +99,7 @@ HttpResponse Api::follow_job(const ApiCall& call) const {
     try {
       from = parse_stream_position(*header);
     } catch (const Error& error) {
-      return problem_response(Problem{400, "bad_header", describe(error), {}});
+      return problem_response(error, 400);
     }
   }
   bool follow = true;

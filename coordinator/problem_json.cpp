@@ -63,8 +63,7 @@ int http_status(ErrorCode code) {
   return 500;
 }
 
-HttpResponse problem_response(const Error& error) {
-  const int status = http_status(error.code);
+HttpResponse problem_response(const Error& error, int status) {
   const std::string code(error_name(error.code));
   if (status == 500) {
     return problem(status, code, "The server failed; its log says how.");

@@ -25,7 +25,7 @@ int http_status(ErrorCode code);
 
 /// The same with the error's parts as members code, where, found, expected, remedy. Of a status 500 nothing
 /// but its code is told: that belongs into the server's log, for which `describe` is.
-HttpResponse problem_response(const Error& error);
+HttpResponse problem_response(const Error& error, int status);
 
 /// "Not Found" and the like; "Unknown" for a status that is not used here.
 std::string_view status_phrase(int status);

@@ -79,7 +79,9 @@ TEST(OpenApiTest, has_every_routes_queries_and_says_which_are_public) {
 
 TEST(OpenApiTest, has_the_members_of_a_job) {
   const Json schema = document()["components"]["schemas"]["Job"];
-  const Json job = parse_json(job_text(JobView{.id = "a"}), "job");
+  JobView view;
+  view.id = "a";
+  const Json job = parse_json(job_text(view), "job");
   EXPECT_EQ(keys_of(schema["properties"]), keys_of(job));
   for (const char* member : {"progress", "times", "links"}) {
     EXPECT_EQ(keys_of(schema["properties"][member]["properties"]), keys_of(job[member])) << member;

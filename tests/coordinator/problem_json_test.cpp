@@ -12,7 +12,8 @@ TEST(ProblemTest, an_error_becomes_its_parts) {
                                                        .where = "request body: encode.refine",
                                                        .found = "refine",
                                                        .expected = "refine_steps",
-                                                       .remedy = "Did you mean refine_steps?"});
+                                                       .remedy = "Did you mean refine_steps?"},
+                                                 422);
   EXPECT_EQ(response.status, 422);
   EXPECT_EQ(response.header("content-type"), "application/problem+json");
   const Json problem = parse_json(response.body, "problem");
@@ -28,14 +29,16 @@ TEST(ProblemTest, the_servers_own_faults_tell_nothing_of_it) {
                                                        .where = "/srv/private/jobs.sqlite",
                                                        .found = "input/output error",
                                                        .expected = "",
-                                                       .remedy = ""});
+                                                       .remedy = ""},
+                                                 500);
   EXPECT_EQ(response.status, 500);
   EXPECT_EQ(response.body.find("private"), std::string::npos);
 }
 
 TEST(ProblemTest, text_that_is_not_utf8_is_replaced) {
   const HttpResponse response = problem_response(
-      Error{.code = ErrorCode::wrong_type, .where = "\xff", .found = "\xc3", .expected = "", .remedy = ""});
+      Error{.code = ErrorCode::wrong_type, .where = "\xff", .found = "\xc3", .expected = "", .remedy = ""},
+      422);
   EXPECT_NO_THROW(parse_json(response.body, "problem"));
 }
 

@@ -31,7 +31,8 @@ asio::awaitable<void> HttpSession::stream(const HttpResponse& response, unsigned
   }
   text += "\r\nconnection: close\r\n\r\n";
   ++shared_.streams;
-  if (co_await write_bytes(text)) {
+  const bool started = co_await write_bytes(text);
+  if (started) {
     asio::co_spawn(
         shared_.io, [self = shared_from_this()]() { return self->watch_for_end(); }, asio::detached);
     co_await follow(*response.stream);
@@ -63,19 +64,27 @@ asio::awaitable<void> HttpSession::follow(StreamOrder order) {
     }
     if (!next) {
       bool caught_up = false;
-      if (!co_await catch_up(order, position, caught_up) || (caught_up && !order.follow)) {
+      const bool more = co_await catch_up(order, position, caught_up);
+      if (!more || (caught_up && !order.follow)) {
         co_return;
       }
       if (caught_up && !feed) {
         feed = shared_.feed_of(order.job_id, position);
       }
     } else if (!next->text.empty()) {
-      if (!co_await write_chunk(next->text)) {
+      const bool written = co_await write_chunk(next->text);
+      if (!written) {
         co_return;
       }
       position = next->position;
-    } else if (feed->ended || !co_await wait_for_events(*feed)) {
-      co_return;
+    } else {
+      if (feed->ended) {
+        co_return;
+      }
+      const bool more = co_await wait_for_events(*feed);
+      if (!more) {
+        co_return;
+      }
     }
   }
 }
@@ -98,7 +107,8 @@ asio::awaitable<bool> HttpSession::catch_up(const StreamOrder& order, StreamPosi
     text += frame.text;
   }
   if (!text.empty()) {
-    if (!co_await write_chunk(text)) {
+    const bool written = co_await write_chunk(text);
+    if (!written) {
       co_return false;
     }
     position = page->frames.back().position;

@@ -51,7 +51,8 @@ asio::awaitable<bool> HttpSession::write(const HttpResponse& response, bool head
     text += response.body;
     co_return co_await write_bytes(text);
   }
-  if (!co_await write_bytes(text)) {
+  const bool started = co_await write_bytes(text);
+  if (!started) {
     co_return false;
   }
   co_return co_await write_slice(*response.file);
@@ -70,7 +71,11 @@ asio::awaitable<bool> HttpSession::write_slice(FileSlice slice) {
     };
     const std::optional<std::string> part =
         co_await shared_.on_worker(std::move(work), shared_.limits.answer_seconds);
-    if (!part || static_cast<std::int64_t>(part->size()) != wanted || !co_await write_bytes(*part)) {
+    if (!part || static_cast<std::int64_t>(part->size()) != wanted) {
+      co_return false;
+    }
+    const bool written = co_await write_bytes(*part);
+    if (!written) {
       co_return false;
     }
     slice.first += wanted;

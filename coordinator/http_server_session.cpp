@@ -30,16 +30,14 @@ HttpRequest to_request(const http::request<http::string_body>& message) {
   return request;
 }
 
-/// What is told to a client whose request could not be read to its end; nothing where nobody listens.
+/// What is told to a client whose request could not be read to its end; nothing where nobody listens or time
+/// has run out, which closes the connection.
 std::optional<Problem> read_problem(const beast::error_code& error) {
   if (error == http::error::body_limit) {
     return Problem{413, "body_too_large", "The body is larger than this server takes.", {}};
   }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return Problem{431, "header_too_large", "The header is larger than this server takes.", {}};
-  }
-  if (error == beast::error::timeout) {
-    return Problem{408, "request_too_slow", "The request took too long to arrive.", {}};
   }
   if (error.category() == http::make_error_code(http::error::bad_target).category() &&
       error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -80,7 +78,11 @@ asio::awaitable<void> HttpSession::run() {
   const auto self = shared_from_this();
   beast::error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-  while (!shared_.stopping && co_await wait_for_request() && co_await serve_one()) {
+  for (bool open = true; open && !shared_.stopping;) {
+    open = co_await wait_for_request();
+    if (open) {
+      open = co_await serve_one();
+    }
   }
   co_await close();
 }
@@ -117,7 +119,8 @@ asio::awaitable<bool> HttpSession::serve_one() {
   if (response) {
     keep_alive = keep_alive && !announces_body(request);  // what follows would be the body nobody reads
   } else {
-    if (!co_await read_body(parser)) {
+    const bool whole = co_await read_body(parser);
+    if (!whole) {
       co_return false;
     }
     request.body = std::move(parser.get().body());
@@ -146,7 +149,8 @@ asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
   }
   stream_.expires_after(to_duration(shared_.limits.body_seconds));
   if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-    if (!co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n")) {
+    const bool asked = co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n");
+    if (!asked) {
       co_return false;
     }
     stream_.expires_after(to_duration(shared_.limits.body_seconds));

@@ -133,7 +133,7 @@ TEST_F(HttpServerTest, a_header_that_drips_in_is_given_up) {
   start(limits);
   RawClient client(port());
   client.send("GET / HT");
-  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 408"));
+  EXPECT_EQ(client.read_all(), "");
   EXPECT_TRUE(client.closed());
 }
 
@@ -143,7 +143,8 @@ TEST_F(HttpServerTest, a_body_that_does_not_come_is_given_up) {
   start(limits);
   RawClient client(port());
   client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
-  EXPECT_THAT(client.read_all(), StartsWith("HTTP/1.1 408"));
+  EXPECT_EQ(client.read_all(), "");
+  EXPECT_TRUE(client.closed());
 }
 
 TEST_F(HttpServerTest, an_idle_connection_is_closed) {

@@ -1,11 +1,10 @@
 #include "coordinator/http_server_session.h"
 
-#include <algorithm>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
-#include <cctype>
 
+#include "coordinator/http_server_request.h"
 #include "coordinator/problem_json.h"
 
 namespace cce {
@@ -16,19 +15,6 @@ namespace http = beast::http;
 constexpr std::size_t read_bytes = 8192;
 constexpr double linger_seconds = 1.0;
 constexpr std::size_t most_lingering_bytes = 1 << 20;
-
-HttpRequest to_request(const http::request<http::string_body>& message) {
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  for (const auto& field : message) {
-    std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    request.headers.emplace_back(std::move(name), std::string(field.value()));
-  }
-  return request;
-}
 
 /// What is told to a client whose request could not be read to its end; nothing where nobody listens or time
 /// has run out, which closes the connection.

@@ -80,7 +80,7 @@ TEST_F(Paths, every_path_of_a_recipe) {
        {R"({"model": "out"})", R"({"output": "out/x"})", R"({"calibration": {"text": ["out/file"]}})",
         R"({"calibration": {"text": {"path": "/etc/passwd"}}})",
         R"({"evaluate": {"tasks": "../secret/file"}})", R"({"evaluate": {"text": [["/etc/passwd"]]}})",
-        R"({"finetune": {"teacher": "/root"}})"}) {
+        R"({"finetune": {"teacher": "/root"}})", R"({"finetune": {"validation": ["/etc/passwd"]}})"}) {
     Json refused = Json::parse(bad);
     expect_error([&] { policy().resolve_recipe(refused); }, ErrorCode::out_of_range,
                  "folders that this server");

@@ -100,6 +100,7 @@ asio::awaitable<void> HttpServer::State::end_all() {
   for (HttpSession* const session : std::set<HttpSession*>(shared.sessions)) {
     session->abort();
   }
+  shared.io.stop();  // a handler that still works keeps nobody: its answer has no reader any more
 }
 
 HttpServer::HttpServer(const HttpServerSettings& settings, HttpHandler& handler)

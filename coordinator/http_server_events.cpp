@@ -39,6 +39,7 @@ asio::awaitable<void> HttpSession::stream(const HttpResponse& response, unsigned
     if (chunked_ && !gone_) {
       co_await write_bytes("0\r\n\r\n");
     }
+    gone_ = true;  // the watcher still reads: nobody else may
   }
   --shared_.streams;
 }

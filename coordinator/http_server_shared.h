@@ -50,12 +50,12 @@ struct HttpShared {
 
   const HttpLimits limits;
   HttpHandler& handler;
-  asio::io_context io;
-  asio::thread_pool workers;
   bool stopping = false;
   std::size_t streams = 0;
   std::set<HttpSession*> sessions;
   std::map<std::string, std::weak_ptr<EventFeed>> feeds;
+  asio::io_context io;  // after what its coroutines use: they end with it
+  asio::thread_pool workers;
 
   /// The feed of a job's events; where there is none, one that starts at `from`. It is polled as long as
   /// somebody holds it.

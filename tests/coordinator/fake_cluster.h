@@ -141,7 +141,15 @@ class FakeScheduler final : public Scheduler {
   explicit FakeScheduler(FakeCluster& cluster) : cluster_(cluster) {}
 
   SchedulerTraits traits() const override { return cluster_.traits; }
-  void check(const Launch&) const override {}
+  void check(const Launch& launch) const override {
+    if (launch.partition == "refused") {
+      throw Error{.code = ErrorCode::unsupported,
+                  .where = "resources.partition",
+                  .found = launch.name + " in " + launch.job_dir.filename().string(),
+                  .expected = "",
+                  .remedy = ""};
+    }
+  }
   std::string submit(const Launch& launch) override {
     return cluster_.call([&] {
       ++cluster_.submissions[launch.name];

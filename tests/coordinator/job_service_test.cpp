@@ -205,6 +205,15 @@ TEST_F(ServiceTest, a_run_that_waits_in_the_schedulers_queue_is_withdrawn) {
   EXPECT_EQ(run_of(id).starts, 0);
 }
 
+TEST_F(ServiceTest, what_the_scheduler_cannot_honour_makes_no_job) {
+  Json asked = Json::parse(recipe());
+  asked["resources"]["partition"] = "refused";
+  const Error error = error_of([&] { service_->create(asked.dump(), std::nullopt); });
+  EXPECT_EQ(error.code, ErrorCode::unsupported);
+  EXPECT_EQ(error.where, "resources.partition");
+  EXPECT_TRUE(service_->list(std::nullopt, "", 10).jobs.empty());
+}
+
 struct EndRow {
   const char* name;
   RunState state;

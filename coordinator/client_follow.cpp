@@ -1,5 +1,6 @@
 #include "coordinator/client_follow.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "coordinator/client_sse.h"
@@ -157,11 +158,11 @@ class Follower {
     }
   }
 
+  /// In slices, so that keep_going is heard where the waiter hears nothing.
   void pause() {
-    const SteadyClock::time_point started = SteadyClock::now();
-    const double seconds = back_off_.next_seconds();
-    while (keep_going() && seconds_since(started) < seconds) {
-      going_ = service_.waiter()(0.1) && going_;
+    constexpr double slice_seconds = 0.1;
+    for (double left = back_off_.next_seconds(); left > 0.0 && keep_going(); left -= slice_seconds) {
+      going_ = service_.waiter()(std::min(left, slice_seconds));
     }
   }
 

@@ -58,7 +58,7 @@ std::string job_target(const std::string& id, const std::string& rest = "") {
 bool is_plain_relative(const std::string& path) {
   const std::filesystem::path parts(path);
   return !path.empty() && parts.is_relative() && path.find('\\') == std::string::npos &&
-         path.find('\0') == std::string::npos &&
+         path.find("//") == std::string::npos && path.find('\0') == std::string::npos &&
          std::all_of(parts.begin(), parts.end(), [](const std::filesystem::path& part) {
            return !part.empty() && part != "." && part != "..";
          });

@@ -131,7 +131,7 @@ TEST(ClientHttp, a_body_without_end_is_refused) {
 TEST(ClientHttp, https_is_not_spoken_to_a_server_that_does_not) {
   ScriptedServer server([](const std::string&, std::size_t) { return ScriptedServer::json("{}"); });
   const std::string url = std::string("https").append(server.url().substr(4));
-  const HttpClient client(parse_server_url(url), "", {.connect_seconds = 2.0, .silence_seconds = 2.0});
+  const HttpClient client(parse_server_url(url), "", {.connect_seconds = 0.5, .silence_seconds = 0.5});
   const Error error = error_of([&] { client.send(get("/")); });
   EXPECT_THAT(describe(error), HasSubstr("TLS handshake"));
 }

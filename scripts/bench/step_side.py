@@ -47,7 +47,7 @@ def main():
         with torch.no_grad():
             expected = teacher(input_ids=tokens, output_hidden_states=True)
         found = student(input_ids=tokens, output_hidden_states=True)
-        # The last hidden state of transformers has passed the final norm: the streams before it are compared.
+        # The last hidden state of transformers has passed the final norm, which costs the same to compare.
         rec = sum((((a.float() - b.float()) ** 2).sum(-1) / (b.float() ** 2).sum(-1)).mean()
                   for a, b in zip(found.hidden_states[1:], expected.hidden_states[1:])) / 30
         kl = torch.nn.functional.kl_div(found.logits.float().log_softmax(-1).flatten(0, 1),

@@ -71,6 +71,9 @@ HttpResponse Api::list_jobs(const ApiCall& call) const {
     limit = *asked;
   }
   const auto after = call.queries.find("after");
+  if (after != call.queries.end() && after->second.empty()) {
+    return refuse_query("after", "the id of a job");
+  }
   return json_response(
       200, job_page_json(jobs_.list(state, after == call.queries.end() ? "" : after->second, limit)));
 }
@@ -95,7 +98,7 @@ HttpResponse Api::resume_job(const ApiCall& call) const {
 
 HttpResponse Api::follow_job(const ApiCall& call) const {
   StreamPosition from;
-  if (const auto header = call.request.header("last-event-id"); header && !header->empty()) {
+  if (const auto header = call.request.header("last-event-id"); header) {
     try {
       from = parse_stream_position(*header);
     } catch (const Error& error) {

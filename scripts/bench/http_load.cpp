@@ -1,7 +1,7 @@
 // Loads a server with status requests at a fixed rate while event streams are open, and prints one JSON
 // object.
 //
-//   cce-http-load --port N --job ID --streams 200 --rate 2000 --seconds 60 [--connections 64]
+//   cce-http-load --port N --job ID --streams 200 --rate 2000 --seconds 60 [--connections 64] [--warm-up 10]
 //
 // The schedule is open: request i is due at i / rate, and its latency counts from then, whether a connection
 // was free or not, so that a server that stalls cannot hide it. Streams are read as fast as they come; their
@@ -38,6 +38,7 @@ struct Options {
   double rate = 2000.0;
   double seconds = 60.0;
   int connections = 64;
+  double warm_up_seconds = 10.0;
 };
 
 Options parse_options(int count, char** arguments) {
@@ -54,6 +55,7 @@ Options parse_options(int count, char** arguments) {
   options.streams = static_cast<int>(number("--streams", options.streams));
   options.rate = number("--rate", options.rate);
   options.seconds = number("--seconds", options.seconds);
+  options.warm_up_seconds = number("--warm-up", options.warm_up_seconds);
   options.connections = static_cast<int>(number("--connections", options.connections));
   if (options.port == 0 || options.job.empty()) {
     throw std::runtime_error("--port and --job are needed");
@@ -96,7 +98,12 @@ class Load {
   }
 
   void run() {
-    const Clock::time_point begin = Clock::now();
+    const Clock::time_point begin =
+        Clock::now() +
+        std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.warm_up_seconds));
+    while (Clock::now() < begin) {
+      wait_for_bytes(begin);
+    }
     const auto step = std::chrono::duration<double>(1.0 / options_.rate);
     const auto total = static_cast<std::int64_t>(options_.rate * options_.seconds);
     std::int64_t scheduled = 0;

@@ -65,6 +65,11 @@ parameters = { "path.id" = "$done_job" }
 [[operations]]
 include-path = "/v1/jobs/{id}/artifacts/{path}"
 parameters = { "path.id" = "$done_job", "path.path" = "report.json" }
+# An id such as 0.0 is sent as the number 0, which is none.
+[[operations]]
+include-path = "/v1/jobs/{id}/events"
+parameters = { "path.id" = "$done_job" }
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404"]
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "304", "401", "403", "404", "409", "416", "422", "429"]
 END
@@ -72,7 +77,7 @@ cat "$scratch/schemathesis.toml"
 status=0
 "$schemathesis" --config-file "$scratch/schemathesis.toml" run "$url/openapi.json" \
   --header "Authorization: Bearer $token" --checks all --request-timeout 20 --seed "${SEED:-1}" \
-  --max-examples "${EXAMPLES:-100}" "$@" 2>&1 | tee "$scratch/output" || status=$?
+  --max-examples "${EXAMPLES:-100}" --continue-on-failure "$@" 2>&1 | tee "$scratch/output" || status=$?
 if [[ -n ${OUT:-} ]]; then
   python3 - "$scratch/output" "$status" "$OUT" <<'END'
 import json, re, sys

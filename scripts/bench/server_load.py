@@ -5,7 +5,7 @@
 
 `cce serve` is pinned to core 0 (taskset); the load generator cce-http-load (a build target) and a stand-in worker, which
 writes 10,000 events at once and then 10 a second, run on the other cores. --streams clients follow that job's events from
-the first on; --rate status requests a second come on a schedule that does not wait for the server, and a latency counts from
+the first on; after ten seconds --rate status requests a second come on a schedule that does not wait for the server, and a latency counts from
 when its request was due. The server's resident memory is read every two seconds. Passes where p99 is under 20 ms, nothing
 failed, no event was lost, and the memory of the last fifth of the run is within 5 % (or 4 MiB) of the fifth after the first.
 Prints a table; --out (docs/bench/server_load.json) gets the figures. Standard library only.

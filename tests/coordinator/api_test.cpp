@@ -105,6 +105,9 @@ INSTANTIATE_TEST_SUITE_P(
         StatusRow{"limit_large", "GET", "/v1/jobs?limit=1001", {}, "", 400, "bad_query"},
         StatusRow{"limit_no_number", "GET", "/v1/jobs?limit=-1", {}, "", 400, "bad_query"},
         StatusRow{"after_nothing", "GET", "/v1/jobs?after=aaaaaaaaaaaaaaaaaaaa", {}, "", 404, "missing_file"},
+        StatusRow{"after_empty", "GET", "/v1/jobs?after=", {}, "", 400, "bad_query"},
+        StatusRow{
+            "empty_event_id", "GET", "/v1/jobs/ID/events", {{"last-event-id", ""}}, "", 400, "out_of_range"},
         StatusRow{"query_twice", "GET", "/v1/jobs?limit=1&limit=2", {}, "", 400, "malformed_target"},
         StatusRow{"job", "GET", "/v1/jobs/ID", {}, "", 200, R"("state":"queued")"},
         StatusRow{"head_of_a_job", "HEAD", "/v1/jobs/ID", {}, "", 200, ""},

@@ -92,7 +92,7 @@ struct HttpRequestTarget::State {
 HttpRequestTarget::HttpRequestTarget() : state_(std::make_unique<State>()) {}
 HttpRequestTarget::~HttpRequestTarget() = default;
 
-void HttpRequestTarget::serve(std::string_view bytes) {
+bool HttpRequestTarget::serve(std::string_view bytes) {
   State& state = *state_;
   const std::string text = replaced(replaced(bytes, "QUEUEDJOBQUEUEDJOBQQ", state.queued),
                                     "COMPLETEDJOBCOMPLETED", state.completed);
@@ -104,7 +104,7 @@ void HttpRequestTarget::serve(std::string_view bytes) {
   boost::beast::error_code error;
   parser.put(boost::asio::buffer(text), error);
   if (error || !parser.is_done()) {
-    return;
+    return false;
   }
   HttpRequest request = to_request(parser.get());
   const HttpResponse response = state.answer(request, parser.get().body());
@@ -130,6 +130,7 @@ void HttpRequestTarget::serve(std::string_view bytes) {
     check(page.frames.size() <= most_frames, "a page has a limit");
   }
   state.log_text.str("");
+  return true;
 }
 
 }  // namespace cce

@@ -16,10 +16,10 @@ class HttpRequestTarget {
   HttpRequestTarget& operator=(const HttpRequestTarget&) = delete;
 
   /// Serves `bytes` as what a connection sends; the words QUEUEDJOBQUEUEDJOBQQ and COMPLETEDJOBCOMPLETED
-  /// stand for the two jobs' ids. Throws std::logic_error where a response breaks a promise: a status without
-  /// a phrase or of the server's own fault, a header that could end early, a problem that is no JSON, bytes
-  /// of a file outside of the job.
-  void serve(std::string_view bytes);
+  /// stand for the two jobs' ids. False: they are no whole request, and nothing was asked. Throws
+  /// std::logic_error where a response breaks a promise: a status without a phrase or of the server's own
+  /// fault, a header that could end early, a problem that is no JSON, bytes of a file outside of the job.
+  bool serve(std::string_view bytes);
 
  private:
   struct State;

@@ -71,8 +71,7 @@ TEST(NuclearTerm, its_gradient_agrees_with_differences_and_reaches_every_matrix)
         NuclearTerm term(context, context.dense());
         return term.add(0, parameters);
       };
-      const double difference =
-          (value_at(nuclear_step) - value_at(-nuclear_step)) / (2.0 * nuclear_step);
+      const double difference = (value_at(nuclear_step) - value_at(-nuclear_step)) / (2.0 * nuclear_step);
       const double middle = value_at(0.0);
       EXPECT_GT(middle, 7.0 * static_cast<double>(context.layers())) << "at least 1 for each matrix";
       EXPECT_NEAR(slope(context, job, parameters), difference, 2e-2 * std::abs(difference)) << ranks;

@@ -85,12 +85,12 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
   PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
-  if (!job.spec.finetune.teacher.empty()) {
-    inspect_checkpoint(files, job.spec.finetune.teacher);
-  }
   const std::string& precision = job.spec.resources.precision;
   const bool narrow = precision == "bf16" || (precision == "auto" && machine.has_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
+  if (!job.spec.finetune.teacher.empty()) {
+    job.size.teacher_bytes = inspect_checkpoint(files, job.spec.finetune.teacher).tensor_bytes;
+  }
   if (!job.spec.resources.threads) {  // 3.
     job.spec.resources.threads =
         std::max<std::int64_t>(1, machine.cores / ranks_per_node(job.spec.resources));

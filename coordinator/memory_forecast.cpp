@@ -137,6 +137,7 @@ class RankMemory {
     if (recovers || finetune.kl > 0.0) {
       const std::int64_t outer = (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size;
       add("teacher's embedding and head", outer * config_.hidden_size * size_.compute_value_bytes);
+      add("teacher's mapped checkpoint", size_.teacher_bytes);
     }
     add("output layer", length * config_.hidden_size * (2 * size_.compute_value_bytes + 4));
   }

@@ -13,6 +13,7 @@ namespace cce {
 struct CheckpointSize {
   std::int64_t tensor_bytes = 0;         ///< of all shards
   std::int64_t compute_value_bytes = 2;  ///< of a weight while it computes: 2 (bf16) or 4 (f32)
+  std::int64_t teacher_bytes = 0;        ///< tensors of finetune.teacher where that is another checkpoint
 };
 
 struct MemoryTerm {
@@ -46,8 +47,9 @@ struct StageMemory {
 ///   finetune    masters, moments, gradients and copies of the owned layers, kept (16 + w) bytes a parameter;
 ///   the
 ///               gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d 4,
-///               gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's embedding
-///               and head; what the output layer takes of a sequence, s (2 d w + d 4)
+///               gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's mapped
+///               checkpoint where it has its own, its embedding and head; what the output layer takes of a
+///               sequence, s (2 d w + d 4)
 ///   evaluate    a chunk's streams c s d 4
 ///   export      a layer and the embedding in f32 while they are written
 /// k = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.

@@ -192,6 +192,23 @@ TEST(Forecast, more_ranks_need_less_each) {
             partition_for(1, 64, config).forecast[0].peak_bytes);
 }
 
+std::int64_t training_bytes(std::int64_t ranks, std::int64_t batch_tokens, std::int64_t teacher_bytes) {
+  JobSpec spec = spec_of(ranks, 16);
+  spec.finetune.batch_tokens = batch_tokens;
+  spec.stages = {Stage::finetune};
+  CheckpointSize size = small_checkpoint;
+  size.teacher_bytes = teacher_bytes;
+  const ModelConfig config = model_of(8, 576, 1536);
+  const Partition partition = make_partition(spec, config, size, roomy, assumed_rates(1, true));
+  return partition.forecast[0].peak_bytes;
+}
+
+TEST(Forecast, training_needs_its_owned_layers_its_tokens_and_its_teacher) {
+  EXPECT_LT(training_bytes(2, 8192, 0), training_bytes(1, 8192, 0)) << "half of the layers and tokens";
+  EXPECT_LT(training_bytes(1, 4096, 0), training_bytes(1, 8192, 0)) << "boundaries of a step";
+  EXPECT_EQ(training_bytes(1, 8192, 5000), training_bytes(1, 8192, 0) + 5000);
+}
+
 TEST(Forecast, gradient_sequences_add_up_over_ranks) {
   CalibrationSettings calibration;
   for (const std::int64_t ranks : {1, 2, 3, 5, 7}) {

@@ -80,6 +80,9 @@ void JobEngine::attend(const OpenJob& job) {
   if (!job.current) {
     return;  // a refused or withdrawn job between two looks
   }
+  if (job.state == JobState::cancelling) {
+    ask_to_stop(job);
+  }
   if (job.current->scheduler_id.empty()) {
     answer_submission(job);
   } else {
@@ -246,11 +249,15 @@ void JobEngine::look_at_run(const OpenJob& job, const RunState& run) {
   }
 }
 
-void JobEngine::press_cancel(const OpenJob& job, const RunState& run) {
+/// Also where the scheduler cannot be asked: its workers see the file all the same.
+void JobEngine::ask_to_stop(const OpenJob& job) {
   JobDir folder = directory(job);
   if (!folder.cancel_requested()) {
     folder.request_cancel();
   }
+}
+
+void JobEngine::press_cancel(const OpenJob& job, const RunState& run) {
   Follow& follow = follows_[job.id];
   const double now = options_.clock();
   const bool is_late = now - job.state_since > options_.cancel_seconds;

@@ -65,6 +65,7 @@ class JobEngine {
   void follow(const OpenJob& job);
   void read_events(const OpenJob& job);
   void look_at_run(const OpenJob& job, const RunState& run);
+  void ask_to_stop(const OpenJob& job);
   void press_cancel(const OpenJob& job, const RunState& run);
   void conclude(const OpenJob& job, const RunState& run);
   void complete(const OpenJob& job);

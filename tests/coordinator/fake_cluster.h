@@ -118,7 +118,7 @@ class FakeCluster {
       write(run, "progress", "encode");
     } else if (run.ticks == 3) {
       write(run, "stage_done", "encode");
-    } else {
+    } else if (run.ticks >= 4) {  // tests set it far below zero to keep a run from ending
       write_result(run.launch.job_dir);
       write(run, "done", "");
       end(run, 0);

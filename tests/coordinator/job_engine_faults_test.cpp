@@ -51,8 +51,11 @@ class EngineFaults : public ServiceTest {
   void create_jobs() {
     for (int i = 0; i < 2; ++i) {
       const std::string key = "key-" + std::to_string(i);
-      survive([&] { service_->create(recipe(i), key); });
-      ids_.push_back(service_->create(recipe(i), key).job->id);  // as a client repeats what had no answer
+      std::string id;
+      while (id.empty()) {  // as a client repeats what had no answer
+        survive([&] { id = service_->create(recipe(i), key).job->id; });
+      }
+      ids_.push_back(id);
     }
   }
 
@@ -64,11 +67,13 @@ class EngineFaults : public ServiceTest {
   /// Everything to its end.
   void run_world() {
     create_jobs();
-    for (int i = 0; i < 100 && !all_completed(); ++i) {
+    bool over = false;
+    for (int i = 0; i < 100 && !over; ++i) {
       survive([&] { service_->step(); });
       for (const std::string& id : ids_) {
         survive([&] { followers_[id].read(*service_, id); });
       }
+      survive([&] { over = all_completed(); });
       cluster_.tick();
       now_ += 1.0;
     }
@@ -156,7 +161,7 @@ TEST_F(EngineFaults, the_process_ends_before_every_transaction) {
 }
 
 TEST_F(EngineFaults, the_process_ends_again_and_again) {
-  for (int every = 3; every <= 11; every += 4) {
+  for (int every = 6; every <= 14; every += 4) {
     SCOPED_TRACE("every " + std::to_string(every) + " reads of the clock");
     begin_world();
     create_jobs();
@@ -227,8 +232,9 @@ TEST_F(EngineFaults, a_cancel_is_not_forgotten_while_the_scheduler_is_unreachabl
     service_->step();
   }
   EXPECT_EQ(state(id), JobState::cancelling);
+  EXPECT_EQ(cluster_.runs.size(), 1U);
   reach(id, JobState::cancelled, 200);
-  EXPECT_EQ(run_of(id).starts, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "data/jobs" / id / "result"));
 }
 
 TEST_F(EngineFaults, what_may_still_turn_up_is_waited_for) {

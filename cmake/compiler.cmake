@@ -1,9 +1,5 @@
 # One place for language level, warnings, sanitizers and where programs land (build/PRESET/bin).
 option(CCE_BUILD_TESTS "Build the tests" ON)
-option(CCE_CUDA "Build the CUDA backend" OFF)
-if(CCE_CUDA)
-  message(FATAL_ERROR "CCE_CUDA=ON: this version has no CUDA backend, only the CPU one. Configure the preset release.")
-endif()
 set(CCE_SANITIZE "" CACHE STRING "Sanitizers for every target: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -17,7 +13,8 @@ add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wall> $<$<COMPILE_LANGUAGE:CXX>:-
                     $<$<COMPILE_LANGUAGE:CXX>:-Wpedantic> $<$<COMPILE_LANGUAGE:CXX>:-Wshadow>
                     $<$<COMPILE_LANGUAGE:CXX>:-Wconversion> $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 if(CCE_SANITIZE)
-  add_compile_options(-fsanitize=${CCE_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${CCE_SANITIZE}>
+                      $<$<COMPILE_LANGUAGE:C,CXX>:-fno-omit-frame-pointer>)
   add_link_options(-fsanitize=${CCE_SANITIZE})
 endif()
 

@@ -52,6 +52,8 @@ std::string_view error_name(ErrorCode code) {
       return "verification_failed";
     case ErrorCode::guard_violated:
       return "guard_violated";
+    case ErrorCode::device_failure:
+      return "device_failure";
   }
   return "invalid_argument";
 }
@@ -103,6 +105,7 @@ int exit_code(ErrorCode code) {
     case ErrorCode::not_positive_definite:
     case ErrorCode::not_converged:
     case ErrorCode::verification_failed:
+    case ErrorCode::device_failure:
       return 1;
   }
   return 1;

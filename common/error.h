@@ -30,6 +30,7 @@ enum class ErrorCode {
   cancelled,               ///< the user asked to stop
   verification_failed,     ///< the exported checkpoint does not compute what the in-memory model does
   guard_violated,          ///< a failure signature passed its limit and guard.mode is stop
+  device_failure,          ///< the GPU or one of its libraries reported a failure
 };
 
 /// The one error of this project. Thrown by value, caught by const reference; becomes an exit code, an HTTP

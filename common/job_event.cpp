@@ -8,7 +8,7 @@
 namespace cce {
 namespace {
 
-constexpr int last_error_code = static_cast<int>(ErrorCode::guard_violated);
+constexpr int last_error_code = static_cast<int>(ErrorCode::device_failure);
 
 ErrorCode error_code_named(const JsonReader& reader) {
   std::vector<std::pair<std::string, ErrorCode>> names;

@@ -40,7 +40,7 @@ std::vector<std::string> texts_at(const Json& document, const char* key) {
 }
 
 std::optional<ErrorCode> code_named(const std::string& name) {
-  for (int number = 0; number <= static_cast<int>(ErrorCode::guard_violated); ++number) {
+  for (int number = 0; number <= static_cast<int>(ErrorCode::device_failure); ++number) {
     const auto code = static_cast<ErrorCode>(number);
     if (error_name(code) == name) {
       return code;

@@ -58,6 +58,7 @@ int http_status(ErrorCode code) {
     case ErrorCode::not_converged:
     case ErrorCode::worker_died:
     case ErrorCode::verification_failed:
+    case ErrorCode::device_failure:
       return 500;
   }
   return 500;

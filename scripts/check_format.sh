@@ -9,7 +9,7 @@ if [[ -z $formatter ]] || ! "$formatter" --version | grep -q 'version 14\.'; the
   echo "skipped: no clang-format 14 here (apt-get install clang-format)"
   exit 77
 fi
-mapfile -t files < <(find common coordinator worker tests scripts -name '*.cpp' -o -name '*.h' | sort)
+mapfile -t files < <(find common coordinator worker tests scripts -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' | sort)
 if [[ ${1:-} == --fix ]]; then
   exec "$formatter" -i "${files[@]}"
 fi

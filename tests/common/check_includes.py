@@ -25,7 +25,7 @@ OWNERS = [
     (r"dnnl|oneapi/", ["worker/tensor/"]),
     (r"cblas|lapacke|openblas", ["worker/tensor/"]),
     (r"omp\.h", ["worker/tensor/"]),
-    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_"]),
+    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_", "worker/tensor/kernels_cuda/", "worker/comm/nccl"]),
     (r"nccl\.h", ["worker/comm/nccl"]),
     (r"mpi\.h", ["worker/comm/mpi"]),
     (r"pcre2|unicode/", ["worker/model/tokenizer"]),

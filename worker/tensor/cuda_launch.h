@@ -53,4 +53,13 @@ inline unsigned blocks_for(long long count, long long threads) {
   return static_cast<unsigned>(blocks < most ? blocks : most);
 }
 
+/// For kernels that cover `count` elements by strides of a grid of one dimension: enough blocks to fill any
+/// GPU.
+inline CudaLaunch covering(long long count) {
+  constexpr unsigned threads = 256;
+  constexpr unsigned enough_blocks = 8192;
+  const unsigned blocks = blocks_for(count, threads);
+  return {.blocks = dim3(blocks < enough_blocks ? blocks : enough_blocks), .threads = dim3(threads)};
+}
+
 }  // namespace cce

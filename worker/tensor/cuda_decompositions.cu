@@ -1,0 +1,235 @@
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "worker/tensor/cuda_backend.h"
+#include "worker/tensor/cuda_error.h"
+#include "worker/tensor/cuda_launch.h"
+#include "worker/tensor/kernels_cuda/solver_layout.cuh"
+#include "worker/tensor/shape_checks.h"
+
+// Spectra and orthogonal factors by cuSOLVER's 64-bit functions. They are column-major: a row-major matrix is
+// the transpose of what they see.
+namespace cce {
+namespace {
+
+using namespace cuda_kernels;
+
+/// One problem's scratch and status, on the device and on the host.
+class SolverRun {
+ public:
+  SolverRun(CudaBackend& backend, const char* operation)
+      : backend_(backend), operation_(operation), info_(backend.allocate(2 * sizeof(int))) {
+    check_cuda(cudaMemsetAsync(info_.data(), 0, info_.bytes(), backend.stream()), operation);
+  }
+
+  /// Room for the sizes that a ..._bufferSize call wrote.
+  std::size_t device_bytes = 0;
+  std::size_t host_bytes = 0;
+  void make_room() {
+    device_work_ = backend_.allocate(device_bytes);
+    host_work_.resize(host_bytes);
+  }
+  void* device_work() const { return device_work_.data(); }
+  void* host_work() { return host_work_.data(); }
+  int* info() const { return static_cast<int*>(info_.data()); }
+
+  void check(cusolverStatus_t status) const { check_cusolver(status, operation_); }
+
+  /// Errors: not_converged for an element that is not finite: the solvers may not come back from one.
+  void check_finite(ConstMatrix a) const {
+    launch(operation_, backend_.stream(), covering(a.rows * a.cols), flag_not_finite<double>, a.as<double>(),
+           a.rows, a.cols, a.stride, info() + 1);
+    if (read_info()[1] != 0) {
+      refuse("a matrix with elements that are not finite", "");
+    }
+  }
+  /// Errors: not_converged unless the solver's own status is 0.
+  void check_converged() const {
+    if (const int status = read_info()[0]; status != 0) {
+      refuse("cuSOLVER info " + std::to_string(status), "check that the matrix is of reasonable scale");
+    }
+  }
+
+ private:
+  std::array<int, 2> read_info() const {
+    std::array<int, 2> values{};
+    check_cuda(cudaMemcpyAsync(values.data(), info_.data(), sizeof(values), cudaMemcpyDeviceToHost,
+                               backend_.stream()),
+               operation_);
+    check_cuda(cudaStreamSynchronize(backend_.stream()), operation_);
+    return values;
+  }
+  [[noreturn]] void refuse(std::string found, std::string remedy) const {
+    throw Error{.code = ErrorCode::not_converged,
+                .where = operation_,
+                .found = std::move(found),
+                .expected = {},
+                .remedy = std::move(remedy)};
+  }
+
+  CudaBackend& backend_;
+  const char* operation_;
+  Buffer info_;
+  Buffer device_work_;
+  std::vector<std::byte> host_work_;
+};
+
+/// target ← sourceᵀ, row-major.
+void transpose(cublasHandle_t blas, ConstMatrix source, Matrix target, const char* operation) {
+  const double one = 1.0, zero = 0.0;
+  check_cublas(cublasDgeam_64(blas, CUBLAS_OP_T, CUBLAS_OP_N, target.cols, target.rows, &one,
+                              source.as<double>(), source.stride, &zero, target.as<double>(), target.stride,
+                              target.as<double>(), target.stride),
+               operation);
+}
+
+/// The symmetric problem in place: eigenvectors as rows, values ascending.
+void solve_symmetric(CudaBackend& backend, const CusolverHandle& solver, cusolverEigMode_t mode, Matrix a,
+                     Matrix values, const char* operation) {
+  SolverRun run(backend, operation);
+  run.check_finite(a);
+  run.check(cusolverDnXsyevd_bufferSize(solver, solver.parameters(), mode, CUBLAS_FILL_MODE_UPPER, a.rows,
+                                        CUDA_R_64F, a.data, a.stride, CUDA_R_64F, values.data, CUDA_R_64F,
+                                        &run.device_bytes, &run.host_bytes));
+  run.make_room();
+  run.check(cusolverDnXsyevd(solver, solver.parameters(), mode, CUBLAS_FILL_MODE_UPPER, a.rows, CUDA_R_64F,
+                             a.data, a.stride, CUDA_R_64F, values.data, CUDA_R_64F, run.device_work(),
+                             run.device_bytes, run.host_work(), run.host_bytes, run.info()));
+  run.check_converged();
+}
+
+void check_symmetric(const char* operation, ConstMatrix a, ConstMatrix values) {
+  check_square_f64(operation, "a", a);
+  check_dtype(operation, "values", values, {DType::f64});
+  check_shape(operation, "values", values, 1, a.rows);
+}
+
+/// M = U Σ Vᵀ thin of the column-major M (height × width, height ≥ width) at `m`.
+struct ColumnMajorSvd {
+  std::int64_t height, width;
+  Matrix m, u, v_transposed;  ///< only data and stride are read
+};
+void solve_singular(CudaBackend& backend, const CusolverHandle& solver, const ColumnMajorSvd& problem,
+                    Matrix values) {
+  SolverRun run(backend, "singular_values");
+  run.check_finite({problem.m.data, DType::f64, problem.width, problem.height, problem.m.stride});
+  run.check(cusolverDnXgesvd_bufferSize(solver, solver.parameters(), 'S', 'S', problem.height, problem.width,
+                                        CUDA_R_64F, problem.m.data, problem.m.stride, CUDA_R_64F, values.data,
+                                        CUDA_R_64F, problem.u.data, problem.u.stride, CUDA_R_64F,
+                                        problem.v_transposed.data, problem.v_transposed.stride, CUDA_R_64F,
+                                        &run.device_bytes, &run.host_bytes));
+  run.make_room();
+  run.check(cusolverDnXgesvd(solver, solver.parameters(), 'S', 'S', problem.height, problem.width, CUDA_R_64F,
+                             problem.m.data, problem.m.stride, CUDA_R_64F, values.data, CUDA_R_64F,
+                             problem.u.data, problem.u.stride, CUDA_R_64F, problem.v_transposed.data,
+                             problem.v_transposed.stride, CUDA_R_64F, run.device_work(), run.device_bytes,
+                             run.host_work(), run.host_bytes, run.info()));
+  run.check_converged();
+}
+
+}  // namespace
+
+void CudaBackend::eigen_symmetric(Matrix a, Matrix values) {
+  constexpr const char* operation = "eigen_symmetric";
+  check_symmetric(operation, a, values);
+  if (a.empty()) {
+    return;
+  }
+  solve_symmetric(*this, solver_, CUSOLVER_EIG_MODE_VECTOR, a, values, operation);
+  launch(operation, stream_, covering(a.rows * a.cols), turn_rows_to_columns<double>, a.as<double>(), a.rows,
+         a.stride);
+  launch(operation, stream_, covering(values.cols), reverse_values<double>, values.as<double>(), values.cols);
+}
+
+void CudaBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
+  constexpr const char* operation = "eigenvalues_symmetric";
+  check_symmetric(operation, a, values);
+  if (a.empty()) {
+    return;
+  }
+  solve_symmetric(*this, solver_, CUSOLVER_EIG_MODE_NOVECTOR, a, values, operation);
+  launch(operation, stream_, covering(values.cols), reverse_values<double>, values.as<double>(), values.cols);
+}
+
+void CudaBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_transposed) {
+  constexpr const char* operation = "singular_values";
+  const std::int64_t rank = std::min(a.rows, a.cols);
+  const struct {
+    const char* operand;
+    Matrix matrix;
+    std::int64_t rows, cols;
+  } operands[] = {{"a", a, a.rows, a.cols},
+                  {"u", u, a.rows, rank},
+                  {"values", values, 1, rank},
+                  {"v_transposed", v_transposed, rank, a.cols}};
+  for (const auto& [operand, matrix, rows, cols] : operands) {
+    check_dtype(operation, operand, matrix, {DType::f64});
+    check_shape(operation, operand, matrix, rows, cols);
+  }
+  if (a.empty()) {
+    return;
+  }
+  // Seen column-major, a is Aᵀ = V Σ Uᵀ. cuSOLVER wants at least as many rows as columns.
+  if (a.cols >= a.rows) {
+    solve_singular(*this, solver_, {a.cols, a.rows, a, v_transposed, u}, values);
+    return;
+  }
+  // Else A itself, by turning the memory; its factors then come back turned.
+  OwnedMatrix turned = matrix(DType::f64, a.cols, a.rows), left = matrix(DType::f64, rank, a.rows),
+              right = matrix(DType::f64, a.cols, rank);
+  transpose(blas_, a, turned.view(), operation);
+  solve_singular(*this, solver_, {a.rows, a.cols, turned.view(), left.view(), right.view()}, values);
+  transpose(blas_, left.view(), u, operation);
+  transpose(blas_, right.view(), v_transposed, operation);
+}
+
+void CudaBackend::qr(Matrix a, Matrix r) {
+  constexpr const char* operation = "qr";
+  check_dtype(operation, "a", a, {DType::f64});
+  check_dtype(operation, "r", r, {DType::f64});
+  check_shape(operation, "a", a, std::max(a.rows, a.cols), a.cols);
+  check_shape(operation, "r", r, a.cols, a.cols);
+  if (a.empty()) {
+    return;
+  }
+  // cuSOLVER has no factorisation of the transpose, so A is turned once before and once after.
+  SolverRun run(*this, operation);
+  run.check_finite(a);
+  OwnedMatrix columns = matrix(DType::f64, a.cols, a.rows), scales = matrix(DType::f64, 1, a.cols);
+  transpose(blas_, a, columns.view(), operation);
+  run.check(cusolverDnXgeqrf_bufferSize(solver_, solver_.parameters(), a.rows, a.cols, CUDA_R_64F,
+                                        columns.as<double>(), a.rows, CUDA_R_64F, scales.as<double>(),
+                                        CUDA_R_64F, &run.device_bytes, &run.host_bytes));
+  run.make_room();
+  run.check(cusolverDnXgeqrf(solver_, solver_.parameters(), a.rows, a.cols, CUDA_R_64F, columns.as<double>(),
+                             a.rows, CUDA_R_64F, scales.as<double>(), CUDA_R_64F, run.device_work(),
+                             run.device_bytes, run.host_work(), run.host_bytes, run.info()));
+  run.check_converged();
+  launch(operation, stream_, covering(r.rows * r.cols), take_upper<double>, columns.as<double>(), a.rows,
+         r.as<double>(), r.rows, r.stride);
+  // The reflectors become Q. This function alone has no 64-bit form.
+  constexpr std::int64_t largest = 2147483647;
+  if (a.rows > largest || a.cols > largest) {
+    throw Error{.code = ErrorCode::unsupported,
+                .where = operation,
+                .found = std::to_string(a.rows) + " x " + std::to_string(a.cols),
+                .expected = "sides below 2^31",
+                .remedy = {}};
+  }
+  const int m = static_cast<int>(a.rows), n = static_cast<int>(a.cols);
+  int work_elements = 0;
+  run.check(cusolverDnDorgqr_bufferSize(solver_, m, n, n, columns.as<double>(), m, scales.as<double>(),
+                                        &work_elements));
+  const Buffer work = allocate(static_cast<std::size_t>(work_elements) * sizeof(double));
+  run.check(cusolverDnDorgqr(solver_, m, n, n, columns.as<double>(), m, scales.as<double>(),
+                             static_cast<double*>(work.data()), work_elements, run.info()));
+  run.check_converged();
+  transpose(blas_, columns.view(), a, operation);
+}
+
+}  // namespace cce

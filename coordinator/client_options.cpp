@@ -49,15 +49,6 @@ std::string read_token(const fs::path& file) {
   return token;
 }
 
-std::vector<std::string> default_stages() {
-  std::vector<std::string> names;
-  for (const Stage stage : {Stage::calibrate, Stage::analyze, Stage::make_plan, Stage::encode,
-                            Stage::evaluate, Stage::export_result}) {
-    names.emplace_back(stage_name(stage));
-  }
-  return names;
-}
-
 void show_state(const StreamedItem& item, Progress& progress) {
   std::string text = item.state;
   if (item.attempt > 1) {
@@ -115,7 +106,7 @@ bool watch_job(const ServiceClient& service, SignalInbox& signals, const std::st
   RemoteJob job = service.job(id);
   FollowOutcome outcome;
   {
-    Progress progress(surroundings.err, style, job.stages.empty() ? default_stages() : job.stages);
+    Progress progress(surroundings.err, style, job.stages);
     const FollowCallbacks callbacks{.item =
                                         [&](const StreamedItem& item) {
                                           if (json) {

@@ -29,10 +29,7 @@ void add_compress_command(CLI::App& app, const Surroundings& surroundings) {
   add_run_options(*command, options->run);
   command->add_flag("--force", options->run.force, "Replace --out even if it holds something else");
   command->callback([options, &surroundings] {
-    run_new_job("compress", options->recipe, options->run,
-                {Stage::calibrate, Stage::analyze, Stage::make_plan, Stage::encode, Stage::evaluate,
-                 Stage::export_result},
-                surroundings);
+    run_new_job("compress", options->recipe, options->run, stages_of_compression({}), surroundings);
   });
 }
 

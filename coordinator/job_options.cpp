@@ -183,6 +183,7 @@ Json resolve_recipe(const RecipeOptions& given, const std::vector<Stage>& stages
   for (const std::string& setting : options.settings) {
     apply_setting(recipe, setting, current_folder);
   }
+  refuse_run_keys(recipe);
   return recipe;
 }
 

@@ -180,9 +180,9 @@ class JobService::Implementation {
   }
 
   static JobSpec checked_spec(const Json& recipe) {
+    refuse_run_keys(recipe);
     JobSpec spec = parse_job_spec(recipe_text(recipe), "recipe");
     spec.stages = stages_of_compression(spec.finetune);
-    spec.model_digest.clear();
     parse_duration_seconds(spec.resources.time_limit, "resources.time_limit");
     check_combinations(spec);
     return spec;

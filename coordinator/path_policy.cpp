@@ -141,6 +141,10 @@ void PathPolicy::resolve_recipe(Json& recipe) const {
   if (recipe.contains("output")) {
     resolve_text(*this, &PathPolicy::writable, recipe["output"], "output");
   }
+  if (recipe.contains("resources") && recipe["resources"].is_object() &&
+      recipe["resources"].contains("container")) {
+    resolve_text(*this, &PathPolicy::existing, recipe["resources"]["container"], "resources.container");
+  }
   for (const char* section : {"calibration", "evaluate", "finetune"}) {
     if (!recipe.contains(section) || !recipe[section].is_object()) {
       continue;

@@ -99,9 +99,7 @@ void print_tables(const PreparedJob& job, bool probed, const Surroundings& surro
 }
 
 void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
-  const std::vector<Stage> stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                                  Stage::encode,    Stage::evaluate, Stage::export_result};
-  const JobSpec spec = resolve_job(options.recipe, stages, surroundings.current_folder);
+  const JobSpec spec = resolve_job(options.recipe, stages_of_compression({}), surroundings.current_folder);
   const Machine machine = inspect_machine();
   std::optional<MachineRates> rates;
   if (options.probe) {

@@ -5,13 +5,17 @@
 namespace cce {
 namespace {
 
-HttpResponse problem(int status, const std::string& code, const std::string& detail) {
+OrderedJson problem_document(int status, const std::string& code, const std::string& detail) {
   OrderedJson document;
   document["type"] = "urn:cce:problem:" + code;
   document["title"] = std::string(status_phrase(status));
   document["status"] = status;
   document["detail"] = detail;
   document["code"] = code;
+  return document;
+}
+
+HttpResponse response_of(int status, const OrderedJson& document) {
   HttpResponse response;
   response.status = status;
   response.headers = {{"content-type", "application/problem+json"}, {"cache-control", "no-store"}};
@@ -23,7 +27,8 @@ HttpResponse problem(int status, const std::string& code, const std::string& det
 }  // namespace
 
 HttpResponse problem_response(const Problem& source) {
-  HttpResponse response = problem(source.status, source.code, source.detail);
+  HttpResponse response =
+      response_of(source.status, problem_document(source.status, source.code, source.detail));
   response.headers.insert(response.headers.end(), source.headers.begin(), source.headers.end());
   return response;
 }
@@ -67,16 +72,14 @@ int http_status(ErrorCode code) {
 HttpResponse problem_response(const Error& error, int status) {
   const std::string code(error_name(error.code));
   if (status == 500) {
-    return problem(status, code, "The server failed; its log says how.");
+    return response_of(status, problem_document(status, code, "The server failed; its log says how."));
   }
-  HttpResponse response = problem(status, code, describe(error));
-  OrderedJson document = OrderedJson::parse(response.body);
+  OrderedJson document = problem_document(status, code, describe(error));
   document["where"] = error.where;
   document["found"] = error.found;
   document["expected"] = error.expected;
   document["remedy"] = error.remedy;
-  response.body = document.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-  return response;
+  return response_of(status, document);
 }
 
 std::string_view status_phrase(int status) {

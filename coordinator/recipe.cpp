@@ -108,6 +108,18 @@ std::string read_text(const fs::path& file) {
 
 }  // namespace
 
+void refuse_run_keys(const Json& recipe) {
+  for (const char* key : {"stages", "model_digest"}) {
+    if (recipe.is_object() && recipe.contains(key)) {
+      throw Error{.code = ErrorCode::unknown_key,
+                  .where = std::string("recipe: ").append(key),
+                  .found = "a key that a run fills in",
+                  .expected = "a recipe without it",
+                  .remedy = "Leave it out"};
+    }
+  }
+}
+
 std::string recipe_text(const Json& recipe) {
   try {
     return recipe.dump();

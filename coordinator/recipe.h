@@ -34,6 +34,10 @@ void set_key(Json& recipe, std::string_view key_path, Json value);
 /// at `folder`. Errors: invalid_argument without '=' or with an empty key; as parse_yaml and set_key.
 void apply_setting(Json& recipe, std::string_view setting, const std::filesystem::path& folder);
 
+/// Refuses the keys that a run fills in (stages, model_digest): in a recipe they would do nothing.
+/// Errors: unknown_key.
+void refuse_run_keys(const Json& recipe);
+
 /// The recipe as JSON text for parse_job_spec. Errors: malformed_file for text that is not UTF-8.
 std::string recipe_text(const Json& recipe);
 

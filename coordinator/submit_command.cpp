@@ -25,8 +25,7 @@ const char* const examples =
     "  cce submit recipe.yaml --server http://127.0.0.1:8642 --json\n";
 
 void submit(const SubmitOptions& options, const Surroundings& surroundings) {
-  const std::vector<Stage> stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                                  Stage::encode,    Stage::evaluate, Stage::export_result};
+  const std::vector<Stage> stages = stages_of_compression({});
   const Json recipe = resolve_recipe(options.recipe, stages, surroundings.current_folder);
   // What can be seen to be wrong from here is refused from here; files may lie where only the server is.
   resolve_job(options.recipe, stages, surroundings.current_folder);

@@ -69,7 +69,8 @@ TEST_F(Paths, every_path_of_a_recipe) {
   const std::string root = fs::canonical(folder_ / "root").string();
   Json recipe = Json::parse(R"({"model": "inside", "output": "new",
       "calibration": {"text": ["text.txt", {"path": "text.txt", "windows": "0:2"}]},
-      "evaluate": {"text": "text.txt", "tasks": ["text.txt"]}, "finetune": {"teacher": "model"}})");
+      "evaluate": {"text": "text.txt", "tasks": ["text.txt"]}, "finetune": {"teacher": "model"},
+      "resources": {"container": "text.txt"}})");
   policy().resolve_recipe(recipe);
   EXPECT_EQ(recipe["model"], root + "/model");
   EXPECT_EQ(recipe["output"], root + "/new");
@@ -78,11 +79,13 @@ TEST_F(Paths, every_path_of_a_recipe) {
   EXPECT_EQ(recipe["evaluate"]["text"], root + "/text.txt");
   EXPECT_EQ(recipe["evaluate"]["tasks"][0], root + "/text.txt");
   EXPECT_EQ(recipe["finetune"]["teacher"], root + "/model");
+  EXPECT_EQ(recipe["resources"]["container"], root + "/text.txt");
   for (const char* bad :
        {R"({"model": "out"})", R"({"output": "out/x"})", R"({"calibration": {"text": ["out/file"]}})",
         R"({"calibration": {"text": {"path": "/etc/passwd"}}})",
         R"({"evaluate": {"tasks": "../secret/file"}})", R"({"evaluate": {"text": [["/etc/passwd"]]}})",
-        R"({"finetune": {"teacher": "/root"}})", R"({"finetune": {"validation": ["/etc/passwd"]}})"}) {
+        R"({"resources": {"container": "/etc/passwd"}})", R"({"finetune": {"teacher": "/root"}})",
+        R"({"finetune": {"validation": ["/etc/passwd"]}})"}) {
     Json refused = Json::parse(bad);
     expect_error([&] { policy().resolve_recipe(refused); }, ErrorCode::out_of_range,
                  "folders that this server");

@@ -98,10 +98,9 @@ def finetune_settings(arguments, protocol, row):
     tokens = row.tokens - (REFINE_STEPS * REFINE_TOKENS if row.refines else 0)
     if arguments.smoke:
         tokens = 20 * arguments.batch_tokens
-    evaluation = [{"path": str(text.path), "name": text.name, "windows": text.windows()} for text in protocol.evaluation]
     return (f"finetune.text={json.dumps(texts)}", f"finetune.max_tokens={tokens}",
             f"finetune.batch_tokens={arguments.batch_tokens}", f"finetune.learning_rate={learning_rate(arguments, row)}",
-            f"evaluate.text={json.dumps(evaluation)}", "evaluate.samples=0", *arguments.set, *row.finetune)
+            "evaluate.text=[]", *arguments.set, *row.finetune)
 
 
 def compressed(arguments, protocol, row):
@@ -111,7 +110,7 @@ def compressed(arguments, protocol, row):
     if not report or row.name in arguments.again:
         recipe = arguments.work / "recipes" / f"finetune-{row.compressed_name()}.yaml"
         protocols.write_if_new(recipe, protocols.recipe_text(protocol, protocol.case(row.base), folder))
-        report = tools.compress(arguments, recipe, folder, row.encode_settings())
+        report = tools.compress(arguments, recipe, folder, (*row.encode_settings(), "evaluate.text=[]"))
         shutil.rmtree(folder.with_name(folder.name + ".job"), ignore_errors=True)
     return folder, report
 
@@ -127,6 +126,17 @@ def finetuned(arguments, protocol, row, start):
     return folder, report
 
 
+def perplexities(arguments, protocol, folder):
+    """Of a folder by cce's own evaluation, on the development windows."""
+    texts = [{"path": str(text.path), "name": text.name, "windows": text.windows()} for text in protocol.evaluation]
+    command = [arguments.cce, "evaluate", folder, "--length", protocol.length, "--ranks", arguments.ranks,
+               "--threads", arguments.threads, "--set", f"evaluate.text={json.dumps(texts)}", "--set", "evaluate.samples=0"]
+    job = arguments.work / "finetune" / "evaluate.job"
+    found = tools.run_cce(command, job)["evaluation"]["perplexity"]
+    shutil.rmtree(job, ignore_errors=True)
+    return {name: pair["before"] for name, pair in found.items()}
+
+
 def through_transformers(arguments, protocol, folder):
     answer = tools.ask_transformers(arguments, {
         "do": "perplexity", "folder": str(folder), "texts": tools.text_request(protocol.evaluation),
@@ -136,14 +146,11 @@ def through_transformers(arguments, protocol, folder):
 
 def run_row(arguments, protocol, row, document):
     folder, report = compressed(arguments, protocol, row)
-    dense = {name: pair["before"] for name, pair in report["evaluation"]["perplexity"].items()}
-    after = {name: pair["after"] for name, pair in report["evaluation"]["perplexity"].items()}
     seconds = {name: stage["seconds"] for name, stage in report["stages"].items()}
     result = {"title": row.title, "base": row.base, "settings": list(row.encode_settings())}
     tokens = REFINE_STEPS * REFINE_TOKENS if row.refines else 0
     if row.finetune is not None:
         folder, trained = finetuned(arguments, protocol, row, folder)
-        after = {name: pair["after"] for name, pair in trained["evaluation"]["perplexity"].items()}
         seconds["finetune"] = trained["stages"]["finetune"]["seconds"]
         run = trained["finetuning"]
         tokens += int(trained["stages"]["finetune"]["tokens"])
@@ -151,13 +158,16 @@ def run_row(arguments, protocol, row, document):
                    "batch_tokens": arguments.batch_tokens, "learning_rate": learning_rate(arguments, row),
                    "steps": run["step"], "peak_bytes": trained["stages"]["finetune"]["peak_bytes"],
                    "first": run["curve"][0], "last": run["curve"][-1]}
-    result |= {"training_tokens": tokens, "ratio": {name: after[name] / dense[name] for name in after},
+    if "dense" not in document:
+        document["dense"] = perplexities(arguments, protocol, protocol.model)
+    after = perplexities(arguments, protocol, folder)
+    result |= {"training_tokens": tokens, "ratio": {name: after[name] / document["dense"][name] for name in after},
                "stage_seconds": seconds, "program": tools.program_digest(arguments.cce)}
     if arguments.python:
-        if "dense" not in document:
-            document["dense"] = through_transformers(arguments, protocol, protocol.model)
-        found = through_transformers(arguments, protocol, folder)
-        result["ratio_through_transformers"] = {name: found[name] / document["dense"][name] for name in found}
+        if "dense_through_transformers" not in document:
+            document["dense_through_transformers"] = through_transformers(arguments, protocol, protocol.model)
+        dense, found = document["dense_through_transformers"], through_transformers(arguments, protocol, folder)
+        result["ratio_through_transformers"] = {name: found[name] / dense[name] for name in found}
     return result
 
 

@@ -22,6 +22,7 @@ using reference::Dense;
 struct BackendCase {
   std::string name;
   std::function<std::unique_ptr<Backend>()> make;
+  std::string cannot_run = {};  ///< why this machine cannot run it: every test is then skipped
 };
 
 inline void PrintTo(const BackendCase& backend_case, std::ostream* stream) {
@@ -134,6 +135,11 @@ class Guarded {
 
 class BackendSuite : public testing::TestWithParam<BackendCase> {
  protected:
+  void SetUp() override {
+    if (!GetParam().cannot_run.empty()) {
+      GTEST_SKIP() << GetParam().cannot_run;
+    }
+  }
   Backend& backend() {
     if (!backend_) {
       backend_ = GetParam().make();

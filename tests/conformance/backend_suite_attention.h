@@ -173,6 +173,31 @@ TEST_P(BackendSuite, attention_backward) {
   }
 }
 
+TEST_P(BackendSuite, attention_repeats_to_the_bit) {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    AttentionInputs in({"repeated", 2, 150, 150, 2, 3, 24, 40, 0, 0.4});
+    Guarded q = put(dtype, in.q), k = put(dtype, in.k), v = put(dtype, in.v), d_out = put(dtype, in.d_out);
+    std::vector<std::vector<double>> results;
+    for (int run = 0; run < 2; ++run) {
+      Guarded out = make(dtype, in.q.rows, in.d_out.cols);
+      Guarded log_sum_exp = make(DType::f32, in.q.rows, in.shape.query_heads());
+      Guarded d_q = make(DType::f32, in.q.rows, in.q.cols), d_k = make(DType::f32, in.k.rows, in.k.cols);
+      Guarded d_v = make(DType::f32, in.v.rows, in.v.cols);
+      Dense nothing(1, in.shape.query_heads());
+      Guarded variance = put(DType::f64, nothing);
+      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
+      backend().attention_backward(in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
+      backend().attention_variance(in.shape, q, k, log_sum_exp, 3, variance);
+      for (Guarded* matrix : {&out, &log_sum_exp, &d_q, &d_k, &d_v, &variance}) {
+        results.push_back(matrix->get().values);
+      }
+    }
+    for (std::size_t i = 0; i < 6; ++i) {
+      EXPECT_EQ(results[i], results[i + 6]) << name(dtype) << " result " << i;
+    }
+  }
+}
+
 TEST_P(BackendSuite, attention_variance_adds_per_head) {
   for (const AttentionRow& row : attention_rows) {
     for (const DType dtype : {DType::f32, DType::bf16}) {

@@ -94,6 +94,21 @@ TEST_P(BackendSuite, upload_and_download_refuse_other_shapes_and_dtypes) {
   expect_error(ErrorCode::unsupported, [&] { backend().download(half.view(), fitting); });
 }
 
+TEST_P(BackendSuite, sums_repeat_to_the_bit) {
+  Dense x = wave_matrix(1500, 149, 1), weight = wave_matrix(1, 1500, 2), zero(1, 149), nothing(1, 1);
+  Guarded device = put(DType::bf16, x), device_weight = put(DType::f32, weight);
+  std::vector<double> sums[2], products[2];
+  for (int run = 0; run < 2; ++run) {
+    Guarded out = put(DType::f32, zero), product = put(DType::f64, nothing);
+    backend().column_sums(device, device_weight, out);
+    backend().add_inner_product(device, device, product);
+    sums[run] = out.get().values;
+    products[run] = product.get().values;
+  }
+  EXPECT_EQ(sums[0], sums[1]);
+  EXPECT_EQ(products[0], products[1]);
+}
+
 struct AddRow {
   DType source, target;
   double tolerance;

@@ -95,11 +95,7 @@ void CpuBackend::attention_backward(const AttentionShape& shape, ConstMatrix q, 
 
 void CpuBackend::attention_variance(const AttentionShape& shape, ConstMatrix q, ConstMatrix k,
                                     ConstMatrix log_sum_exp, std::int64_t first_query, Matrix variance) {
-  const char* operation = "attention_variance";
-  check_attention(operation, shape, q, k);
-  check_log_sum_exp(operation, shape, log_sum_exp);
-  check_dtype(operation, "variance", variance, {DType::f64});
-  check_shape(operation, "variance", variance, 1, shape.query_heads());
+  check_attention_variance(shape, q, k, log_sum_exp, variance);
   // Every (sequence, head) has a sum of its own; they are added in order, whatever thread made them.
   std::vector<double> sums(static_cast<std::size_t>(shape.sequences * shape.query_heads()), 0.0);
   const auto work = [&](std::int64_t sequence, std::int64_t group, std::byte* memory) {

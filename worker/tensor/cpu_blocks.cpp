@@ -1,6 +1,3 @@
-#include <string>
-
-#include "common/error.h"
 #include "worker/tensor/cpu_backend.h"
 #include "worker/tensor/row_pointer.h"
 #include "worker/tensor/shape_checks.h"
@@ -8,19 +5,7 @@
 namespace cce {
 
 void CpuBackend::embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) {
-  check_activation("embed", "table", table);
-  check_dtype("embed", "out", out, {DType::f32});
-  check_shape("embed", "table", table, table.rows, table.cols);
-  check_shape("embed", "out", out, std::ssize(ids), table.cols);
-  for (const std::int32_t id : ids) {
-    if (id < 0 || id >= table.rows) {
-      throw Error{.code = ErrorCode::out_of_range,
-                  .where = "embed, ids",
-                  .found = std::to_string(id),
-                  .expected = "below the vocabulary of " + std::to_string(table.rows),
-                  .remedy = "use the tokenizer of this model"};
-    }
-  }
+  check_embed(ids, table, out);
   in_parallel(out.rows, out.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.convert(row_of(table, ids[static_cast<std::size_t>(i)]), table.dtype, row_of(out, i),
@@ -30,12 +15,7 @@ void CpuBackend::embed(std::span<const std::int32_t> ids, ConstMatrix table, Mat
 }
 
 void CpuBackend::rms_norm(ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out) {
-  check_dtype("rms_norm", "x", x, {DType::f32});
-  check_dtype("rms_norm", "gain", gain, {DType::f32});
-  check_activation("rms_norm", "out", out);
-  check_shape("rms_norm", "x", x, x.rows, x.cols);
-  check_shape("rms_norm", "gain", gain, 1, x.cols);
-  check_shape("rms_norm", "out", out, x.rows, x.cols);
+  check_rms_norm(x, gain, out);
   in_parallel(x.rows, x.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.rms_norm(x.as<float>() + i * x.stride, gain.as<float>(), epsilon, row_of(out, i), out.dtype,
@@ -46,15 +26,7 @@ void CpuBackend::rms_norm(ConstMatrix x, ConstMatrix gain, double epsilon, Matri
 
 void CpuBackend::rms_norm_backward(ConstMatrix d_out, ConstMatrix x, ConstMatrix gain, double epsilon,
                                    Matrix d_x) {
-  const char* operation = "rms_norm_backward";
-  check_dtype(operation, "d_out", d_out, {DType::f32});
-  check_dtype(operation, "x", x, {DType::f32});
-  check_dtype(operation, "gain", gain, {DType::f32});
-  check_dtype(operation, "d_x", d_x, {DType::f32});
-  check_shape(operation, "x", x, x.rows, x.cols);
-  check_shape(operation, "d_out", d_out, x.rows, x.cols);
-  check_shape(operation, "gain", gain, 1, x.cols);
-  check_shape(operation, "d_x", d_x, x.rows, x.cols);
+  check_rms_norm_backward(d_out, x, gain, d_x);
   in_parallel(x.rows, x.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.rms_norm_backward(d_out.as<float>() + i * d_out.stride, x.as<float>() + i * x.stride,
@@ -77,12 +49,7 @@ void CpuBackend::rope(Matrix x, const RopeTable& table, std::int64_t kv_groups, 
 }
 
 void CpuBackend::swiglu(ConstMatrix gate, ConstMatrix up, Matrix out) {
-  check_activation("swiglu", "gate", gate);
-  check_activation("swiglu", "up", up);
-  check_activation("swiglu", "out", out);
-  check_shape("swiglu", "gate", gate, gate.rows, gate.cols);
-  check_shape("swiglu", "up", up, gate.rows, gate.cols);
-  check_shape("swiglu", "out", out, gate.rows, gate.cols);
+  check_swiglu(gate, up, out);
   in_parallel(gate.rows, gate.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.swiglu(row_of(gate, i), gate.dtype, row_of(up, i), up.dtype, row_of(out, i), out.dtype,
@@ -93,15 +60,7 @@ void CpuBackend::swiglu(ConstMatrix gate, ConstMatrix up, Matrix out) {
 
 void CpuBackend::swiglu_backward(ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
                                  Matrix d_up) {
-  const char* operation = "swiglu_backward";
-  const struct {
-    const char* operand;
-    ConstMatrix matrix;
-  } operands[] = {{"d_out", d_out}, {"gate", gate}, {"up", up}, {"d_gate", d_gate}, {"d_up", d_up}};
-  for (const auto& [operand, matrix] : operands) {
-    check_activation(operation, operand, matrix);
-    check_shape(operation, operand, matrix, gate.rows, gate.cols);
-  }
+  check_swiglu_backward(d_out, gate, up, d_gate, d_up);
   in_parallel(gate.rows, gate.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.swiglu_backward(row_of(d_out, i), d_out.dtype, row_of(gate, i), gate.dtype, row_of(up, i),

@@ -72,8 +72,7 @@ void CpuBackend::fill_zero(Matrix target) {
 }
 
 void CpuBackend::convert(ConstMatrix source, Matrix target) {
-  check_shape("convert", "target", target, source.rows, source.cols);
-  check_shape("convert", "source", source, source.rows, source.cols);
+  check_convert(source, target);
   in_parallel(source.empty() ? 0 : source.rows, source.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
       kernels_.convert(row_of(source, i), source.dtype, row_of(target, i), target.dtype, source.cols);

@@ -111,13 +111,7 @@ void CpuBackend::output_gradient_in_tiles(ConstMatrix hidden, ConstMatrix head,
 
 void CpuBackend::output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
                                  std::span<const float> uniforms, Matrix losses, Matrix d_hidden) {
-  check_output("output_gradient", hidden, head, labels, losses);
-  check_dtype("output_gradient", "d_hidden", d_hidden, {DType::f32});
-  check_shape("output_gradient", "d_hidden", d_hidden, hidden.rows, hidden.cols);
-  if (!uniforms.empty()) {
-    const ConstMatrix view{uniforms.data(), DType::f32, 1, std::ssize(uniforms), std::ssize(uniforms)};
-    check_shape("output_gradient", "uniforms", view, 1, hidden.rows);
-  }
+  check_output_gradient(hidden, head, labels, uniforms, losses, d_hidden);
   if (hidden.dtype == DType::bf16 && kernels_.output_gradient != nullptr && !hidden.empty() &&
       !head.empty()) {
     output_gradient_in_tiles(hidden, head, labels, uniforms, losses, d_hidden);

@@ -22,6 +22,22 @@ void check_activation(const char* operation, const char* operand, const ConstMat
 std::int64_t check_multiply(const ConstMatrix& a, Transpose transpose_a, const ConstMatrix& b,
                             Transpose transpose_b, const ConstMatrix& c, double beta);
 void check_gram(const ConstMatrix& features, const ConstMatrix& gram);
+
+void check_convert(const ConstMatrix& source, const ConstMatrix& target);
+void check_add(const ConstMatrix& source, const ConstMatrix& target);
+void check_add_bias(const ConstMatrix& bias, const ConstMatrix& x);
+void check_scale_rows(const ConstMatrix& source, const ConstMatrix& scale, const ConstMatrix& target);
+void check_row_squared_norms(const ConstMatrix& x, const ConstMatrix& out);
+void check_column_sums(const ConstMatrix& x, const ConstMatrix& weight, const ConstMatrix& out);
+
+/// Errors also: out_of_range for an id outside the table.
+void check_embed(std::span<const std::int32_t> ids, const ConstMatrix& table, const ConstMatrix& out);
+void check_rms_norm(const ConstMatrix& x, const ConstMatrix& gain, const ConstMatrix& out);
+void check_rms_norm_backward(const ConstMatrix& d_out, const ConstMatrix& x, const ConstMatrix& gain,
+                             const ConstMatrix& d_x);
+void check_swiglu(const ConstMatrix& gate, const ConstMatrix& up, const ConstMatrix& out);
+void check_swiglu_backward(const ConstMatrix& d_out, const ConstMatrix& gate, const ConstMatrix& up,
+                           const ConstMatrix& d_gate, const ConstMatrix& d_up);
 void check_rope(const ConstMatrix& x, const RopeTable& table, std::int64_t kv_groups,
                 std::int64_t heads_per_group, std::int64_t length, std::int64_t first_position);
 
@@ -38,9 +54,15 @@ void check_attention_backward(const AttentionShape& shape, const ConstMatrix& q,
                               const ConstMatrix& d_out, const ConstMatrix& d_q, const ConstMatrix& d_k,
                               const ConstMatrix& d_v);
 
+void check_attention_variance(const AttentionShape& shape, const ConstMatrix& q, const ConstMatrix& k,
+                              const ConstMatrix& log_sum_exp, const ConstMatrix& variance);
+
 /// Labels are one a token and below the vocabulary (negative ones are allowed: tokens without a loss).
 void check_output(const char* operation, const ConstMatrix& hidden, const ConstMatrix& head,
                   std::span<const std::int32_t> labels, const ConstMatrix& losses);
+void check_output_gradient(const ConstMatrix& hidden, const ConstMatrix& head,
+                           std::span<const std::int32_t> labels, std::span<const float> uniforms,
+                           const ConstMatrix& losses, const ConstMatrix& d_hidden);
 
 void check_divergence(const ConstMatrix& hidden, const ConstMatrix& head, const ConstMatrix& teacher,
                       const ConstMatrix& teacher_head, const ConstMatrix& divergence,

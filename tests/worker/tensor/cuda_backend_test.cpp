@@ -1,0 +1,63 @@
+#include "common/error.h"
+#include "tests/conformance/backend_suite.h"
+#include "worker/tensor/cuda_device.h"
+
+namespace cce::backend_suite {
+namespace {
+
+/// Why there is no GPU to test on; empty if there is one.
+std::string missing_device() {
+  try {
+    return cuda_devices().empty() ? "no GPU is visible to the driver" : "";
+  } catch (const Error& error) {
+    return describe(error);
+  }
+}
+
+BackendCase cuda_case() {
+  return {.name = "cuda",
+          .make = [] { return make_cuda_backend({.memory_limit_bytes = std::size_t{2} << 30}); },
+          .cannot_run = missing_device()};
+}
+
+INSTANTIATE_TEST_SUITE_P(Cuda, BackendSuite, testing::Values(cuda_case()), case_name);
+
+class CudaBackendOnly : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = missing_device(); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
+  }
+};
+
+/// The model's shapes, where blocks are many and tiles are the large ones, against the CPU backend.
+TEST_F(CudaBackendOnly, attention_of_long_sequences_agrees_with_the_cpu) {
+  const AttentionRow rows[] = {{"heads_of_64", 1, 1000, 1000, 3, 3, 64, 64, 0, 0.125},
+                               {"heads_of_128", 1, 777, 777, 2, 1, 128, 128, 0, 0.09},
+                               {"pruned_heads", 2, 513, 513, 2, 2, 40, 56, 300, 0.125}};
+  for (const AttentionRow& row : rows) {
+    SCOPED_TRACE(row.name);
+    std::vector<Dense> results[2];
+    for (const int on_gpu : {0, 1}) {
+      const auto backend = on_gpu == 1 ? cuda_case().make() : make_cpu_backend(2);
+      AttentionInputs in(row);
+      Guarded q(*backend, DType::bf16, in.q), k(*backend, DType::bf16, in.k), v(*backend, DType::bf16, in.v);
+      Guarded d_out(*backend, DType::bf16, in.d_out), out(*backend, DType::bf16, in.q.rows, in.d_out.cols);
+      Guarded lse(*backend, DType::f32, in.q.rows, in.shape.query_heads());
+      Guarded d_q(*backend, DType::f32, in.q.rows, in.q.cols),
+          d_k(*backend, DType::f32, in.k.rows, in.k.cols), d_v(*backend, DType::f32, in.v.rows, in.v.cols);
+      backend->attention_forward(in.shape, q, k, v, out, lse);
+      backend->attention_backward(in.shape, q, k, v, out, lse, d_out, d_q, d_k, d_v);
+      for (Guarded* matrix : {&out, &lse, &d_q, &d_k, &d_v}) {
+        results[on_gpu].push_back(matrix->get());
+      }
+    }
+    for (std::size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LE(scaled_error(results[1][i], results[0][i]), 2e-2) << "result " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cce::backend_suite

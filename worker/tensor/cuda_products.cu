@@ -1,0 +1,56 @@
+#include "worker/tensor/cuda_kernel_device.h"
+#include "worker/tensor/kernels_cuda/launch_products.h"
+
+namespace cce {
+namespace {
+
+cublasOperation_t operation_of(Transpose transpose) {
+  return transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
+}
+
+cudaDataType_t data_type(DType dtype) {
+  return dtype == DType::f64 ? CUDA_R_64F : dtype == DType::f32 ? CUDA_R_32F : CUDA_R_16BF;
+}
+
+/// Elements from one row to the next; of a single row, which may have any stride, what cuBLAS accepts.
+std::int64_t leading_dimension(const ConstMatrix& matrix) {
+  return std::max(matrix.stride, std::max<std::int64_t>(matrix.cols, 1));
+}
+
+/// cuBLAS knows column-major matrices: the same memory read so is the transpose, and Cᵀ = op(B)ᵀ op(A)ᵀ. f32
+/// stays f32: no TF32, whose ten bits would not meet the tolerances that other backends meet.
+void multiply_on_cublas(cublasHandle_t handle, ConstMatrix a, Transpose transpose_a, ConstMatrix b,
+                        Transpose transpose_b, Matrix c, std::int64_t depth, double alpha, double beta) {
+  const bool wide = c.dtype == DType::f64;
+  const float alpha_single = static_cast<float>(alpha), beta_single = static_cast<float>(beta);
+  const void* alpha_of_type = wide ? static_cast<const void*>(&alpha) : &alpha_single;
+  const void* beta_of_type = wide ? static_cast<const void*>(&beta) : &beta_single;
+  check_cublas(cublasGemmEx_64(handle, operation_of(transpose_b), operation_of(transpose_a), c.cols, c.rows,
+                               depth, alpha_of_type, b.data, data_type(b.dtype), leading_dimension(b), a.data,
+                               data_type(a.dtype), leading_dimension(a), beta_of_type, c.data,
+                               data_type(c.dtype), leading_dimension(c),
+                               wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+               "multiply");
+}
+
+}  // namespace
+
+void CudaBackend::multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b,
+                           Matrix c, double alpha, double beta) {
+  cuda_kernels::multiply(
+      CudaKernelDevice(*this, "multiply"), a, transpose_a, b, transpose_b, c, alpha, beta,
+      [&](std::int64_t depth) {
+        // Sums of parts of a long depth stay f32 for bf16 results too.
+        check_cublas(cublasSetMathMode(
+                         blas_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                                          CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
+                     "multiply");
+        multiply_on_cublas(blas_, a, transpose_a, b, transpose_b, c, depth, alpha, beta);
+      });
+}
+
+void CudaBackend::gram(ConstMatrix features, Matrix gram) {
+  cuda_kernels::gram(CudaKernelDevice(*this, "gram"), features, gram);
+}
+
+}  // namespace cce

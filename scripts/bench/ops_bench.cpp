@@ -1,6 +1,8 @@
 // Speed of the backend's operations at the shapes of SmolLM2-135M. Usage: cce-ops-bench [threads] [name
-// filter] Prints, per operation, the best of some runs: milliseconds and GFLOP/s (multiplications and
-// additions of its products; causal attention counts the visible half) or GB/s of memory read and written.
+// filter] [cpu | cuda | cuda:INDEX] Prints, per operation, the best of some runs: milliseconds and GFLOP/s
+// (multiplications and additions of its products; causal attention counts the visible half) or GB/s of memory
+// read and written. On a GPU also products at the shapes of Llama-2-7B, and of 8192³, the device's measured
+// peak.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +16,7 @@
 #include "worker/numeric/polar.h"
 #include "worker/numeric/similarity_loss.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/cuda_device.h"
 
 namespace cce {
 namespace {
@@ -23,7 +26,8 @@ constexpr std::int64_t groups = 3, queries_per_group = 3, head_dim = 64;
 
 class Bench {
  public:
-  Bench(int threads, std::string filter) : backend_(make_cpu_backend(threads)), filter_(std::move(filter)) {}
+  Bench(int threads, std::string filter, const std::string& device)
+      : backend_(make_backend(threads, device)), filter_(std::move(filter)) {}
   Backend& backend() { return *backend_; }
 
   /// `work` in floating-point operations (unit "GFLOP/s") or bytes ("GB/s") per run.
@@ -32,10 +36,12 @@ class Bench {
       return;
     }
     run();
+    backend_->synchronize();
     double best_seconds = 1e9, total_seconds = 0.0;
     for (int i = 0; i < 20 && (i < 3 || total_seconds < 0.5); ++i) {
       const auto start = std::chrono::steady_clock::now();
       run();
+      backend_->synchronize();
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       best_seconds = std::min(best_seconds, seconds);
       total_seconds += seconds;
@@ -53,12 +59,24 @@ class Bench {
       state = state * 1664525u + 1013904223u;
       value = static_cast<float>(state >> 8) / 16777216.0f - 0.5f;
     }
+    OwnedMatrix drawn = backend_->matrix(DType::f32, rows, cols);
+    backend_->upload({values.data(), DType::f32, rows, cols, cols}, drawn.view());
     OwnedMatrix result = backend_->matrix(dtype, rows, cols);
-    backend_->convert({values.data(), DType::f32, rows, cols, cols}, result.view());
+    backend_->convert(drawn.view(), result.view());
+    backend_->synchronize();
     return result;
   }
 
  private:
+  static std::unique_ptr<Backend> make_backend(int threads, const std::string& device) {
+    if (device == "cpu") {
+      return make_cpu_backend(threads);
+    }
+    const std::string prefix = "cuda:";
+    const int index = device.starts_with(prefix) ? std::atoi(device.c_str() + prefix.size()) : 0;
+    return make_cuda_backend({.device = index, .host_threads = threads});
+  }
+
   std::unique_ptr<Backend> backend_;
   std::string filter_;
 };
@@ -105,6 +123,31 @@ void product_rows(Bench& bench, DType dtype, const std::string& prefix) {
   bench.row(prefix + " cross F'Y", 2.0 * tokens * hidden * ffn, "GFLOP/s", [&] {
     backend.multiply(features.view(), Transpose::yes, targets.view(), Transpose::no, cross.view(), 1.0, 1.0);
   });
+}
+
+/// Products that only a GPU is fast enough for: the largest rate that it shows, and a layer of 7 B
+/// parameters.
+void large_product_rows(Bench& bench) {
+  Backend& backend = bench.backend();
+  const struct {
+    const char* name;
+    DType dtype;
+    std::int64_t rows, in, out;
+  } products[] = {{"peak bf16 8192^3", DType::bf16, 8192, 8192, 8192},
+                  {"peak f32 8192^3", DType::f32, 8192, 8192, 8192},
+                  {"7b bf16 q", DType::bf16, 8192, 4096, 4096},
+                  {"7b bf16 gate", DType::bf16, 8192, 4096, 11008},
+                  {"7b bf16 down", DType::bf16, 8192, 11008, 4096}};
+  for (const auto& [name, dtype, rows, in, out] : products) {
+    const OwnedMatrix x = bench.random(dtype, rows, in), weights = bench.random(dtype, out, in);
+    OwnedMatrix y = backend.matrix(dtype, rows, out);
+    bench.row(name, 2.0 * static_cast<double>(rows * in) * static_cast<double>(out), "GFLOP/s",
+              [&] { backend.multiply(x.view(), Transpose::no, weights.view(), Transpose::yes, y.view()); });
+  }
+  const OwnedMatrix features = bench.random(DType::bf16, 8192, 11008);
+  OwnedMatrix gram = backend.zeros(DType::f32, 11008, 11008);
+  bench.row("7b bf16 gram 11008", 8192.0 * 11008.0 * 11009.0, "GFLOP/s",
+            [&] { backend.gram(features.view(), gram.view()); });
 }
 
 void attention_rows(Bench& bench, DType dtype, const std::string& prefix) {
@@ -230,10 +273,12 @@ void output_rows(Bench& bench, DType dtype, const std::string& prefix) {
 OwnedMatrix random_gram(Bench& bench, std::int64_t n) {
   Backend& backend = bench.backend();
   const OwnedMatrix x = bench.random(DType::f64, n, n);
-  OwnedMatrix g = backend.zeros(DType::f64, n, n);
+  std::vector<double> diagonal(static_cast<std::size_t>(n * n));
   for (std::int64_t i = 0; i < n; ++i) {
-    g.as<double>()[i * n + i] = 0.5 * static_cast<double>(n);
+    diagonal[static_cast<std::size_t>(i * n + i)] = 0.5 * static_cast<double>(n);
   }
+  OwnedMatrix g = backend.matrix(DType::f64, n, n);
+  backend.upload({diagonal.data(), DType::f64, n, n, n}, g.view());
   backend.gram(x.view(), g.view());
   return g;
 }
@@ -320,7 +365,11 @@ void regulariser_rows(Bench& bench) {
 
 int main(int argc, char** argv) {
   try {
-    cce::Bench bench(argc > 1 ? std::atoi(argv[1]) : 1, argc > 2 ? argv[2] : "");
+    const std::string device = argc > 3 ? argv[3] : "cpu";
+    cce::Bench bench(argc > 1 ? std::atoi(argv[1]) : 1, argc > 2 ? argv[2] : "", device);
+    if (device != "cpu") {
+      cce::large_product_rows(bench);
+    }
     for (const auto& [dtype, prefix] : {std::pair{cce::DType::bf16, "bf16"}, {cce::DType::f32, "f32"}}) {
       cce::product_rows(bench, dtype, prefix);
       cce::attention_rows(bench, dtype, prefix);

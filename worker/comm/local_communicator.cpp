@@ -163,8 +163,8 @@ class LocalTransport : public Transport {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Communicator>> make_local_communicators(int ranks,
-                                                                    const CommunicatorOptions& options) {
+std::vector<std::unique_ptr<MessageCommunicator>> make_local_communicators(
+    int ranks, const CommunicatorOptions& options) {
   check_options(options);
   if (ranks < 1) {
     throw Error{.code = ErrorCode::invalid_argument,
@@ -174,7 +174,7 @@ std::vector<std::unique_ptr<Communicator>> make_local_communicators(int ranks,
                 .remedy = "give the number of ranks"};
   }
   const auto group = std::make_shared<LocalGroup>(ranks);
-  std::vector<std::unique_ptr<Communicator>> communicators;
+  std::vector<std::unique_ptr<MessageCommunicator>> communicators;
   communicators.reserve(group->mailboxes.size());
   for (int rank = 0; rank < ranks; ++rank) {
     communicators.push_back(

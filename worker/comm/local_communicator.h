@@ -2,7 +2,7 @@
 #include <memory>
 #include <vector>
 
-#include "worker/comm/communicator.h"
+#include "worker/comm/message_communicator.h"
 
 namespace cce {
 
@@ -10,7 +10,7 @@ namespace cce {
 /// alone needs no thread and no message. A rank's messages are copied when it sends them, so that it never
 /// waits for a slow receiver. Errors: invalid_argument for ranks < 1, out_of_range for options outside their
 /// bounds.
-std::vector<std::unique_ptr<Communicator>> make_local_communicators(int ranks,
-                                                                    const CommunicatorOptions& options);
+std::vector<std::unique_ptr<MessageCommunicator>> make_local_communicators(
+    int ranks, const CommunicatorOptions& options);
 
 }  // namespace cce

@@ -15,53 +15,42 @@ std::string place(std::string_view verb, int rank, int size) {
   return std::string(verb) + " on rank " + std::to_string(rank) + " of " + std::to_string(size);
 }
 
-/// Elements [first, first + count) of segment `index` when `length` elements are cut into `parts` near-equal
-/// ones.
-template <typename T>
-std::span<T> segment(std::span<T> values, int parts, int index) {
-  const auto count = static_cast<std::size_t>(parts);
-  const auto position = static_cast<std::size_t>(index);
-  const std::size_t base = values.size() / count;
-  const std::size_t longer = values.size() % count;
-  return values.subspan(position * base + std::min(position, longer), base + (position < longer ? 1 : 0));
-}
-
 }  // namespace
 
 /// Registered with its communicator while under way, so that a wait for something else still passes pieces
 /// on.
-class MessageCommunicator::BroadcastRequest : public Request {
+class MessageCommunicator::OperationRequest : public Request {
  public:
-  BroadcastRequest(MessageCommunicator& communicator, int tag, std::span<std::byte> bytes, int root)
-      : communicator_(communicator),
-        operation_(*communicator.transport_, tag, communicator.options_.message_bytes, bytes, root) {
-    communicator_.under_way_.push_back(&operation_);
+  OperationRequest(MessageCommunicator& communicator, std::string_view verb,
+                   std::unique_ptr<Operation> operation)
+      : communicator_(communicator), verb_(verb), operation_(std::move(operation)) {
+    communicator_.under_way_.push_back(operation_.get());
   }
-  ~BroadcastRequest() override {
-    std::erase(communicator_.under_way_, &operation_);
-    if (!operation_.done() && !communicator_.failure_) {
-      communicator_.failure_ =
-          Error{.code = ErrorCode::worker_died,
-                .where = place("start_broadcast", communicator_.rank(), communicator_.size()),
-                .found = "a broadcast that was dropped before it was done",
-                .expected = "wait() on every request",
-                .remedy = "read the error that came before this one"};
+  ~OperationRequest() override {
+    std::erase(communicator_.under_way_, operation_.get());
+    if (!operation_->done() && !communicator_.failure_) {
+      communicator_.failure_ = Error{.code = ErrorCode::worker_died,
+                                     .where = place(verb_, communicator_.rank(), communicator_.size()),
+                                     .found = "a broadcast that was dropped before it was done",
+                                     .expected = "wait() on every request",
+                                     .remedy = "read the error that came before this one"};
     }
   }
   bool test() override {
-    return communicator_.guarded("start_broadcast", [this] {
+    return communicator_.guarded(verb_, [this] {
       communicator_.transport_->check();
-      operation_.advance();
-      return operation_.done();
+      operation_->advance();
+      return operation_->done();
     });
   }
   void wait() override {
-    communicator_.guarded("start_broadcast", [this] { communicator_.wait(operation_); });
+    communicator_.guarded(verb_, [this] { communicator_.wait(*operation_); });
   }
 
  private:
   MessageCommunicator& communicator_;
-  BroadcastOperation operation_;
+  std::string verb_;
+  std::unique_ptr<Operation> operation_;
 };
 
 MessageCommunicator::MessageCommunicator(std::unique_ptr<Transport> transport,
@@ -105,9 +94,25 @@ void MessageCommunicator::wait(Operation& operation) {
     } else if (now >= give_up) {
       throw_deadline_exceeded(operation);
     } else {
-      transport_->pause(give_up);
+      transport_->pause(std::min(give_up, next_look(operation, now)));
     }
   }
+}
+
+/// When what is under way must be looked at again, whatever the transport hears until then.
+Transport::Clock::time_point MessageCommunicator::next_look(const Operation& waited_for,
+                                                            Transport::Clock::time_point now) const {
+  auto next = Transport::Clock::time_point::max();
+  const auto consider = [&](const Operation& operation) {
+    if (const auto interval = operation.polling_interval()) {
+      next = std::min(next, now + *interval);
+    }
+  };
+  consider(waited_for);
+  for (const Operation* other : under_way_) {
+    consider(*other);
+  }
+  return next;
 }
 
 void MessageCommunicator::throw_deadline_exceeded(const Operation& operation) const {
@@ -139,18 +144,27 @@ int MessageCommunicator::next_tag() {
   return tag;
 }
 
+void MessageCommunicator::complete(std::string_view verb, const MakeOperation& make) {
+  guarded(verb, [&] { wait(*make(*transport_, next_tag())); });
+}
+
+std::unique_ptr<Request> MessageCommunicator::start(std::string_view verb, const MakeOperation& make) {
+  return guarded(verb, [&]() -> std::unique_ptr<Request> {
+    return std::make_unique<OperationRequest>(*this, verb, make(*transport_, next_tag()));
+  });
+}
+
 void MessageCommunicator::broadcast(std::span<std::byte> bytes, int root) {
   check_root("broadcast", root);
-  guarded("broadcast", [&] {
-    BroadcastOperation operation(*transport_, next_tag(), options_.message_bytes, bytes, root);
-    wait(operation);
+  complete("broadcast", [&](Transport& transport, int tag) {
+    return std::make_unique<BroadcastOperation>(transport, tag, options_.message_bytes, bytes, root);
   });
 }
 
 std::unique_ptr<Request> MessageCommunicator::start_broadcast(std::span<std::byte> bytes, int root) {
   check_root("start_broadcast", root);
-  return guarded("start_broadcast", [&]() -> std::unique_ptr<Request> {
-    return std::make_unique<BroadcastRequest>(*this, next_tag(), bytes, root);
+  return start("start_broadcast", [&](Transport& transport, int tag) {
+    return std::make_unique<BroadcastOperation>(transport, tag, options_.message_bytes, bytes, root);
   });
 }
 
@@ -172,7 +186,7 @@ void MessageCommunicator::sum_over_ranks(std::span<T> values, std::optional<int>
 template <typename T>
 void MessageCommunicator::sum_block(std::span<T> block, std::optional<int> root, int tag,
                                     std::vector<T>& scratch) {
-  const std::span<T> own = segment(block, size(), rank());
+  const std::span<T> own = rank_segment(block, size(), rank());
 
   // 1. Rank s gets everyone's part of segment s.
   MessageBatch exchange = start_batch(tag);
@@ -184,7 +198,7 @@ void MessageCommunicator::sum_block(std::span<T> block, std::optional<int> root,
       continue;
     }
     exchange.receive(peer, std::as_writable_bytes(std::span(free_part, own.size())));
-    exchange.send(peer, std::as_bytes(segment(block, size(), peer)));
+    exchange.send(peer, std::as_bytes(rank_segment(block, size(), peer)));
     parts.push_back(free_part);
     free_part += own.size();
   }
@@ -203,7 +217,7 @@ void MessageCommunicator::sum_block(std::span<T> block, std::optional<int> root,
       results.send(peer, std::as_bytes(own));
     }
     if (root.value_or(rank()) == rank()) {
-      results.receive(peer, std::as_writable_bytes(segment(block, size(), peer)));
+      results.receive(peer, std::as_writable_bytes(rank_segment(block, size(), peer)));
     }
   }
   wait(results);

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,14 +39,25 @@ class MessageCommunicator : public Communicator {
   void barrier() override;
   void abort(const Error& cause) noexcept override;
 
+  /// Makes an operation whose messages go over `transport` with `tag`. Called at once, once.
+  using MakeOperation = std::function<std::unique_ptr<Operation>(Transport& transport, int tag)>;
+  /// A verb of the caller's own: runs its operation to the end, in the same order on every rank as all other
+  /// verbs, with their deadline, errors and abort. Errors: as in Communicator, and what `make` throws.
+  void complete(std::string_view verb, const MakeOperation& make);
+  /// The same without waiting. Must not outlive the communicator.
+  [[nodiscard]] std::unique_ptr<Request> start(std::string_view verb, const MakeOperation& make);
+
+  /// Errors: invalid_argument for a root that does not exist.
+  void check_root(std::string_view verb, int root) const;
+
  private:
-  class BroadcastRequest;
+  class OperationRequest;
 
   template <typename Body>
   std::invoke_result_t<Body> guarded(std::string_view verb, Body&& body);
   void wait(Operation& operation);
   [[noreturn]] void throw_deadline_exceeded(const Operation& operation) const;
-  void check_root(std::string_view verb, int root) const;
+  Transport::Clock::time_point next_look(const Operation& waited_for, Transport::Clock::time_point now) const;
   MessageBatch start_batch(int tag) { return {*transport_, tag, options_.message_bytes}; }
   int next_tag();
   template <typename T>

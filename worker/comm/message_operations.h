@@ -1,7 +1,9 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +24,9 @@ class Operation {
   virtual bool done() const = 0;
   /// Ranks whose messages are not done, each once, in order.
   virtual std::vector<int> missing_peers() const = 0;
+  /// How soon to look again where the transport hears nothing of what the operation waits for, such as a
+  /// device's work.
+  virtual std::optional<std::chrono::microseconds> polling_interval() const { return std::nullopt; }
 };
 
 /// A set of messages that are independent of each other.

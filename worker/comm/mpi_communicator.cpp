@@ -225,8 +225,8 @@ class MpiTransport : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Communicator> make_mpi_communicator(const MpiRuntime& runtime,
-                                                    const CommunicatorOptions& options) {
+std::unique_ptr<MessageCommunicator> make_mpi_communicator(const MpiRuntime& runtime,
+                                                           const CommunicatorOptions& options) {
   check_options(options);
   return std::make_unique<MessageCommunicator>(std::make_unique<MpiTransport>(runtime), options);
 }

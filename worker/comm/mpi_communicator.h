@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "worker/comm/communicator.h"
+#include "worker/comm/message_communicator.h"
 
 namespace cce {
 
@@ -13,7 +13,7 @@ class MpiRuntime;
 /// abort() reaches ranks that are inside a verb or enter one later; the processes themselves end through
 /// their own errors or MpiRuntime::end_all_processes.
 /// Errors: those of Communicator, and out_of_range for options outside their bounds.
-std::unique_ptr<Communicator> make_mpi_communicator(const MpiRuntime& runtime,
-                                                    const CommunicatorOptions& options);
+std::unique_ptr<MessageCommunicator> make_mpi_communicator(const MpiRuntime& runtime,
+                                                           const CommunicatorOptions& options);
 
 }  // namespace cce

@@ -25,4 +25,14 @@ void sum_in_rank_order(std::span<const T* const> parts, std::size_t count, T* su
   }
 }
 
+/// Segment `index` of `values` cut into `parts` near-equal ones, the longer ones first: who adds what.
+template <typename T>
+std::span<T> rank_segment(std::span<T> values, int parts, int index) {
+  const auto count = static_cast<std::size_t>(parts);
+  const auto position = static_cast<std::size_t>(index);
+  const std::size_t base = values.size() / count;
+  const std::size_t longer = values.size() % count;
+  return values.subspan(position * base + std::min(position, longer), base + (position < longer ? 1 : 0));
+}
+
 }  // namespace cce

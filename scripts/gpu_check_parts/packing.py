@@ -1,0 +1,159 @@
+"""Makes the folder that goes to a GPU machine: one archive of programs with every library they need beyond CUDA's and a
+C library, the MPI runtime, the tests' data, and the scripts that run them."""
+import json
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+
+# Programs of a build's bin/, by what they need. A build without CUDA has no *cuda* programs, and its others refuse GPUs.
+PROGRAMS = ("cce", "cce-worker", "cce-ops-bench", "tensor_tests", "local_communicator_test", "mpi_communicator_test",
+            "device_communicator_test", "staged_communicator_test", "device_route_test", "nccl_communicator_test")
+OPTIONAL = ("cuda_*",)
+REQUIRED = ("cce", "cce-worker", "tensor_tests", "mpi_communicator_test", "nccl_communicator_test")
+DATA = ("tests/goldens/backend_ops.json", "tests/data/models/stories260K")
+SCRIPTS = ("scripts/gpu_check", "scripts/gpu_check_parts/running.py", "scripts/gpu_check_parts/machine.py",
+           "scripts/gpu_check_parts/steps.py", "scripts/make_random_checkpoint.py")
+
+# What the GPU machine has: CUDA and the driver. The C library is packed apart, for machines with an older one.
+OF_THE_MACHINE = re.compile(r"lib(cuda|cudart|cublas|cublasLt|cusolver|cusparse|nvJitLink|nccl|nvidia-.*)\.so")
+C_LIBRARY = re.compile(r"(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|mvec|anl|nss_.*))\.so")
+# Plugins of the MPI runtime whose own libraries are of no use between ranks of one machine.
+FABRICS = re.compile(r"lib(ucp|ucs|uct|ucm|fabric|ibverbs|rdmacm|psm|psm2|mca_common_(ucx|ofi|verbs|ompio)|ucc|hcoll|pvfs|"
+                     r"lustre|gfapi|munge)")
+
+
+def shared_libraries(file):
+    """What the loader finds for a program or library: {name: path}, with None for what it does not find."""
+    output = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout
+    found = {}
+    for line in output.splitlines():
+        match = re.match(r"\s*(\S+) => (\S+)?", line)
+        if match:
+            path = match.group(2)
+            found[match.group(1)] = pathlib.Path(path) if path and path.startswith("/") else None
+        elif line.strip().startswith("/"):
+            path = line.split()[0]
+            found[pathlib.Path(path).name] = pathlib.Path(path)
+    return found
+
+
+def newest_symbol_version(files):
+    """The newest GLIBC_x.y that any of the files asks for."""
+    newest = (0, 0)
+    for file in files:
+        text = pathlib.Path(file).read_bytes()
+        for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", text):
+            newest = max(newest, (int(major), int(minor)))
+    return list(newest)
+
+
+def mpi_paths():
+    """Where Open MPI lies: {bindir, libdir, pkglibdir, pkgdatadir, sysconfdir}."""
+    output = subprocess.run(["ompi_info", "--parsable", "--path", "all"], capture_output=True, text=True, check=True).stdout
+    return dict(line.split(":", 2)[1:] for line in output.splitlines() if line.startswith("path:"))
+
+
+def stop(text):
+    print(f"gpu_check: {text}", file=sys.stderr)
+    return 1
+
+
+class Archive:
+    """Collects files under the names that they have in the archive."""
+
+    def __init__(self):
+        self.files = {}
+        self.missing = set()
+        self.of_the_machine = set()
+
+    def add(self, name, path):
+        self.files.setdefault(name, pathlib.Path(path).resolve())
+
+    def add_with_libraries(self, name, path):
+        self.add(name, path)
+        for library, place in shared_libraries(path).items():
+            if OF_THE_MACHINE.match(library):
+                self.of_the_machine.add(library)
+            elif place is None:
+                self.missing.add(library)
+            else:
+                self.add(f"{'clib' if C_LIBRARY.match(library) else 'lib'}/{library}", place)
+
+    def add_folder(self, name, folder):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.add(f"{name}/{path.relative_to(folder)}", path)
+
+    def add_mpi(self):
+        """The launcher and its plugins; those for fabrics between machines stay behind."""
+        paths = mpi_paths()
+        self.add_with_libraries("mpi/bin/mpirun", shutil.which("mpirun"))
+        for plugin in sorted(pathlib.Path(paths["pkglibdir"]).glob("*.so")):
+            needed = shared_libraries(plugin)
+            if None not in needed.values() and not any(FABRICS.match(name) for name in needed):
+                self.add_with_libraries(f"mpi/plugins/{plugin.name}", plugin)
+        self.add_folder("mpi/share", pathlib.Path(paths["pkgdatadir"]))
+        self.add_folder("mpi/etc", pathlib.Path(paths["sysconfdir"]))
+
+    def write(self, path):
+        """Shared objects first, in one solid stream: the order makes no difference to what is unpacked."""
+        with lzma.open(path, "wb", preset=4) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+            for name, source in sorted(self.files.items(), key=lambda item: (item[1].suffix, item[0])):
+                tar.add(source, arcname=name, recursive=False, filter=without_owner)
+
+
+def without_owner(entry):
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = 0
+    return entry
+
+
+def collect(repository, bin_folder):
+    archive = Archive()
+    patterns = PROGRAMS + OPTIONAL
+    programs = sorted({path for pattern in patterns for path in bin_folder.glob(pattern) if os.access(path, os.X_OK)})
+    for program in programs:
+        archive.add_with_libraries(f"bin/{program.name}", program)
+    archive.add_mpi()
+    for name in DATA:
+        source = repository / name
+        archive.add_folder(name, source) if source.is_dir() else archive.add(name, source)
+    return archive, [program.name for program in programs]
+
+
+def pack(repository, build, folder, limit_mib):
+    bin_folder = build / "bin"
+    lacking = [name for name in REQUIRED if not (bin_folder / name).is_file()]
+    if lacking:
+        return stop(f"{bin_folder} lacks {', '.join(lacking)}: build them first, with the preset cuda for GPUs")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        return stop(f"{folder} holds something else than an earlier pack: choose another folder")
+    archive, programs = collect(repository, bin_folder)
+    if archive.missing:
+        return stop(f"the loader does not find {', '.join(sorted(archive.missing))}: set LD_LIBRARY_PATH")
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "gpu_check_parts").mkdir(parents=True)
+    archive.write(folder / "cce.tar.xz")
+    for name in SCRIPTS:
+        destination = folder / pathlib.Path(name).relative_to("scripts")
+        shutil.copy2(repository / name, destination)
+    manifest = {
+        "programs": programs,
+        "cuda": bool(archive.of_the_machine),
+        "cuda_libraries": sorted(archive.of_the_machine),
+        "glibc": newest_symbol_version(path for name, path in archive.files.items() if not name.startswith("clib/")),
+        "unpacked_bytes": sum(path.stat().st_size for path in archive.files.values()),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 2**20:.1f} MiB ({manifest['unpacked_bytes'] / 2**20:.0f} MiB unpacked), "
+          f"{len(programs)} programs, CUDA {'in' if manifest['cuda'] else 'not in'} this build")
+    if size > limit_mib * 2**20:
+        return stop(f"that is more than {limit_mib:g} MiB")
+    return 0

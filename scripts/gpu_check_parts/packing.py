@@ -14,6 +14,7 @@ import tarfile
 PROGRAMS = ("cce", "cce-worker", "cce-ops-bench", "tensor_tests", "local_communicator_test", "mpi_communicator_test",
             "device_communicator_test", "staged_communicator_test", "device_route_test", "nccl_communicator_test")
 OPTIONAL = ("cuda_*",)
+OF_THE_HOST = ("cuda_emulation_tests",)
 REQUIRED = ("cce", "cce-worker", "tensor_tests", "mpi_communicator_test", "nccl_communicator_test")
 DATA = ("tests/goldens/backend_ops.json", "tests/data/models/stories260K")
 SCRIPTS = ("scripts/gpu_check", "scripts/gpu_check_parts/running.py", "scripts/gpu_check_parts/machine.py",
@@ -117,7 +118,8 @@ def without_owner(entry):
 def collect(repository, bin_folder):
     archive = Archive()
     patterns = PROGRAMS + OPTIONAL
-    programs = sorted({path for pattern in patterns for path in bin_folder.glob(pattern) if os.access(path, os.X_OK)})
+    programs = sorted({path for pattern in patterns for path in bin_folder.glob(pattern)
+                       if os.access(path, os.X_OK) and path.name not in OF_THE_HOST})
     for program in programs:
         archive.add_with_libraries(f"bin/{program.name}", program)
     archive.add_mpi()

@@ -42,8 +42,8 @@ class Request {
 /// What ranks say to each other (design section 4). Each verb is called by every rank, in the same order,
 /// with the same sizes and root; start_broadcast counts where it is started.
 ///
-/// Memory: spans lie in host memory and stay the caller's. An implementation for device memory takes device
-/// pointers in the same spans and states so in its own header.
+/// Memory: spans lie in host memory and stay the caller's. Where takes_device_memory() says so, the spans of
+/// broadcast, start_broadcast, reduce_sum and all_reduce_sum may also lie in the memory of this rank's GPU.
 /// Threads: one thread per communicator, the one that made it.
 /// Errors, thrown as Error:
 ///   deadline_exceeded  nothing arrived for deadline_seconds; names the verb and the ranks that are missing
@@ -64,6 +64,10 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual double deadline_seconds() const = 0;
+  /// Whether spans may lie in the memory of this rank's GPU. Such a verb starts behind the work that is
+  /// queued on the rank's backend, and what is queued there afterwards starts behind the verb (a broadcast
+  /// that was started: behind the wait for it).
+  virtual bool takes_device_memory() const { return false; }
 
   /// Every rank's `bytes` become those of `root`.
   virtual void broadcast(std::span<std::byte> bytes, int root) = 0;

@@ -41,6 +41,7 @@ class DeviceCommunicator : public Communicator {
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
   double deadline_seconds() const override { return host_->deadline_seconds(); }
+  bool takes_device_memory() const override { return true; }
   void broadcast(std::span<std::byte> bytes, int root) override;
   [[nodiscard]] std::unique_ptr<Request> start_broadcast(std::span<std::byte> bytes, int root) override;
   void reduce_sum(std::span<float> values, int root) override;

@@ -25,6 +25,7 @@ class StagedCommunicator : public Communicator {
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
   double deadline_seconds() const override { return host_->deadline_seconds(); }
+  bool takes_device_memory() const override { return true; }
   void broadcast(std::span<std::byte> bytes, int root) override;
   /// The root's copy to the host is made here; the copy back when the request is found done.
   [[nodiscard]] std::unique_ptr<Request> start_broadcast(std::span<std::byte> bytes, int root) override;

@@ -110,7 +110,6 @@ void refuse_unsupported(const JobSpec& spec) {
   const ExportFormat format = spec.export_settings.format;
   refuse(format == ExportFormat::deci || format == ExportFormat::dense, "export.format", "uniform or custom");
   refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
-  refuse(spec.resources.device == "cuda", "resources.device", "auto or cpu");
   refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
 }
 

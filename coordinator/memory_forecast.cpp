@@ -7,6 +7,8 @@ namespace {
 
 /// Measured: resident size of a worker after MPI_Init, oneDNN and OpenBLAS have started, before any model.
 constexpr std::int64_t program_bytes = 36LL << 20;
+/// What the CUDA backend holds before any model: cuBLAS's workspace and the rest of the pool's first piece.
+constexpr std::int64_t gpu_program_bytes = 64LL << 20;
 /// Rows of logits computed at once in the output layer.
 constexpr std::int64_t logits_tile_rows = 256;
 
@@ -137,7 +139,7 @@ class RankMemory {
     if (recovers || finetune.kl > 0.0) {
       const std::int64_t outer = (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size;
       add("teacher's embedding and head", outer * config_.hidden_size * size_.compute_value_bytes);
-      add("teacher's mapped checkpoint", size_.teacher_bytes);
+      add("teacher's mapped checkpoint", spec_.resources.device == "cuda" ? 0 : size_.teacher_bytes);
     }
     add("output layer", length * config_.hidden_size * (2 * size_.compute_value_bytes + 4));
   }
@@ -152,9 +154,10 @@ class RankMemory {
   std::vector<MemoryTerm> common_terms() const {
     const std::int64_t outer =
         (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size * config_.hidden_size;
+    const bool on_gpu = spec_.resources.device == "cuda";
     return {
-        {.name = "program and libraries", .bytes = program_bytes},
-        {.name = "mapped checkpoint", .bytes = size_.tensor_bytes},
+        {.name = "program and libraries", .bytes = on_gpu ? gpu_program_bytes : program_bytes},
+        {.name = "mapped checkpoint", .bytes = on_gpu ? 0 : size_.tensor_bytes},
         {.name = "embedding and head", .bytes = outer * size_.compute_value_bytes},
         {.name = "layers on their way", .bytes = 2 * widths_.layer_parameters * size_.compute_value_bytes},
         {.name = "scratch of a micro-batch", .bytes = scratch_bytes()},

@@ -28,9 +28,10 @@ struct StageMemory {
   std::int64_t bytes() const;
 };
 
-/// Peak resident memory of `rank` by stage (design section 4). With L layers, d the hidden size, m the FFN
-/// width, n the width of the head outputs, s the length of a sequence, b the tokens of a micro-batch, c the
-/// gradient sequences of a chunk, w bytes of a computing weight:
+/// Peak memory of `rank` by stage (design section 4): resident, or of its GPU with resources.device cuda,
+/// where the program and the mapped checkpoints take none and cuBLAS's workspace is counted instead. With L
+/// layers, d the hidden size, m the FFN width, n the width of the head outputs, s the length of a sequence, b
+/// the tokens of a micro-batch, c the gradient sequences of a chunk, w bytes of a computing weight:
 ///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
 ///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
 ///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4); a tile of logits

@@ -1,6 +1,7 @@
 #include "coordinator/partitioner.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -49,7 +50,11 @@ std::int64_t largest_peak(const JobSpec& spec, const ModelConfig& config, const 
 std::int64_t limit_of_rank(const JobSpec& spec, const Machine& machine, std::int64_t ranks) {
   ResourceSettings resources = spec.resources;
   resources.ranks = ranks;
-  return resources.memory_bytes.value_or(machine.memory_bytes / ranks_per_node(resources));
+  // What a GPU has is known where it is, to the worker; this machine's memory says nothing about it.
+  const std::int64_t available = resources.device == "cuda"
+                                     ? std::numeric_limits<std::int64_t>::max()
+                                     : machine.memory_bytes / ranks_per_node(resources);
+  return resources.memory_bytes.value_or(available);
 }
 
 struct Fit {

@@ -16,7 +16,8 @@ namespace cce {
 ///   round the ranks
 ///   3. micro-batches of about 2048 tokens, chunks of eight sequences; both shrink, the chunk first, until
 ///   every rank's
-///      forecast is within its memory (spec.resources.memory_bytes, else an equal share of the machine's)
+///      forecast is within its memory (spec.resources.memory_bytes, else an equal share of the machine's;
+///      with resources.device cuda and no memory given, anything is)
 ///   4. forecasts of memory and seconds
 /// 3 starts from constants, not from the machine, so that machines with enough memory give the same sums.
 /// Errors: out_of_range for more ranks than sequences (names the largest useful number); does_not_fit with

@@ -10,10 +10,12 @@
 #include "common/error.h"
 #include "common/job_dir.h"
 #include "common/job_event.h"
+#include "worker/comm/device_route.h"
 #include "worker/comm/mpi_communicator.h"
 #include "worker/comm/mpi_runtime.h"
 #include "worker/comm/placement.h"
 #include "worker/pipeline.h"
+#include "worker/rank_backend.h"
 #include "worker/stages/stage_context.h"
 
 namespace cce {
@@ -39,24 +41,36 @@ class WorkerRun {
     }
   }
 
+  /// Finds where this rank computes, before anything is read but the job. A collective.
+  Backend& prepare(Communicator& communicator) {
+    spec_ = read_spec(communicator);
+    const ResourceSettings& resources = spec_.resources;
+    const ChosenDevice device = choose_rank_device(communicator, host_name(), resources.device);
+    report_start(communicator, device.name);
+    if (device.refusal) {
+      throw *device.refusal;
+    }
+    backend_ = make_rank_backend(device, resources, threads_);
+    return *backend_;
+  }
+
+  /// The job, after prepare().
   void run(Communicator& communicator) {
-    report_start(communicator);
-    const JobSpec spec = job_.read_spec();
     const Partition partition = job_.read_partition();
-    const Checkpoint checkpoint = Checkpoint::open(files_, spec.model);
-    const std::unique_ptr<Backend> backend = make_cpu_backend(threads_);
-    Reporter reporter(job_, communicator, events_ ? &*events_ : nullptr);
-    const bool one_host = find_placement(communicator, host_name()).hosts == 1;
-    StageContext context{spec,
+    const Checkpoint checkpoint = Checkpoint::open(files_, spec_.model);
+    Reporter reporter(job_, communicator, events_ ? &*events_ : nullptr, backend_.get());
+    // Between GPUs a broadcast is faster than a copy over each one's bus.
+    const bool maps = backend_->host_memory() && find_placement(communicator, host_name()).hosts == 1;
+    StageContext context{spec_,
                          partition,
                          checkpoint,
-                         *backend,
+                         *backend_,
                          communicator,
                          files_,
                          job_,
                          reporter,
-                         compute_dtype_of(spec.resources, *backend),
-                         one_host ? LayerDelivery::mapped : LayerDelivery::broadcast};
+                         compute_dtype_of(spec_.resources, *backend_),
+                         maps ? LayerDelivery::mapped : LayerDelivery::broadcast};
     run_pipeline(context);
     JobEvent done;
     done.type = "done";
@@ -72,17 +86,28 @@ class WorkerRun {
   }
 
  private:
+  /// A start is reported even where nothing can be read.
+  JobSpec read_spec(Communicator& communicator) {
+    try {
+      return job_.read_spec();
+    } catch (const Error&) {
+      report_start(communicator, "");
+      throw;
+    }
+  }
+
   /// Once a start: who watches counts starts by it, and learns where the ranks are.
-  void report_start(Communicator& communicator) {
-    const std::string host = host_name();
+  void report_start(Communicator& communicator, std::string_view device) {
+    const std::string mine = host_name() + "\n" + std::string(device);
     JobEvent event;
     event.type = "started";
     event.metrics = {{"attempt", static_cast<double>(attempt_)},
                      {"ranks", static_cast<double>(communicator.size())},
                      {"threads", static_cast<double>(threads_)}};
-    for (const auto& blob : communicator.all_gather(std::as_bytes(std::span(host)))) {
-      const std::string name(reinterpret_cast<const char*>(blob.data()), blob.size());
-      event.ranks.push_back({.host = name, .device = "cpu", .peak_bytes = 0});
+    for (const auto& blob : communicator.all_gather(std::as_bytes(std::span(mine)))) {
+      const std::string text(reinterpret_cast<const char*>(blob.data()), blob.size());
+      const std::size_t end = text.find('\n');
+      event.ranks.push_back({.host = text.substr(0, end), .device = text.substr(end + 1), .peak_bytes = 0});
     }
     write(std::move(event));
   }
@@ -98,6 +123,8 @@ class WorkerRun {
   std::int64_t attempt_;
   int threads_;
   JobDir job_;
+  JobSpec spec_;
+  std::unique_ptr<Backend> backend_;
   std::optional<JobLock> lock_;
   std::optional<EventLog> events_;
 };
@@ -110,7 +137,10 @@ int run_worker(const std::string& job_folder, std::int64_t attempt, int threads)
   Error failure;
   try {
     worker.emplace(runtime, job_folder, attempt, threads);
-    const auto communicator = make_mpi_communicator(runtime, {.deadline_seconds = deadline_seconds});
+    auto host = make_mpi_communicator(runtime, {.deadline_seconds = deadline_seconds});
+    Backend* backend = nullptr;
+    run_or_abort(*host, [&] { backend = &worker->prepare(*host); });
+    const auto communicator = make_backend_communicator(std::move(host), *backend);
     run_or_abort(*communicator, [&] { worker->run(*communicator); });
     return 0;
   } catch (const Error& error) {

@@ -262,7 +262,7 @@ const UnsupportedRow unsupported_rows[] = {
      "export.format"},
     {"dense", [](JobSpec& s) { s.export_settings.format = ExportFormat::dense; }, "export.format"},
     {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
-    {"cuda", [](JobSpec& s) { s.resources.device = "cuda"; }, "resources.device"},
+    {"gpus", [](JobSpec& s) { s.resources.gpus_per_rank = 2; }, "resources.gpus_per_rank"},
 };
 
 TEST(JobSpecTest, what_this_version_does_not_do_is_refused_by_key) {

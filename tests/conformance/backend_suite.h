@@ -8,5 +8,6 @@
 #include "tests/conformance/backend_suite_output.h"
 #include "tests/conformance/backend_suite_products.h"
 #include "tests/conformance/backend_suite_rows.h"
+#include "tests/conformance/backend_suite_selections.h"
 #include "tests/conformance/backend_suite_solvers.h"
 #include "tests/conformance/backend_suite_training.h"

@@ -4,6 +4,7 @@ Every case prepares one mistake and says what cce must answer. `starts`: the mis
 """
 import json
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
@@ -154,6 +155,11 @@ class BadInput(cce_case.CceCase):
     def test_less_memory_than_it_takes(self):
         self.refused(cce_case.recipe(resources={"memory": "1MiB"}), "does_not_fit", "resources.memory",
                      status=DOES_NOT_FIT)
+
+
+    @unittest.skipIf(pathlib.Path("/dev/nvidiactl").exists(), "this machine has a GPU")
+    def test_a_gpu_where_there_is_none(self):
+        self.refused(cce_case.recipe(resources={"device": "cuda"}), "unsupported", "resources.device", starts=True)
 
 
 class FullDisk(cce_case.CceCase):

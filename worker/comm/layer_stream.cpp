@@ -1,6 +1,10 @@
 #include "worker/comm/layer_stream.h"
 
+#include <memory>
 #include <string>
+
+#include "worker/comm/device_exchange.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -9,20 +13,29 @@ constexpr std::size_t alignment_bytes = 64;
 
 }  // namespace
 
-std::span<std::byte> LayerStream::PackedLayer::resize(std::size_t bytes) {
-  if (storage_.size() < bytes + alignment_bytes) {
-    storage_ = std::vector<std::byte>(bytes + alignment_bytes);
+void LayerStream::PackedLayer::resize(Backend& backend, std::size_t bytes) {
+  if (storage_.bytes() < bytes) {
+    storage_ = Buffer();  // freed first, so that old and new never live together
+    storage_ = backend.allocate(bytes);
   }
-  void* start = storage_.data();
-  std::size_t space = storage_.size();
+  on_backend_ = {static_cast<std::byte*>(storage_.data()), bytes};
+  if (backend.host_memory()) {
+    on_host_ = on_backend_;
+    return;
+  }
+  if (host_storage_.size() < bytes + alignment_bytes) {
+    host_storage_ = std::vector<std::byte>(bytes + alignment_bytes);
+  }
+  void* start = host_storage_.data();
+  std::size_t space = host_storage_.size();
   std::align(alignment_bytes, bytes, start, space);
-  bytes_ = {static_cast<std::byte*>(start), bytes};
-  return bytes_;
+  on_host_ = {static_cast<std::byte*>(start), bytes};
 }
 
-LayerStream::LayerStream(Communicator& communicator, const Partition& partition, LayerSource& source,
-                         LayerDelivery delivery)
+LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Partition& partition,
+                         LayerSource& source, LayerDelivery delivery)
     : communicator_(communicator),
+      backend_(backend),
       partition_(partition),
       source_(source),
       sends_(delivery == LayerDelivery::broadcast && communicator.size() > 1) {
@@ -75,28 +88,37 @@ void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step,
     if (index == 0 || !sends_) {
       start(layer, current);
     }
-    finish();
+    finish(current);
     if (sends_ && index + 1 < count) {
       start(layer + step, buffers_[static_cast<std::size_t>((index + 1) % 2)]);
     }
-    visit({.layer = layer, .packed = current.bytes(), .owner = owns(layer)});
+    visit({.layer = layer, .packed = current.on_backend(), .owner = owns(layer)});
   }
 }
 
 void LayerStream::start(std::int64_t layer, PackedLayer& destination) {
-  const std::span<std::byte> bytes = destination.resize(source_.packed_bytes(layer));
+  destination.resize(backend_, source_.packed_bytes(layer));
+  const bool direct = communicator_.takes_device_memory();
   if (owns(layer) || !sends_) {
-    source_.pack(layer, bytes);
+    source_.pack(layer, destination.on_host());
+    if (!backend_.host_memory() && (direct || !sends_)) {
+      upload_bytes(backend_, destination.on_host(), destination.on_backend());
+    }
   }
   if (sends_) {
-    on_its_way_ = communicator_.start_broadcast(bytes, owner(layer));
+    on_its_way_ = communicator_.start_broadcast(direct ? destination.on_backend() : destination.on_host(),
+                                                owner(layer));
   }
 }
 
-void LayerStream::finish() {
-  if (on_its_way_) {
-    on_its_way_->wait();
-    on_its_way_.reset();
+void LayerStream::finish(PackedLayer& destination) {
+  if (!on_its_way_) {
+    return;
+  }
+  on_its_way_->wait();
+  on_its_way_.reset();
+  if (!backend_.host_memory() && !communicator_.takes_device_memory()) {
+    upload_bytes(backend_, destination.on_host(), destination.on_backend());
   }
 }
 
@@ -111,12 +133,8 @@ int LayerStream::owner(std::int64_t layer) const {
   return partition_.owner[static_cast<std::size_t>(layer)];
 }
 
-void LayerStream::reduce_to_owner(std::int64_t layer, std::span<float> values) {
-  communicator_.reduce_sum(values, owner(layer));
-}
-
-void LayerStream::reduce_to_owner(std::int64_t layer, std::span<double> values) {
-  communicator_.reduce_sum(values, owner(layer));
+void LayerStream::reduce_to_owner(std::int64_t layer, Matrix values) {
+  reduce_sum(communicator_, backend_, values, owner(layer));
 }
 
 }  // namespace cce

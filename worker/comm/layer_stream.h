@@ -9,6 +9,7 @@
 
 #include "common/partition.h"
 #include "worker/comm/communicator.h"
+#include "worker/tensor/backend.h"
 
 namespace cce {
 
@@ -22,9 +23,9 @@ class LayerSource {
 
   /// The same on every rank.
   virtual std::size_t packed_bytes(std::int64_t layer) const = 0;
-  /// Fills `destination`, packed_bytes(layer) long and aligned to 64 bytes. Called on the owner alone, or,
-  /// where the checkpoint is mapped, on every rank. The next layer may be packed before this one is visited,
-  /// so that a visit must not change the next layer's weights; the one after that never is.
+  /// Fills `destination`, packed_bytes(layer) long, in host memory and aligned to 64 bytes. Called on the
+  /// owner alone, or, where the checkpoint is mapped, on every rank. The next layer may be packed before this
+  /// one is visited, so that a visit must not change the next layer's weights; the one after that never is.
   virtual void pack(std::int64_t layer, std::span<std::byte> destination) = 0;
 };
 
@@ -36,7 +37,7 @@ enum class LayerDelivery {
 
 struct LayerVisit {
   std::int64_t layer = 0;
-  std::span<const std::byte> packed;  ///< valid until the visit ends
+  std::span<const std::byte> packed;  ///< in the backend's memory; valid until the visit ends
   bool owner = false;                 ///< this rank owns the layer
 };
 
@@ -46,14 +47,15 @@ struct LayerVisit {
 ///
 /// Every rank makes the same calls. A visit may use the communicator, in the same order on every rank.
 /// What a visit throws ends the pass on this rank; run_or_abort around the whole work ends the others.
-/// Memory: two packed layers (one where nothing is sent). Thread-safety: that of the communicator.
+/// Memory: two packed layers (one where nothing is sent), and as many on the host where the backend's memory
+/// is not the host's. Thread-safety: that of the communicator.
 class LayerStream {
  public:
   using Visitor = std::function<void(const LayerVisit&)>;
 
-  /// All three must outlive the stream. Errors: shape_mismatch if the partition was made for another number
+  /// All four must outlive the stream. Errors: shape_mismatch if the partition was made for another number
   /// of ranks, out_of_range if it names an owner that does not exist.
-  LayerStream(Communicator& communicator, const Partition& partition, LayerSource& source,
+  LayerStream(Communicator& communicator, Backend& backend, const Partition& partition, LayerSource& source,
               LayerDelivery delivery);
 
   /// Visits first, first + 1, …, last − 1. Errors: out_of_range for layers that do not exist, those of the
@@ -68,29 +70,32 @@ class LayerStream {
   int owner(std::int64_t layer) const;
   bool owns(std::int64_t layer) const { return owner(layer) == communicator_.rank(); }
 
-  /// A sum over ranks, in rank order, that arrives at the layer's owner. Elsewhere `values` is overwritten
-  /// with nothing meaningful. Every rank calls it.
-  void reduce_to_owner(std::int64_t layer, std::span<float> values);
-  void reduce_to_owner(std::int64_t layer, std::span<double> values);
+  /// A sum over ranks, in rank order, of a dense f32 or f64 matrix of the backend, that arrives at the
+  /// layer's owner. Elsewhere `values` is overwritten with nothing meaningful. Every rank calls it.
+  void reduce_to_owner(std::int64_t layer, Matrix values);
 
  private:
-  /// 64-byte aligned memory that grows when a layer needs more.
+  /// 64-byte aligned memory that grows when a layer needs more: on the backend, and on the host where that is
+  /// another.
   class PackedLayer {
    public:
-    std::span<std::byte> resize(std::size_t bytes);
-    std::span<std::byte> bytes() const { return bytes_; }
+    void resize(Backend& backend, std::size_t bytes);
+    std::span<std::byte> on_backend() const { return on_backend_; }
+    std::span<std::byte> on_host() const { return on_host_; }
 
    private:
-    std::vector<std::byte> storage_;
-    std::span<std::byte> bytes_;
+    Buffer storage_;
+    std::vector<std::byte> host_storage_;
+    std::span<std::byte> on_backend_, on_host_;
   };
 
   void run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit);
   void check_range(std::int64_t first, std::int64_t last) const;
   void start(std::int64_t layer, PackedLayer& destination);
-  void finish();
+  void finish(PackedLayer& destination);
 
   Communicator& communicator_;
+  Backend& backend_;
   const Partition& partition_;
   LayerSource& source_;
   bool sends_;

@@ -24,6 +24,16 @@ void LayerNumbers::assign(const LayerWeights& weights, std::int64_t hidden_size)
   }
 }
 
+void LayerNumbers::assign(const HostLayer& weights, std::int64_t hidden_size) {
+  reset(weights.shape, hidden_size);
+  const LayerWeights host = view_host_layer(weights, hidden_size);
+  for (const TensorRole role : layer_roles()) {
+    if (const ConstMatrix& part = part_view(host, role); !part.empty()) {
+      backend_->upload(part, part_view(parts_, role));
+    }
+  }
+}
+
 LayerWeights LayerNumbers::weights() const {
   LayerWeights result;
   result.shape = parts_.shape;
@@ -36,8 +46,14 @@ Matrix LayerNumbers::row() {
   return {memory_.as<float>(), DType::f32, 1, count_, count_};
 }
 
-std::span<float> LayerNumbers::values() {
-  return {memory_.as<float>(), static_cast<std::size_t>(count_)};
+ConstMatrix LayerNumbers::row() const {
+  return {memory_.as<float>(), DType::f32, 1, count_, count_};
+}
+
+void TrainedLayer::start(const HostLayer& weights, std::int64_t hidden_size) {
+  master.assign(weights, hidden_size);
+  m.reset(weights.shape, hidden_size);
+  v.reset(weights.shape, hidden_size);
 }
 
 void TrainedLayer::start(const LayerWeights& weights, std::int64_t hidden_size) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <span>
 
+#include "worker/model/host_layer.h"
 #include "worker/model/layer_weights.h"
 #include "worker/tensor/backend.h"
 
@@ -25,13 +26,13 @@ class LayerNumbers {
   void reset(const LayerShape& shape, std::int64_t hidden_size);
   /// Becomes a copy of these weights (f32 or bf16, in the backend's memory), e.g. masters at the start.
   void assign(const LayerWeights& weights, std::int64_t hidden_size);
+  void assign(const HostLayer& weights, std::int64_t hidden_size);
 
   const LayerWeightsMutable& parts() const { return parts_; }
   LayerWeights weights() const;  ///< the same parts, to be read: f32 weights to compute with
-  /// All numbers as a row, for add_inner_product (the square of a gradient's norm) and the like.
+  /// All numbers as a row: what a rank reduces to the layer's owner, stores, or takes the norm of.
   Matrix row();
-  /// The same memory, in host memory for the CPU backend: what a rank reduces to the layer's owner.
-  std::span<float> values();
+  ConstMatrix row() const;
 
  private:
   Backend* backend_;
@@ -46,11 +47,12 @@ struct TrainedLayer {
 
   explicit TrainedLayer(Backend& backend) : master(backend), m(backend), v(backend) {}
   /// Masters from `weights`, moments zero.
-  void start(const LayerWeights& weights, std::int64_t hidden_size);
+  void start(const HostLayer& weights, std::int64_t hidden_size);
+  void start(const LayerWeights& weights, std::int64_t hidden_size);  ///< in the backend's memory
 };
 
 /// One AdamW step of a layer: every part of `layer` moves by its gradient, and `packed` (a packed layer of
-/// the same shape in compute_dtype, host memory that the backend computes on) gets the new weights. Weight
+/// the same shape in compute_dtype, in the backend's memory) gets the new weights. Weight
 /// decay acts on matrices alone, not on norm gains and biases. Errors: shape_mismatch, out_of_range
 /// (settings).
 void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, TrainedLayer& layer,

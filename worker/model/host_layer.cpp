@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "worker/model/layer_part_member.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -72,6 +73,16 @@ HostLayer to_host_layer(const LayerWeights& weights) {
   return layer;
 }
 
+HostLayer to_host_layer(Backend& backend, const LayerWeights& weights) {
+  HostLayer layer;
+  layer.shape = weights.shape;
+  for (const TensorRole role : layer_roles()) {
+    const ConstMatrix& source = part_view(weights, role);
+    if (!source.empty()) part_view(layer, role) = to_host_matrix(HostRead(backend, source).view());
+  }
+  return layer;
+}
+
 LayerWeights view_host_layer(const HostLayer& layer, std::int64_t hidden_size) {
   LayerWeights weights;
   weights.shape = layer.shape;
@@ -105,6 +116,14 @@ void pack_host_layer(const HostLayer& layer, std::int64_t hidden_size, DType com
       std::transform(from.as<float>(), from.as<float>() + count, to.as<BFloat16>(), to_bfloat16);
     }
   }
+}
+
+void pack_host_layer(Backend& backend, const HostLayer& layer, std::int64_t hidden_size, DType compute_dtype,
+                     std::span<std::byte> block) {
+  HostEdit host(backend, bytes_view(block.first(packed_layer_bytes(layer.shape, hidden_size, compute_dtype))),
+                HostEdit::Start::uninitialised);
+  pack_host_layer(layer, hidden_size, compute_dtype, {host.view().as<std::byte>(), block.size()});
+  host.write_back();
 }
 
 }  // namespace cce

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/model/layer_weights.h"
+#include "worker/tensor/backend.h"
 
 namespace cce {
 
@@ -39,6 +40,8 @@ std::int64_t hidden_size_of(const LayerWeights& weights);
 
 /// Copies host views (f32 or bf16, e.g. of a packed block) into f32.
 HostLayer to_host_layer(const LayerWeights& weights);
+/// The same of views in a backend's memory.
+HostLayer to_host_layer(Backend& backend, const LayerWeights& weights);
 
 /// Views of a host layer. Errors: shape_mismatch, naming the part whose size `shape` contradicts.
 LayerWeights view_host_layer(const HostLayer& layer, std::int64_t hidden_size);
@@ -46,6 +49,9 @@ LayerWeights view_host_layer(const HostLayer& layer, std::int64_t hidden_size);
 /// Fills a packed block (packed_layer_bytes long), rounding matrices to nearest even for bf16.
 /// Errors: shape_mismatch as above or when the block is too small.
 void pack_host_layer(const HostLayer& layer, std::int64_t hidden_size, DType compute_dtype,
+                     std::span<std::byte> block);
+/// The same for a block in a backend's memory.
+void pack_host_layer(Backend& backend, const HostLayer& layer, std::int64_t hidden_size, DType compute_dtype,
                      std::span<std::byte> block);
 
 }  // namespace cce

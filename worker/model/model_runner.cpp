@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -22,25 +23,21 @@ void check_batch(std::span<const std::int32_t> ids, TokenBatch batch) {
 
 }  // namespace
 
-LayerProvider checkpoint_layers(const Checkpoint& checkpoint, DType compute_dtype) {
-  struct AlignedBlock {
-    std::vector<std::byte> storage;
-    std::span<std::byte> bytes;
-  };
-  auto block = std::make_shared<AlignedBlock>();
-  return [&checkpoint, compute_dtype, block](std::int64_t layer) -> std::span<const std::byte> {
+LayerProvider checkpoint_layers(Backend& backend, const Checkpoint& checkpoint, DType compute_dtype) {
+  auto block = std::make_shared<Buffer>();
+  return [&backend, &checkpoint, compute_dtype, block](std::int64_t layer) -> std::span<const std::byte> {
     const ModelConfig& config = checkpoint.config();
     const std::size_t needed = packed_layer_bytes(config.layers.at(static_cast<std::size_t>(layer)),
                                                   config.hidden_size, compute_dtype);
-    if (block->bytes.size() < needed) {
-      constexpr std::size_t alignment = 64;
-      block->storage.assign(needed + alignment, std::byte{0});
-      void* start = block->storage.data();
-      std::size_t space = block->storage.size();
-      block->bytes = {static_cast<std::byte*>(std::align(alignment, needed, start, space)), needed};
+    if (block->bytes() < needed) {
+      *block = Buffer();
+      *block = backend.allocate(needed);
     }
-    checkpoint.pack_layer(layer, compute_dtype, block->bytes);
-    return block->bytes.first(needed);
+    const std::span<std::byte> bytes(static_cast<std::byte*>(block->data()), needed);
+    HostEdit host(backend, bytes_view(bytes), HostEdit::Start::uninitialised);
+    checkpoint.pack_layer(layer, compute_dtype, {host.view().as<std::byte>(), needed});
+    host.write_back();
+    return bytes;
   };
 }
 

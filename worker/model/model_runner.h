@@ -14,9 +14,9 @@ namespace cce {
 /// the next call.
 using LayerProvider = std::function<std::span<const std::byte>(std::int64_t layer)>;
 
-/// Packs each layer of a checkpoint when asked, into one buffer that it reuses. The checkpoint must outlive
-/// it.
-LayerProvider checkpoint_layers(const Checkpoint& checkpoint, DType compute_dtype);
+/// Packs each layer of a checkpoint when asked, into one buffer of the backend that it reuses. Both must
+/// outlive it.
+LayerProvider checkpoint_layers(Backend& backend, const Checkpoint& checkpoint, DType compute_dtype);
 
 /// Runs whole models: for evaluation, verification and tests. `config`'s layers are the shapes that `layers`
 /// provides; what it borrows must outlive it. One thread at a time.

@@ -1,6 +1,7 @@
 #include "worker/numeric/column_elimination.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -96,11 +97,8 @@ class Elimination {
         x_(std::move(inverse)),
         w_(std::move(outputs)),
         feature_(std::move(features)),
-        diagonal_(feature_.size()),
         squared_norm_(feature_.size()) {
-    for (std::int64_t i = 0; i < size(); ++i) {
-      diagonal_[index(i)] = row_of(x_.view(), i)[i];
-    }
+    diagonal_ = diagonal_of(backend, std::as_const(x_).view());
     update_norms(0);
   }
 
@@ -110,9 +108,11 @@ class Elimination {
   /// Steps 3 to 5 for `count` features.
   void step(std::int64_t count, double nats_per_unit, EliminationCurve& curve) {
     const std::vector<std::int64_t> candidates = lowest_scores(std::min(4 * count, active()));
-    OwnedMatrix p = candidate_inverse(candidates);
-    OwnedMatrix q = candidate_outputs(candidates);
-    CandidatePicker picker(p.view(), q.view());
+    const std::vector<std::int32_t> list(candidates.begin(), candidates.end());
+    OwnedMatrix p = candidate_inverse(list);
+    OwnedMatrix q = candidate_outputs(list);
+    HostEdit host_p(backend_, p.view()), host_q(backend_, q.view());
+    CandidatePicker picker(host_p.view(), host_q.view());
     std::vector<std::int64_t> picked;
     double total = curve.cost.empty() ? 0.0 : curve.cost.back();
     for (std::int64_t i = 0; i < count; ++i) {
@@ -148,36 +148,23 @@ class Elimination {
   }
 
   /// P = X_cc − U_:cᵀ U_:c.
-  OwnedMatrix candidate_inverse(const std::vector<std::int64_t>& candidates) {
+  OwnedMatrix candidate_inverse(const std::vector<std::int32_t>& candidates) {
     const auto count = static_cast<std::int64_t>(candidates.size());
     OwnedMatrix p = backend_.matrix(DType::f64, count, count);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const double* from = row_of(x_.view(), candidates[index(i)]);
-      for (std::int64_t j = 0; j < count; ++j) {
-        row_of(p.view(), i)[j] = from[candidates[index(j)]];
-      }
-    }
+    backend_.gather(x_.view(), candidates, candidates, p.view());
     if (eliminated_ > 0) {
       OwnedMatrix u = backend_.matrix(DType::f64, eliminated_, count);
-      for (std::int64_t i = 0; i < eliminated_; ++i) {
-        const double* from = row_of(x_.view(), i);
-        double* to = row_of(u.view(), i);
-        for (std::int64_t j = 0; j < count; ++j) {
-          to[j] = from[candidates[index(j)]];
-        }
-      }
+      backend_.gather(x_.view().rows_from(0, eliminated_), {}, candidates, u.view());
       backend_.multiply(u.view(), Transpose::yes, u.view(), Transpose::no, p.view(), -1.0, 1.0);
     }
     return p;
   }
 
   /// Q = W̃_c W̃_cᵀ.
-  OwnedMatrix candidate_outputs(const std::vector<std::int64_t>& candidates) {
+  OwnedMatrix candidate_outputs(const std::vector<std::int32_t>& candidates) {
     const auto count = static_cast<std::int64_t>(candidates.size());
     OwnedMatrix rows = backend_.matrix(DType::f64, count, w_.cols());
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::copy_n(row_of(w_.view(), candidates[index(i)]), w_.cols(), row_of(rows.view(), i));
-    }
+    backend_.gather(w_.view(), candidates, {}, rows.view());
     OwnedMatrix q = backend_.matrix(DType::f64, count, count);
     backend_.multiply(rows.view(), Transpose::no, rows.view(), Transpose::yes, q.view());
     return q;
@@ -185,31 +172,41 @@ class Elimination {
 
   /// Brings the picked positions, in order, to [eliminated, eliminated + picked): a symmetric permutation.
   void move_to_front(std::vector<std::int64_t> picked) {
-    std::vector<std::pair<std::int64_t, std::int64_t>> swaps;
+    std::map<std::int32_t, std::int32_t>
+        source;  // whose old place the value at a touched position comes from
     for (std::size_t i = 0; i < picked.size(); ++i) {
       const std::int64_t front = eliminated_ + static_cast<std::int64_t>(i);
       if (picked[i] == front) {
         continue;
       }
-      swaps.emplace_back(front, picked[i]);
-      // Whatever stood at the front now stands where this one came from.
-      std::replace(picked.begin() + static_cast<std::ptrdiff_t>(i) + 1, picked.end(), front, picked[i]);
-    }
-    const Matrix x = x_.view();
-    const Matrix w = w_.view();
-    for (const auto& [a, b] : swaps) {
-      std::swap_ranges(row_of(x, a), row_of(x, a) + size(), row_of(x, b));
-      std::swap_ranges(row_of(w, a), row_of(w, a) + w.cols, row_of(w, b));
+      const auto a = static_cast<std::int32_t>(front), b = static_cast<std::int32_t>(picked[i]);
+      source.emplace(a, a);
+      source.emplace(b, b);
+      std::swap(source[a], source[b]);
       std::swap(feature_[index(a)], feature_[index(b)]);
       std::swap(diagonal_[index(a)], diagonal_[index(b)]);
       std::swap(squared_norm_[index(a)], squared_norm_[index(b)]);
+      // Whatever stood at the front now stands where this one came from.
+      std::replace(picked.begin() + static_cast<std::ptrdiff_t>(i) + 1, picked.end(), front, picked[i]);
     }
-    for (std::int64_t i = 0; i < size(); ++i) {
-      double* const row = row_of(x, i);
-      for (const auto& [a, b] : swaps) {
-        std::swap(row[a], row[b]);
-      }
+    if (source.empty()) {
+      return;
     }
+    std::vector<std::int32_t> to, from;
+    for (const auto& [position, old_position] : source) {
+      to.push_back(position);
+      from.push_back(old_position);
+    }
+    const auto count = static_cast<std::int64_t>(to.size());
+    OwnedMatrix rows = backend_.matrix(DType::f64, count, std::max(size(), w_.cols()));
+    for (const Matrix& whole : {x_.view(), w_.view()}) {
+      const Matrix moved = rows.view().cols_from(0, whole.cols);
+      backend_.gather(whole, from, {}, moved);
+      backend_.scatter(moved, to, {}, whole);
+    }
+    OwnedMatrix columns = backend_.matrix(DType::f64, size(), count);
+    backend_.gather(x_.view(), {}, from, columns.view());
+    backend_.scatter(columns.view(), {}, to, x_.view());
   }
 
   /// Step 5 for the first `count` active positions.
@@ -230,8 +227,9 @@ class Elimination {
     const Matrix u_rest = picked_rows.cols_from(count, rest);
     backend_.multiply(u_rest, Transpose::yes, w_picked, Transpose::no, w_.view().rows_from(k + count, rest),
                       -1.0, 1.0);
+    const HostRead host_u(backend_, u_rest);
     for (std::int64_t i = 0; i < count; ++i) {
-      const double* u = row_of(u_rest, i);
+      const double* u = row_of(host_u.view(), i);
       double* diagonal = diagonal_.data() + k + count;
       for (std::int64_t j = 0; j < rest; ++j) {
         diagonal[j] -= u[j] * u[j];
@@ -241,10 +239,13 @@ class Elimination {
   }
 
   void update_norms(std::int64_t first) {
-    for (std::int64_t i = first; i < size(); ++i) {
-      const double* row = row_of(w_.view(), i);
-      squared_norm_[index(i)] = dot(row, row, w_.cols());
+    if (first == size()) {
+      return;
     }
+    OwnedMatrix norms = backend_.matrix(DType::f64, 1, size() - first);
+    backend_.row_squared_norms(w_.view().rows_from(first, size() - first), norms.view());
+    const std::vector<double> values = host_values(backend_, norms.view());
+    std::copy(values.begin(), values.end(), squared_norm_.begin() + first);
   }
 
   Backend& backend_;
@@ -277,10 +278,11 @@ EliminationCurve eliminate_columns(Backend& backend, ConstMatrix covariance, Con
   const std::int64_t m = covariance.rows;
   const std::int64_t to_remove = m - options.minimum_width;
   EliminationCurve curve{.units = m, .order = {}, .cost = {}};
-  const double largest = largest_diagonal(covariance);
+  const std::vector<double> variances = diagonal_of(backend, covariance);
+  const double largest = largest_of_diagonal(variances);
   std::vector<std::int32_t> living;
   for (std::int32_t j = 0; j < m; ++j) {  // 1.
-    if (!is_dead(row_of(covariance, j)[j], largest)) {
+    if (!is_dead(variances[static_cast<std::size_t>(j)], largest)) {
       living.push_back(j);
     } else if (static_cast<std::int64_t>(curve.order.size()) < to_remove) {
       curve.order.push_back(j);

@@ -61,14 +61,16 @@ double CounterRandom::normal(std::uint64_t index) const {
   return radius * std::cos(2.0 * std::numbers::pi * unit_interval(words[2], words[3]));
 }
 
-void fill_normal(const CounterRandom& random, double standard_deviation, Matrix target) {
+void fill_normal(Backend& backend, const CounterRandom& random, double standard_deviation, Matrix target) {
   expect_f64(target, target.rows, target.cols, "fill_normal, target");
+  HostEdit host(backend, target, HostEdit::Start::uninitialised);
   for (std::int64_t i = 0; i < target.rows; ++i) {
-    double* row = row_of(target, i);
+    double* row = row_of(host.view(), i);
     for (std::int64_t j = 0; j < target.cols; ++j) {
       row[j] = standard_deviation * random.normal(static_cast<std::uint64_t>(i * target.cols + j));
     }
   }
+  host.write_back();
 }
 
 }  // namespace cce

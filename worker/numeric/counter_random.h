@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 
+#include "worker/tensor/backend.h"
 #include "worker/tensor/matrix.h"
 
 namespace cce {
@@ -33,7 +34,7 @@ class CounterRandom {
 };
 
 /// target_ij ← standard deviation × normal(i · cols + j) of the stream (both halves of Box-Muller are not
-/// used, so that an element depends on its own index only). target f64 on the host.
-void fill_normal(const CounterRandom& random, double standard_deviation, Matrix target);
+/// used, so that an element depends on its own index only). target f64; drawn on the host.
+void fill_normal(Backend& backend, const CounterRandom& random, double standard_deviation, Matrix target);
 
 }  // namespace cce

@@ -32,17 +32,6 @@ std::vector<std::int32_t> complement(std::span<const std::int32_t> survivors, st
   return removed;
 }
 
-/// target_i,: += source_i,:.
-void add_rows(ConstMatrix source, Matrix target) {
-  for (std::int64_t i = 0; i < target.rows; ++i) {
-    const double* from = row_of(source, i);
-    double* to = row_of(target, i);
-    for (std::int64_t j = 0; j < target.cols; ++j) {
-      to[j] += from[j];
-    }
-  }
-}
-
 }  // namespace
 
 OwnedMatrix eliminated_solution(Backend& backend, ConstMatrix covariance, ConstMatrix output_weights,
@@ -64,7 +53,7 @@ OwnedMatrix eliminated_solution(Backend& backend, ConstMatrix covariance, ConstM
   cholesky_or_throw(backend, factor.view(), "eliminated solution, covariance of the survivors",
                     "raise the covariance's ridge");
   backend.cholesky_solve(factor.view(), correction.view());
-  add_rows(correction.view(), kept_weights.view());
+  backend.add(correction.view(), kept_weights.view());
   return kept_weights;
 }
 

@@ -58,16 +58,11 @@ OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix f
                 .remedy = "accumulate features first"};
   }
   const double scale = 1.0 / static_cast<double>(tokens);
-  const double* sum = row_of(feature_sum, 0);
-  OwnedMatrix covariance = backend.matrix(DType::f64, n, n);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double* from = row_of(gram, i);
-    double* to = row_of(covariance.view(), i);
-    const double mean = sum[i] * scale;
-    for (std::int64_t j = 0; j < n; ++j) {
-      to[j] = scale * from[j] - mean * (sum[j] * scale);
-    }
-  }
+  OwnedMatrix mean = backend.zeros(DType::f64, 1, n);
+  backend.add(feature_sum, mean.view(), scale);
+  OwnedMatrix covariance = backend.zeros(DType::f64, n, n);
+  backend.add(gram, covariance.view(), scale);
+  backend.multiply(mean.view(), Transpose::yes, mean.view(), Transpose::no, covariance.view(), -1.0, 1.0);
   return covariance;
 }
 

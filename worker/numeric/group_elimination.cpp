@@ -47,7 +47,7 @@ GroupCost evaluate_group(Backend& backend, ConstMatrix inverse, ConstMatrix outp
   cholesky_or_throw(backend, result.factor.view(), "group elimination, block of the inverse",
                     "raise the covariance's ridge");
   backend.triangular_solve(result.factor.view(), Transpose::no, result.solved_outputs.view());
-  result.cost = 0.5 * inner_product(std::as_const(result).solved_outputs.view(),
+  result.cost = 0.5 * inner_product(backend, std::as_const(result).solved_outputs.view(),
                                     std::as_const(result).solved_outputs.view());
   return result;
 }

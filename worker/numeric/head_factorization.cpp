@@ -64,9 +64,10 @@ HeadSpectrum factor_value_output(Backend& backend, ConstMatrix second_moment, Co
   OwnedMatrix directions = product(backend, lower.view(), Transpose::yes, right.view(), Transpose::no);
   OwnedMatrix values = backend.matrix(DType::f64, 1, width);
   backend.eigen_symmetric(directions.view(), values.view());
-  std::vector<double> squared_sigma(static_cast<std::size_t>(width));
-  std::transform(values.as<double>(), values.as<double>() + width, squared_sigma.begin(),
-                 [](double value) { return std::max(value, 0.0); });
+  std::vector<double> squared_sigma = host_values(backend, values.view());
+  for (double& value : squared_sigma) {
+    value = std::max(value, 0.0);
+  }
   return {std::move(lower), std::move(directions), std::move(squared_sigma)};
 }
 

@@ -44,9 +44,7 @@ void expect_f64(ConstMatrix matrix, std::int64_t rows, std::int64_t cols, std::s
 OwnedMatrix copy_f64(Backend& backend, ConstMatrix source) {
   expect_f64(source, source.rows, source.cols, "copy_f64");
   OwnedMatrix copy = backend.matrix(DType::f64, source.rows, source.cols);
-  for (std::int64_t i = 0; i < source.rows; ++i) {
-    std::copy_n(row_of(source, i), source.cols, row_of(copy.view(), i));
-  }
+  backend.convert(source, copy.view());
   return copy;
 }
 
@@ -54,8 +52,8 @@ OwnedMatrix select_rows(Backend& backend, ConstMatrix source, std::span<const st
   expect_f64(source, source.rows, source.cols, "select_rows");
   expect_indices(rows, source.rows, "select_rows, rows");
   OwnedMatrix result = backend.matrix(DType::f64, static_cast<std::int64_t>(rows.size()), source.cols);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(row_of(source, rows[i]), source.cols, row_of(result.view(), static_cast<std::int64_t>(i)));
+  if (!rows.empty()) {
+    backend.gather(source, rows, {}, result.view());
   }
   return result;
 }
@@ -67,12 +65,8 @@ OwnedMatrix select_block(Backend& backend, ConstMatrix source, std::span<const s
   expect_indices(cols, source.cols, "select_block, cols");
   OwnedMatrix result = backend.matrix(DType::f64, static_cast<std::int64_t>(rows.size()),
                                       static_cast<std::int64_t>(cols.size()));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const double* from = row_of(source, rows[i]);
-    double* to = row_of(result.view(), static_cast<std::int64_t>(i));
-    for (std::size_t j = 0; j < cols.size(); ++j) {
-      to[j] = from[cols[j]];
-    }
+  if (!rows.empty() && !cols.empty()) {
+    backend.gather(source, rows, cols, result.view());
   }
   return result;
 }
@@ -96,21 +90,34 @@ double dot(const double* a, const double* b, std::int64_t count) {
   return sum;
 }
 
-double inner_product(ConstMatrix a, ConstMatrix b) {
+double inner_product(Backend& backend, ConstMatrix a, ConstMatrix b) {
   expect_f64(a, a.rows, a.cols, "inner_product, a");
   expect_f64(b, a.rows, a.cols, "inner_product, b");
+  const HostRead host_a(backend, a), host_b(backend, b);
   double sum = 0.0;
   for (std::int64_t i = 0; i < a.rows; ++i) {
-    sum += dot(row_of(a, i), row_of(b, i), a.cols);
+    sum += dot(row_of(host_a.view(), i), row_of(host_b.view(), i), a.cols);
   }
   return sum;
 }
 
-double largest_diagonal(ConstMatrix matrix) {
-  expect_f64(matrix, matrix.rows, matrix.rows, "largest_diagonal");
+std::vector<double> diagonal_of(Backend& backend, ConstMatrix square) {
+  expect_f64(square, square.rows, square.rows, "diagonal");
+  return host_values(backend, diagonal_view(square));
+}
+
+void set_diagonal(Backend& backend, Matrix square, std::span<const double> values) {
+  expect_f64(square, static_cast<std::int64_t>(values.size()), static_cast<std::int64_t>(values.size()),
+             "diagonal");
+  if (!values.empty()) {
+    backend.upload({values.data(), DType::f64, square.rows, 1, 1}, diagonal_view(square));
+  }
+}
+
+double largest_of_diagonal(std::span<const double> diagonal) {
   double largest = 0.0;
-  for (std::int64_t i = 0; i < matrix.rows; ++i) {
-    const double value = row_of(matrix, i)[i];
+  for (std::size_t i = 0; i < diagonal.size(); ++i) {
+    const double value = diagonal[i];
     if (!std::isfinite(value)) {
       throw Error{.code = ErrorCode::not_positive_definite,
                   .where = "diagonal of a covariance",
@@ -128,7 +135,8 @@ bool is_dead(double variance, double largest) {
 }
 
 OwnedMatrix regularized_covariance(Backend& backend, ConstMatrix covariance, double ridge_lambda) {
-  const double largest = largest_diagonal(covariance);
+  std::vector<double> diagonal = diagonal_of(backend, covariance);
+  const double largest = largest_of_diagonal(diagonal);
   if (!(largest > 0.0)) {
     throw Error{.code = ErrorCode::not_positive_definite,
                 .where = "covariance of a sub-block's features",
@@ -137,10 +145,10 @@ OwnedMatrix regularized_covariance(Backend& backend, ConstMatrix covariance, dou
                 .remedy = "check the calibration text and the checkpoint's weights"};
   }
   OwnedMatrix result = copy_f64(backend, covariance);
-  for (std::int64_t j = 0; j < result.rows(); ++j) {
-    double& diagonal = row_of(result.view(), j)[j];
-    diagonal = is_dead(diagonal, largest) ? dead_replacement * largest : diagonal * (1.0 + ridge_lambda);
+  for (double& value : diagonal) {
+    value = is_dead(value, largest) ? dead_replacement * largest : value * (1.0 + ridge_lambda);
   }
+  set_diagonal(backend, result.view(), diagonal);
   return result;
 }
 

@@ -2,18 +2,21 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "worker/tensor/backend.h"
+#include "worker/tensor/host_access.h"
 #include "worker/tensor/matrix.h"
 
 namespace cce {
 
-/// Helpers for f64 matrices that the host can address, which is what every function of this folder works on:
-/// the backend passed along must keep its f64 matrices in host memory.
+/// Helpers for f64 matrices. Functions of this folder that take a backend take matrices in its memory,
+/// wherever that is; those that take none work on host memory.
 
 /// Errors: shape_mismatch unless the view is f64 of that shape.
 void expect_f64(ConstMatrix matrix, std::int64_t rows, std::int64_t cols, std::string_view where);
 
+/// A row in host memory.
 inline const double* row_of(ConstMatrix matrix, std::int64_t row) {
   return matrix.as<double>() + row * matrix.stride;
 }
@@ -30,8 +33,12 @@ OwnedMatrix select_block(Backend& backend, ConstMatrix source, std::span<const s
 
 /// Σ_i a_i b_i, in eight partial sums (a fixed order that vectorises).
 double dot(const double* a, const double* b, std::int64_t count);
-/// Σ_ij a_ij b_ij.
-double inner_product(ConstMatrix a, ConstMatrix b);
+/// Σ_ij a_ij b_ij, row by row by `dot`, on the host.
+double inner_product(Backend& backend, ConstMatrix a, ConstMatrix b);
+
+/// The diagonal of a square matrix, and its replacement.
+std::vector<double> diagonal_of(Backend& backend, ConstMatrix square);
+void set_diagonal(Backend& backend, Matrix square, std::span<const double> values);
 
 /// A copy of a covariance with its diagonal raised: C_jj ← (1 + λ) C_jj. The shift is relative to each
 /// feature, so that a few massive activations do not set it for all. Features without variance (C_jj ≤ 10⁻²⁴
@@ -41,8 +48,9 @@ OwnedMatrix regularized_covariance(Backend& backend, ConstMatrix covariance, dou
 
 /// Whether feature j of this covariance has no variance by the rule above; `largest` = max_j C_jj.
 bool is_dead(double variance, double largest);
-/// max_j C_jj, at least 0. Errors: shape_mismatch; not_positive_definite when an entry is not finite.
-double largest_diagonal(ConstMatrix matrix);
+/// max_j C_jj, at least 0, of a covariance's diagonal. Errors: not_positive_definite when an entry is not
+/// finite.
+double largest_of_diagonal(std::span<const double> diagonal);
 
 /// Cholesky in place that throws. Errors: not_positive_definite (found: the row of the pivot).
 void cholesky_or_throw(Backend& backend, Matrix matrix, std::string_view where, std::string_view remedy);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/error.h"
 #include "worker/numeric/host_matrix.h"
@@ -11,16 +12,16 @@ namespace cce {
 OwnedMatrix loss_root(Backend& backend, ConstMatrix second_moment) {
   const std::int64_t d = second_moment.rows;
   expect_f64(second_moment, d, d, "loss_root, second moment of the gradients");
-  double trace = 0.0;
-  for (std::int64_t i = 0; i < d; ++i) {
-    trace += row_of(second_moment, i)[i];
-  }
+  const std::vector<double> diagonal = diagonal_of(backend, second_moment);
+  const double trace = std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
   if (std::isfinite(trace) && trace > 0.0) {
     for (double relative = 1e-10; relative < 1e-2; relative *= 10.0) {
       OwnedMatrix factor = copy_f64(backend, second_moment);
-      for (std::int64_t i = 0; i < d; ++i) {
-        row_of(factor.view(), i)[i] += relative * trace / static_cast<double>(d);
+      std::vector<double> raised = diagonal;
+      for (double& value : raised) {
+        value += relative * trace / static_cast<double>(d);
       }
+      set_diagonal(backend, factor.view(), raised);
       if (!backend.cholesky(factor.view())) {
         return factor;
       }
@@ -48,9 +49,10 @@ std::vector<double> weighted_singular_values(Backend& backend, ConstMatrix weigh
                    tall ? Transpose::no : Transpose::yes, gram.view());
   OwnedMatrix squares = backend.matrix(DType::f64, 1, count);
   backend.eigenvalues_symmetric(gram.view(), squares.view());
-  std::vector<double> values(static_cast<std::size_t>(count));
-  std::transform(squares.as<double>(), squares.as<double>() + count, values.begin(),
-                 [](double square) { return std::sqrt(std::max(square, 0.0)); });
+  std::vector<double> values = host_values(backend, squares.view());
+  for (double& value : values) {
+    value = std::sqrt(std::max(value, 0.0));
+  }
   return values;
 }
 

@@ -132,14 +132,17 @@ OwnedMatrix polar_by_eigen(Backend& backend, ConstMatrix weights) {
     backend.multiply(w.view(), Transpose::no, w.view(), Transpose::yes, vectors.view());
   }
   backend.eigen_symmetric(vectors.view(), values.view());
-  const double cutoff = smallest_counted * smallest_counted * values.as<double>()[0];
+  const std::vector<double> squares = host_values(backend, values.view());
+  const double cutoff = smallest_counted * smallest_counted * squares.front();
   OwnedMatrix scaled = copy_f64(backend, vectors.view());
+  HostEdit host(backend, scaled.view());
   for (std::int64_t i = 0; i < side; ++i) {
-    for (std::int64_t j = 0; j < side; ++j) {
-      const double value = values.as<double>()[j];
-      row_of(scaled.view(), i)[j] *= value > cutoff && value > 0.0 ? 1.0 / std::sqrt(value) : 0.0;
+    double* const row = row_of(host.view(), i);
+    for (std::size_t j = 0; j < squares.size(); ++j) {
+      row[j] *= squares[j] > cutoff && squares[j] > 0.0 ? 1.0 / std::sqrt(squares[j]) : 0.0;
     }
   }
+  host.write_back();
   OwnedMatrix root = backend.matrix(DType::f64, side, side);  // V Λ^-½ Vᵀ
   backend.multiply(scaled.view(), Transpose::no, vectors.view(), Transpose::yes, root.view());
   OwnedMatrix product = backend.matrix(DType::f64, weights.rows, weights.cols);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -29,13 +30,13 @@ void check_arguments(ConstMatrix gram, ConstMatrix cross, ConstMatrix prior, dou
   }
 }
 
-std::vector<double> scaled_diagonal(ConstMatrix gram, double ridge_lambda) {
-  const double largest = largest_diagonal(gram);
+/// Λ = λ diag(gram).
+std::vector<double> scaled_diagonal(std::span<const double> diagonal, double ridge_lambda) {
+  const double largest = largest_of_diagonal(diagonal);
   std::vector<double> penalty;
-  penalty.reserve(static_cast<std::size_t>(gram.rows));
-  for (std::int64_t j = 0; j < gram.rows; ++j) {
-    const double diagonal = row_of(gram, j)[j];
-    penalty.push_back(ridge_lambda * (is_dead(diagonal, largest) ? dead_penalty * largest : diagonal));
+  penalty.reserve(diagonal.size());
+  for (const double value : diagonal) {
+    penalty.push_back(ridge_lambda * (is_dead(value, largest) ? dead_penalty * largest : value));
   }
   return penalty;
 }
@@ -47,8 +48,8 @@ OwnedMatrix output_mixing(Backend& backend, std::int64_t outputs) {
     return {};
   }
   OwnedMatrix mixing = backend.matrix(DType::f64, outputs, selection_outputs);
-  fill_normal(CounterRandom(0, selection_stream), 1.0 / std::sqrt(static_cast<double>(selection_outputs)),
-              mixing.view());
+  fill_normal(backend, CounterRandom(0, selection_stream),
+              1.0 / std::sqrt(static_cast<double>(selection_outputs)), mixing.view());
   return mixing;
 }
 
@@ -83,18 +84,16 @@ std::vector<double> heldout_errors(Backend& backend, const RidgeSums& training, 
 OwnedMatrix solve_ridge(Backend& backend, ConstMatrix gram, ConstMatrix cross, ConstMatrix prior,
                         double ridge_lambda) {
   check_arguments(gram, cross, prior, ridge_lambda);
-  const std::vector<double> penalty = scaled_diagonal(gram, ridge_lambda);
+  std::vector<double> diagonal = diagonal_of(backend, gram);
+  const std::vector<double> penalty = scaled_diagonal(diagonal, ridge_lambda);
+  std::transform(diagonal.begin(), diagonal.end(), penalty.begin(), diagonal.begin(), std::plus<>());
   OwnedMatrix normal_matrix = copy_f64(backend, gram);  // 1.
-  OwnedMatrix solution = copy_f64(backend, cross);      // 2.
-  for (std::int64_t j = 0; j < gram.rows; ++j) {
-    const double weight = penalty[static_cast<std::size_t>(j)];
-    row_of(normal_matrix.view(), j)[j] += weight;
-    double* row = row_of(solution.view(), j);
-    const double* prior_row = row_of(prior, j);
-    for (std::int64_t i = 0; i < cross.cols; ++i) {
-      row[i] += weight * prior_row[i];
-    }
-  }
+  set_diagonal(backend, normal_matrix.view(), diagonal);
+  OwnedMatrix weights = backend.matrix(DType::f64, 1, gram.rows);  // 2.
+  backend.upload({penalty.data(), DType::f64, 1, gram.rows, gram.rows}, weights.view());
+  OwnedMatrix solution = backend.matrix(DType::f64, cross.rows, cross.cols);
+  backend.scale_rows(prior, weights.view(), solution.view());
+  backend.add(cross, solution.view());
   cholesky_or_throw(backend, normal_matrix.view(), "ridge", "use ten times the ridge_lambda");  // 3.
   backend.cholesky_solve(normal_matrix.view(), solution.view());
   return solution;
@@ -120,7 +119,7 @@ double ridge_error(Backend& backend, ConstMatrix weights, const RidgeSums& sums)
   // tr(Wᵀ A W) − 2 tr(Wᵀ B) = ⟨W, A W − 2 B⟩
   OwnedMatrix residual = copy_f64(backend, sums.cross);
   backend.multiply(sums.gram, Transpose::no, weights, Transpose::no, residual.view(), 1.0, -2.0);
-  return inner_product(weights, residual.view()) + sums.target_energy;
+  return inner_product(backend, weights, residual.view()) + sums.target_energy;
 }
 
 RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const RidgeSums& heldout,

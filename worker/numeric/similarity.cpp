@@ -39,8 +39,8 @@ SimilaritySketch::SimilaritySketch(Backend& backend, std::int64_t hidden_size, s
     const double deviation = 1.0 / std::sqrt(static_cast<double>(sketch_width));
     left_ = backend.matrix(DType::f64, hidden_size, sketch_width);
     right_ = backend.matrix(DType::f64, hidden_size, sketch_width);
-    fill_normal(CounterRandom(seed, left_stream), deviation, left_.view());
-    fill_normal(CounterRandom(seed, right_stream), deviation, right_.view());
+    fill_normal(backend, CounterRandom(seed, left_stream), deviation, left_.view());
+    fill_normal(backend, CounterRandom(seed, right_stream), deviation, right_.view());
   }
 }
 
@@ -70,22 +70,25 @@ void SimilaritySketch::apply(Backend& backend, ConstMatrix output_weights, Const
 OwnedMatrix similarity_matrix(Backend& backend, ConstMatrix signatures) {
   const std::int64_t layers = signatures.rows;
   expect_f64(signatures, layers, signatures.cols, "similarity matrix, signatures");
+  const HostRead host(backend, signatures);
   OwnedMatrix similarity = backend.matrix(DType::f64, layers, layers);
+  HostEdit result(backend, similarity.view(), HostEdit::Start::uninitialised);
   std::vector<double> norm(static_cast<std::size_t>(layers));
   for (std::int64_t i = 0; i < layers; ++i) {
-    const double* a = row_of(signatures, i);
+    const double* a = row_of(host.view(), i);
     norm[static_cast<std::size_t>(i)] = std::sqrt(dot(a, a, signatures.cols));
   }
   for (std::int64_t i = 0; i < layers; ++i) {
-    row_of(similarity.view(), i)[i] = 1.0;
+    row_of(result.view(), i)[i] = 1.0;
     for (std::int64_t j = 0; j < i; ++j) {
       const double scale = norm[static_cast<std::size_t>(i)] * norm[static_cast<std::size_t>(j)];
-      const double product = dot(row_of(signatures, i), row_of(signatures, j), signatures.cols);
+      const double product = dot(row_of(host.view(), i), row_of(host.view(), j), signatures.cols);
       const double value = scale > 0.0 ? product / scale : 0.0;
-      row_of(similarity.view(), i)[j] = value;
-      row_of(similarity.view(), j)[i] = value;
+      row_of(result.view(), i)[j] = value;
+      row_of(result.view(), j)[i] = value;
     }
   }
+  result.write_back();
   return similarity;
 }
 

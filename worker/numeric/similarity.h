@@ -40,7 +40,7 @@ OwnedMatrix similarity_matrix(Backend& backend, ConstMatrix signatures);
 
 /// Average-linkage clusters: the two clusters with the highest mean similarity are merged while it is ≥
 /// threshold (ties: the lower indices). Every layer is in one cluster; members ascend, clusters by first
-/// member.
+/// member. The matrix lies in host memory, here and below.
 std::vector<std::vector<std::int32_t>> cluster_by_similarity(ConstMatrix similarity, double threshold);
 
 /// 1 − κ max_{j ≠ k in the cluster of k} S(j, k), within [0, 1]; 1 for a layer alone. κ = weight in [0, 1].

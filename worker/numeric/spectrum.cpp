@@ -16,17 +16,7 @@ constexpr std::int64_t oversampling = 32;
 std::vector<double> eigenvalues_in_place(Backend& backend, Matrix matrix, std::int64_t count) {
   OwnedMatrix values = backend.matrix(DType::f64, 1, matrix.rows);
   backend.eigenvalues_symmetric(matrix, values.view());
-  const double* first = values.as<double>();
-  return {first, first + std::min(count, matrix.rows)};
-}
-
-void transpose(ConstMatrix source, Matrix target) {
-  for (std::int64_t i = 0; i < source.rows; ++i) {
-    const double* from = row_of(source, i);
-    for (std::int64_t j = 0; j < source.cols; ++j) {
-      row_of(target, j)[i] = from[j];
-    }
-  }
+  return host_values(backend, values.view().cols_from(0, std::min(count, matrix.rows)));
 }
 
 /// B ← L⁻¹ B with B Bᵀ = L Lᵀ (Cholesky QR, all matrix products); by Householder where that is not definite.
@@ -38,9 +28,9 @@ void orthonormalize_rows(Backend& backend, Matrix basis) {
     return;
   }
   OwnedMatrix columns = backend.matrix(DType::f64, basis.cols, basis.rows);
-  transpose(basis, columns.view());
+  backend.transpose(basis, columns.view());
   backend.qr(columns.view(), gram.view());
-  transpose(columns.view(), basis);
+  backend.transpose(columns.view(), basis);
 }
 
 [[noreturn]] void throw_range(const std::string& where, const std::string& found,
@@ -74,7 +64,7 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
   const std::int64_t width = std::min(n, count + oversampling);
   OwnedMatrix basis = backend.matrix(DType::f64, width, n);
   OwnedMatrix image = backend.matrix(DType::f64, width, n);
-  fill_normal(CounterRandom(0, 0), 1.0, basis.view());
+  fill_normal(backend, CounterRandom(0, 0), 1.0, basis.view());
   for (int i = 0; i < iterations; ++i) {
     backend.multiply(basis.view(), Transpose::no, matrix, Transpose::no, image.view());
     std::swap(basis, image);

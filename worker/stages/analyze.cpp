@@ -74,9 +74,8 @@ ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<Lay
   for (std::int64_t round = 0; round < rounds; ++round) {
     if (round < static_cast<std::int64_t>(owned.size())) {
       const std::int64_t layer = owned[static_cast<std::size_t>(round)];
-      std::vector<std::byte> packed(source.packed_bytes(layer));
-      source.pack(layer, packed);
-      const LayerWeights weights = source.view(layer, packed);
+      const Buffer packed = pack_on_backend(context.backend, source, layer);
+      const LayerWeights weights = source.view(layer, bytes_of(packed));
       const LayerStatistics& sums = *statistics[static_cast<std::size_t>(layer)];
       mine[static_cast<std::size_t>(layer)] =
           analyze_layer(context.backend, weights, sums, data.gradient_tokens(), context.spec);

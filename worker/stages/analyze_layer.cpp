@@ -9,6 +9,7 @@
 #include "worker/numeric/rotary_selection.h"
 #include "worker/numeric/spectrum.h"
 #include "worker/stages/feature_groups.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -65,9 +66,10 @@ void analyze_attention(Backend& backend, const LayerShape& shape, const LossMetr
   }
   const std::int64_t pairs = shape.qk_dim / 2;
   const OwnedMatrix moment = scaled_copy(backend, statistics.pair_covariance.view(), 1.0 / tokens);
+  const HostRead host_moment(backend, moment.view());
   for (std::int64_t group = 0; group < shape.kv_groups; ++group) {
     result.rope_pairs.push_back(
-        order_rotary_pairs(moment.view().block(group * pairs, group * pairs, pairs, pairs), 1.0));
+        order_rotary_pairs(host_moment.view().block(group * pairs, group * pairs, pairs, pairs), 1.0));
   }
   GroupEliminationOptions options;
   options.ridge_lambda = covariance_ridge;

@@ -23,7 +23,7 @@ class Calibration {
         backend_(context.backend),
         runner_(context.backend, context.dense()),
         source_(context.checkpoint, context.compute_dtype),
-        stream_(context.communicator, context.partition, source_, context.delivery),
+        stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
         ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
         sequences_(data.gradient_sequences_of(context.sequences())),
         capacity_(std::min<std::int64_t>(context.partition.chunk_sequences,

@@ -23,4 +23,10 @@ class CheckpointLayers : public LayerSource {
   DType compute_dtype_;
 };
 
+/// A layer packed into new memory of the backend, and that memory's bytes.
+Buffer pack_on_backend(Backend& backend, LayerSource& source, std::int64_t layer);
+inline std::span<const std::byte> bytes_of(const Buffer& packed) {
+  return {static_cast<const std::byte*>(packed.data()), packed.bytes()};
+}
+
 }  // namespace cce

@@ -69,7 +69,7 @@ class DropMeasurement {
         backend_(context.backend),
         runner_(context.backend, context.dense()),
         source_(context.checkpoint, context.compute_dtype),
-        layer_stream_(context.communicator, context.partition, source_, context.delivery),
+        layer_stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
         ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
         sequences_(context, data),
         micro_batch_(std::clamp<std::int64_t>(context.partition.micro_batch_sequences, 1, sequences_.chunk)) {

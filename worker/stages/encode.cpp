@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/stages/checkpoint_layers.h"
 #include "worker/stages/layer_store.h"
 #include "worker/stages/output_refit.h"
@@ -39,7 +40,7 @@ class Encoder {
         dense_runner_(context.backend, context.dense()),
         compressed_runner_(context.backend, input.compressed),
         source_(context.checkpoint, context.compute_dtype),
-        stream_(context.communicator, context.partition, source_, context.delivery),
+        stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
         streams_(context, input.data),
         refit_(context, streams_, widest_features(input.compressed)),
         refiner_(context, streams_, compressed_runner_) {
@@ -107,10 +108,10 @@ class Encoder {
     }
     const std::span<std::byte> block(static_cast<std::byte*>(packed_.data()), bytes);
     if (context_.owns(layer)) {
-      pack_host_layer(input_.layers[static_cast<std::size_t>(layer)]->layer, hidden_, context_.compute_dtype,
-                      block);
+      pack_host_layer(backend_, input_.layers[static_cast<std::size_t>(layer)]->layer, hidden_,
+                      context_.compute_dtype, block);
     }
-    context_.communicator.broadcast(block, stream_.owner(layer));
+    broadcast(context_.communicator, backend_, block, stream_.owner(layer));
     compressed_ = writable_packed_layer(shape, hidden_, context_.compute_dtype, block);
     weights_ = view_packed_layer(shape, hidden_, context_.compute_dtype, block);
   }
@@ -182,14 +183,14 @@ class Encoder {
     if (mine != nullptr) {
       const LayerShape& shape = weights_.shape;
       const std::size_t bytes = packed_layer_bytes(shape, hidden_, context_.compute_dtype);
-      pack_host_layer(*mine, hidden_, context_.compute_dtype,
+      pack_host_layer(backend_, *mine, hidden_, context_.compute_dtype,
                       {static_cast<std::byte*>(packed_.data()), bytes});
     }
     for (const TensorRole part : {output_part(kind), output_bias_part(kind)}) {
       const Matrix& view = part_view(compressed_, part);
       if (!view.empty()) {
         const auto bytes = static_cast<std::size_t>(view.rows * view.cols) * size_in_bytes(view.dtype);
-        context_.communicator.broadcast({static_cast<std::byte*>(view.data), bytes}, owner);
+        broadcast(context_.communicator, backend_, {static_cast<std::byte*>(view.data), bytes}, owner);
       }
     }
   }

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "worker/model/checkpoint_writer.h"
 #include "worker/model/model_runner.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -24,20 +25,24 @@ HostLayer rounded(Backend& backend, HostLayer layer, DType dtype) {
   for (const TensorRole role : layer_roles()) {
     HostMatrix& part = part_view(layer, role);
     if (!part.empty()) {
+      OwnedMatrix wide = backend.matrix(DType::f32, part.rows, part.cols);
       OwnedMatrix narrow = backend.matrix(dtype, part.rows, part.cols);
-      backend.convert(part.view(), narrow.view());
-      backend.convert(narrow.view(), part.view());
+      backend.upload(part.view(), wide.view());
+      backend.convert(wide.view(), narrow.view());
+      backend.convert(narrow.view(), wide.view());
+      backend.download(wide.view(), part.view());
     }
   }
   return layer;
 }
 
-double relative_difference(ConstMatrix a, ConstMatrix b) {
+double relative_difference(Backend& backend, ConstMatrix a, ConstMatrix b) {
+  const HostRead host_a(backend, a), host_b(backend, b);
   double difference = 0.0;
   double norm = 0.0;
   for (std::int64_t i = 0; i < a.rows * a.cols; ++i) {
-    const double x = static_cast<double>(a.as<float>()[i]);
-    const double y = static_cast<double>(b.as<float>()[i]);
+    const double x = static_cast<double>(host_a.view().as<float>()[i]);
+    const double y = static_cast<double>(host_b.view().as<float>()[i]);
     difference += (x - y) * (x - y);
     norm += x * x;
   }
@@ -68,14 +73,15 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
       packed = context.backend.allocate(bytes);
     }
     const std::span<std::byte> block(static_cast<std::byte*>(packed.data()), bytes);
-    pack_host_layer(rounded(context.backend, layers.load(layer), dtype), compressed.hidden_size,
-                    context.compute_dtype, block);
+    pack_host_layer(context.backend, rounded(context.backend, layers.load(layer), dtype),
+                    compressed.hidden_size, context.compute_dtype, block);
     return std::span<const std::byte>(block);
   };
   const OwnedMatrix expected = logits_of(context, compressed, exported, in_memory, ids);
-  const OwnedMatrix found = logits_of(context, exported.config(), exported,
-                                      checkpoint_layers(exported, context.compute_dtype), ids);
-  const double difference = relative_difference(expected.view(), found.view());
+  const OwnedMatrix found =
+      logits_of(context, exported.config(), exported,
+                checkpoint_layers(context.backend, exported, context.compute_dtype), ids);
+  const double difference = relative_difference(context.backend, expected.view(), found.view());
   if (!(difference <= largest_difference)) {
     throw Error{
         .code = ErrorCode::verification_failed,

@@ -23,9 +23,9 @@ bool agree(Communicator& communicator, bool holds) {
   return missing[0] == 0.0;
 }
 
-HostMatrix copy_of(ConstMatrix row) {
+HostMatrix copy_of(Backend& backend, ConstMatrix row) {
   HostMatrix copy(row.rows, row.cols);
-  std::copy_n(row.as<float>(), row.cols, copy.row(0));
+  backend.download(row, copy.view());
   return copy;
 }
 
@@ -129,7 +129,8 @@ void FinetuneCheckpoints::publish(const FinetuneProgress& progress, const Traine
   }
   if (context_.rank() == 0) {
     const auto folder = context_.job.begin_state(final_norm_state);
-    write_matrix(context_.files, folder / "final_norm.f32", copy_of(parameters.final_norm()));
+    write_matrix(context_.files, folder / "final_norm.f32",
+                 copy_of(context_.backend, parameters.final_norm()));
     context_.job.publish_state(final_norm_state, fingerprint_);
   }
   write_progress(finetune_done_state, progress);

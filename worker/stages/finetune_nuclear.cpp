@@ -64,7 +64,7 @@ double NuclearTerm::add(std::int64_t step, TrainedParameters& parameters) {
 void NuclearTerm::save(const std::filesystem::path& folder) {
   for (std::size_t layer = 0; layer < factors_.size(); ++layer) {
     if (factors_[layer]) {
-      write_numbers(context_.files, factor_file(folder, layer), {factors_[layer]->values()});
+      write_numbers(context_.files, context_.backend, factor_file(folder, layer), {factors_[layer]->row()});
     }
   }
 }
@@ -72,7 +72,7 @@ void NuclearTerm::save(const std::filesystem::path& folder) {
 void NuclearTerm::load(const std::filesystem::path& folder) {
   for (std::size_t layer = 0; layer < factors_.size(); ++layer) {
     if (factors_[layer]) {
-      read_numbers(context_.files, factor_file(folder, layer), {factors_[layer]->values()});
+      read_numbers(context_.files, context_.backend, factor_file(folder, layer), {factors_[layer]->row()});
     }
   }
 }

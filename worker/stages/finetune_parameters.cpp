@@ -5,16 +5,14 @@
 #include <cstring>
 #include <string>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/stages/layer_store.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
 
 constexpr const char* final_norm_file = "final_norm.f32";
-
-std::span<float> values_of(OwnedMatrix& matrix) {
-  return {matrix.as<float>(), static_cast<std::size_t>(matrix.rows() * matrix.cols())};
-}
 
 [[noreturn]] void refuse_foreign(std::int64_t layer) {
   throw Error{.code = ErrorCode::invalid_argument,
@@ -81,7 +79,7 @@ std::span<std::byte> TrainedParameters::copy_of(std::int64_t layer) {
 // ---- weights
 
 void TrainedParameters::set_layer(std::int64_t layer, const HostLayer& weights) {
-  owned(layer).state.master.assign(view_host_layer(weights, student_.hidden_size), student_.hidden_size);
+  owned(layer).state.master.assign(weights, student_.hidden_size);
   refresh_copy(layer);
 }
 
@@ -101,7 +99,7 @@ LayerWeights TrainedParameters::master(std::int64_t layer) const {
 }
 
 HostLayer TrainedParameters::layer(std::int64_t layer) const {
-  return to_host_layer(master(layer));
+  return to_host_layer(context_.backend, master(layer));
 }
 
 void TrainedParameters::set_final_norm(const HostMatrix& gain) {
@@ -109,7 +107,7 @@ void TrainedParameters::set_final_norm(const HostMatrix& gain) {
 }
 
 void TrainedParameters::pack(std::int64_t layer, std::span<std::byte> destination) {
-  std::memcpy(destination.data(), copy_of(layer).data(), packed_bytes(layer));
+  download_bytes(context_.backend, copy_of(layer), destination);
 }
 
 LayerWeights TrainedParameters::view(std::int64_t layer, std::span<const std::byte> packed) const {
@@ -126,8 +124,8 @@ const LayerWeightsMutable& TrainedParameters::start_gradient(std::int64_t layer)
 
 void TrainedParameters::reduce_gradient(std::int64_t layer) {
   LayerNumbers& numbers = context_.owns(layer) ? owned(layer).gradient : visiting_;
-  context_.communicator.reduce_sum(numbers.values(),
-                                   context_.partition.owner[static_cast<std::size_t>(layer)]);
+  reduce_sum(context_.communicator, context_.backend, numbers.row(),
+             context_.partition.owner[static_cast<std::size_t>(layer)]);
 }
 
 Matrix TrainedParameters::start_final_norm_gradient() {
@@ -136,7 +134,7 @@ Matrix TrainedParameters::start_final_norm_gradient() {
 }
 
 void TrainedParameters::reduce_final_norm_gradient() {
-  context_.communicator.all_reduce_sum(values_of(final_norm_.gradient));
+  all_reduce_sum(context_.communicator, context_.backend, final_norm_.gradient.view());
 }
 
 double TrainedParameters::gradient_norm() {
@@ -178,44 +176,46 @@ void TrainedParameters::save(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
       TrainedLayer& state = owned(layer).state;
-      write_numbers(context_.files, layer_file(folder, layer),
-                    {state.master.values(), state.m.values(), state.v.values()});
+      write_numbers(context_.files, context_.backend, layer_file(folder, layer),
+                    {state.master.row(), state.m.row(), state.v.row()});
     }
   }
-  write_numbers(context_.files, folder / final_norm_file,
-                {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+  write_numbers(context_.files, context_.backend, folder / final_norm_file,
+                {final_norm_.master.view(), final_norm_.m.view(), final_norm_.v.view()});
 }
 
 void TrainedParameters::load(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
       TrainedLayer& state = owned(layer).state;
-      read_numbers(context_.files, layer_file(folder, layer),
-                   {state.master.values(), state.m.values(), state.v.values()});
+      read_numbers(context_.files, context_.backend, layer_file(folder, layer),
+                   {state.master.row(), state.m.row(), state.v.row()});
       refresh_copy(layer);
     }
   }
-  read_numbers(context_.files, folder / final_norm_file,
-               {values_of(final_norm_.master), values_of(final_norm_.m), values_of(final_norm_.v)});
+  read_numbers(context_.files, context_.backend, folder / final_norm_file,
+               {final_norm_.master.view(), final_norm_.m.view(), final_norm_.v.view()});
 }
 
 void TrainedParameters::save_weights(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
-      write_numbers(context_.files, layer_file(folder, layer), {owned(layer).state.master.values()});
+      write_numbers(context_.files, context_.backend, layer_file(folder, layer),
+                    {owned(layer).state.master.row()});
     }
   }
-  write_numbers(context_.files, folder / final_norm_file, {values_of(final_norm_.master)});
+  write_numbers(context_.files, context_.backend, folder / final_norm_file, {final_norm_.master.view()});
 }
 
 void TrainedParameters::load_weights(const std::filesystem::path& folder) {
   for (std::int64_t layer = 0; layer < static_cast<std::int64_t>(layers_.size()); ++layer) {
     if (context_.owns(layer)) {
-      read_numbers(context_.files, layer_file(folder, layer), {owned(layer).state.master.values()});
+      read_numbers(context_.files, context_.backend, layer_file(folder, layer),
+                   {owned(layer).state.master.row()});
       refresh_copy(layer);
     }
   }
-  read_numbers(context_.files, folder / final_norm_file, {values_of(final_norm_.master)});
+  read_numbers(context_.files, context_.backend, folder / final_norm_file, {final_norm_.master.view()});
 }
 
 }  // namespace cce

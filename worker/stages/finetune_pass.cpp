@@ -45,7 +45,7 @@ JointPass::JointPass(StageContext& context, const ModelConfig& student, TrainedP
       settings_(context.spec.finetune),
       backend_(context.backend),
       runner_(context.backend, student),
-      stream_(context.communicator, context.partition, parameters, LayerDelivery::broadcast),
+      stream_(context.communicator, context.backend, context.partition, parameters, LayerDelivery::broadcast),
       output_(context.backend, student.rms_epsilon, context.compute_dtype),
       ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
       length_(context.spec.calibration.length),

@@ -4,16 +4,14 @@
 #include <span>
 #include <utility>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/comm/layer_stream.h"
 #include "worker/numeric/gram.h"
 #include "worker/numeric/similarity.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
-
-std::span<double> values_of(Matrix matrix) {
-  return {matrix.as<double>(), static_cast<std::size_t>(matrix.rows * matrix.cols)};
-}
 
 /// This rank's windows: every P-th.
 std::vector<std::int32_t> own_tokens(const Communicator& communicator,
@@ -50,7 +48,8 @@ void SimilarityTerm::measure(TrainedParameters& parameters,
                              const std::vector<TrainingText::Window>& windows) {
   Backend& backend = context_.backend;
   BlockRunner runner(backend, student_);
-  LayerStream stream(context_.communicator, context_.partition, parameters, LayerDelivery::broadcast);
+  LayerStream stream(context_.communicator, backend, context_.partition, parameters,
+                     LayerDelivery::broadcast);
   const std::vector<std::int32_t> ids = own_tokens(context_.communicator, windows);
   const auto length = static_cast<std::int64_t>(windows.front().size());
   const auto tokens = static_cast<std::int64_t>(ids.size());
@@ -76,8 +75,8 @@ void SimilarityTerm::measure(TrainedParameters& parameters,
         runner.project(features.view(), part_view(weights, output_part(kind.name)),
                        part_view(weights, output_bias_part(kind.name)), rows);
       }
-      stream.reduce_to_owner(visit.layer, values_of(sums.gram()));
-      stream.reduce_to_owner(visit.layer, values_of(sums.feature_sum()));
+      stream.reduce_to_owner(visit.layer, sums.gram());
+      stream.reduce_to_owner(visit.layer, sums.feature_sum());
       if (visit.owner) {
         take_covariance(kind, visit.layer, sums.gram(), sums.feature_sum(), all_tokens);
       }
@@ -102,7 +101,7 @@ OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters
                                       all.view().rows_from(index, 1));
     }
   }
-  context_.communicator.all_reduce_sum(values_of(all.view()));
+  all_reduce_sum(context_.communicator, context_.backend, all.view());
   return all;
 }
 
@@ -110,7 +109,8 @@ void SimilarityTerm::find_clusters(Kind& kind, TrainedParameters& parameters) {
   const OwnedMatrix all = signatures(kind, parameters);
   const OwnedMatrix similarity = similarity_matrix(context_.backend, std::as_const(all).view());
   std::vector<bool> has_partner(kind.sketched.size(), false);
-  for (auto& cluster : cluster_by_similarity(similarity.view(), context_.spec.similarity.cluster_threshold)) {
+  const HostRead host(context_.backend, similarity.view());
+  for (auto& cluster : cluster_by_similarity(host.view(), context_.spec.similarity.cluster_threshold)) {
     if (cluster.size() > 1) {
       for (const std::int32_t member : cluster) {
         has_partner[static_cast<std::size_t>(member)] = true;
@@ -145,7 +145,10 @@ double SimilarityTerm::add(TrainedParameters& parameters) {
     }
     const OwnedMatrix all = signatures(kind, parameters);
     OwnedMatrix slopes = context_.backend.zeros(DType::f64, all.rows(), all.cols());
-    total += similarity_loss(all.view(), kind.clusters, slopes.view()) / kinds;
+    const HostRead host_signatures(context_.backend, all.view());
+    HostEdit host_slopes(context_.backend, slopes.view(), HostEdit::Start::uninitialised);
+    total += similarity_loss(host_signatures.view(), kind.clusters, host_slopes.view()) / kinds;
+    host_slopes.write_back();
     for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
       if (kind.sketched[layer]) {
         const auto index = static_cast<std::int64_t>(layer);

@@ -36,7 +36,7 @@ Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64
       partition_(partition_for(context, checkpoint.config().layers.size())),
       runner_(context.backend, checkpoint.config()),
       source_(checkpoint, context.compute_dtype),
-      layers_(context.communicator, partition_, source_, context.delivery) {
+      layers_(context.communicator, context.backend, partition_, source_, context.delivery) {
   check_vocabulary(context, checkpoint.config(), checkpoint.folder().string());
   ends_ = checkpoint.end_weights(backend_, context.compute_dtype);
   stream_ = backend_.matrix(DType::f32, max_tokens, checkpoint.config().hidden_size);

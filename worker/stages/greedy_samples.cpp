@@ -6,6 +6,7 @@
 
 #include "worker/model/generate.h"
 #include "worker/model/tokenizer.h"
+#include "worker/stages/checkpoint_layers.h"
 
 namespace cce {
 namespace {
@@ -16,18 +17,10 @@ constexpr std::int64_t new_tokens = 48;
 /// Layers packed once and kept: each step of decoding asks for all of them.
 LayerProvider kept_layers(Backend& backend, LayerSource& source, std::int64_t layers) {
   auto packed = std::make_shared<std::vector<Buffer>>();
-  auto sizes = std::make_shared<std::vector<std::size_t>>();
   for (std::int64_t layer = 0; layer < layers; ++layer) {
-    const std::size_t bytes = source.packed_bytes(layer);
-    packed->push_back(backend.allocate(std::max<std::size_t>(bytes, 1)));
-    sizes->push_back(bytes);
-    source.pack(layer, {static_cast<std::byte*>(packed->back().data()), bytes});
+    packed->push_back(pack_on_backend(backend, source, layer));
   }
-  return [packed, sizes](std::int64_t layer) {
-    const auto index = static_cast<std::size_t>(layer);
-    return std::span<const std::byte>(static_cast<const std::byte*>((*packed)[index].data()),
-                                      (*sizes)[index]);
-  };
+  return [packed](std::int64_t layer) { return bytes_of((*packed)[static_cast<std::size_t>(layer)]); };
 }
 
 class Sampler {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/stages/row_norms.h"
 
 namespace cce {
@@ -118,8 +119,7 @@ void StatisticsBuffer::add_sub_block(Part& part, ConstMatrix features, ConstMatr
 void StatisticsBuffer::reduce_into(StageContext& context, std::int64_t layer,
                                    std::optional<LayerStatistics>& total) {
   const int owner = context.partition.owner[static_cast<std::size_t>(layer)];
-  context.communicator.reduce_sum(
-      std::span<float>(storage_.as<float>(), static_cast<std::size_t>(used_floats_)), owner);
+  reduce_sum(context.communicator, backend_, storage_.view().cols_from(0, used_floats_), owner);
   if (context.rank() != owner) {
     return;
   }

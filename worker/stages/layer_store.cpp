@@ -1,4 +1,5 @@
 #include "worker/stages/layer_store.h"
+#include "worker/tensor/host_access.h"
 
 #include <cstring>
 #include <iomanip>
@@ -26,6 +27,10 @@ MappedFile map_exactly(const FileSystem& files, const std::filesystem::path& pat
   return mapped;
 }
 
+std::size_t bytes_of_block(const ConstMatrix& block) {
+  return static_cast<std::size_t>(block.rows * block.cols) * sizeof(float);
+}
+
 }  // namespace
 
 void write_layer(FileSystem& files, const std::filesystem::path& path, const HostLayer& layer,
@@ -39,27 +44,28 @@ void write_matrix(FileSystem& files, const std::filesystem::path& path, const Ho
   write_bytes(files, path, std::as_bytes(std::span(matrix.values)));
 }
 
-void write_numbers(FileSystem& files, const std::filesystem::path& path,
-                   std::initializer_list<std::span<float>> blocks) {
+void write_numbers(FileSystem& files, Backend& backend, const std::filesystem::path& path,
+                   std::initializer_list<ConstMatrix> blocks) {
   const auto writer = files.open_writer(path, WriteMode::create_or_replace);
-  for (const std::span<float> block : blocks) {
-    writer->append(std::as_bytes(block));
+  for (const ConstMatrix& block : blocks) {
+    const HostRead host(backend, block);
+    writer->append({host.view().as<std::byte>(), bytes_of_block(block)});
   }
   writer->sync();
   writer->close();
 }
 
-void read_numbers(const FileSystem& files, const std::filesystem::path& path,
-                  std::initializer_list<std::span<float>> blocks) {
+void read_numbers(const FileSystem& files, Backend& backend, const std::filesystem::path& path,
+                  std::initializer_list<Matrix> blocks) {
   std::size_t bytes = 0;
-  for (const std::span<float> block : blocks) {
-    bytes += block.size_bytes();
+  for (const Matrix& block : blocks) {
+    bytes += bytes_of_block(block);
   }
   const MappedFile mapped = map_exactly(files, path, bytes);
   const std::byte* from = mapped.bytes().data();
-  for (const std::span<float> block : blocks) {
-    std::memcpy(block.data(), from, block.size_bytes());
-    from += block.size_bytes();
+  for (const Matrix& block : blocks) {
+    backend.upload({from, DType::f32, block.rows, block.cols, block.cols}, block);
+    from += bytes_of_block(block);
   }
 }
 

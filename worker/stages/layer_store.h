@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "worker/model/host_layer.h"
+#include "worker/tensor/backend.h"
 
 namespace cce {
 
@@ -16,11 +17,11 @@ void write_layer(FileSystem& files, const std::filesystem::path& path, const Hos
                  std::int64_t hidden_size);
 void write_matrix(FileSystem& files, const std::filesystem::path& path, const HostMatrix& matrix);
 
-/// Blocks of numbers, one after another, into one file and back. Errors as above.
-void write_numbers(FileSystem& files, const std::filesystem::path& path,
-                   std::initializer_list<std::span<float>> blocks);
-void read_numbers(const FileSystem& files, const std::filesystem::path& path,
-                  std::initializer_list<std::span<float>> blocks);
+/// Dense f32 matrices of the backend, one after another, into one file and back. Errors as above.
+void write_numbers(FileSystem& files, Backend& backend, const std::filesystem::path& path,
+                   std::initializer_list<ConstMatrix> blocks);
+void read_numbers(const FileSystem& files, Backend& backend, const std::filesystem::path& path,
+                  std::initializer_list<Matrix> blocks);
 
 /// Errors: missing_file; malformed_file when the size is not that of the shape.
 HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path, const LayerShape& shape,

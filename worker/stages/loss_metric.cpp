@@ -1,18 +1,18 @@
 #include "worker/stages/loss_metric.h"
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
+#include "worker/numeric/host_matrix.h"
 #include "worker/numeric/loss_weighting.h"
 
 namespace cce {
 namespace {
 
-double trace(ConstMatrix matrix) {
-  double sum = 0.0;
-  for (std::int64_t i = 0; i < matrix.rows; ++i) {
-    sum += matrix.as<double>()[i * matrix.stride + i];
-  }
-  return sum;
+double trace(Backend& backend, ConstMatrix matrix) {
+  const std::vector<double> diagonal = diagonal_of(backend, matrix);
+  return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
 }
 
 }  // namespace
@@ -26,21 +26,26 @@ OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor) {
 OwnedMatrix transposed_f64(Backend& backend, ConstMatrix stored) {
   OwnedMatrix wide = backend.matrix(DType::f32, stored.rows, stored.cols);
   backend.convert(stored, wide.view());
+  OwnedMatrix turned = backend.matrix(DType::f32, stored.cols, stored.rows);
+  backend.transpose(wide.view(), turned.view());
   OwnedMatrix result = backend.matrix(DType::f64, stored.cols, stored.rows);
-  const float* from = wide.as<float>();
-  double* to = result.as<double>();
-  for (std::int64_t row = 0; row < stored.rows; ++row) {
-    for (std::int64_t col = 0; col < stored.cols; ++col) {
-      to[col * stored.rows + row] = static_cast<double>(from[row * stored.cols + col]);
-    }
-  }
+  backend.convert(turned.view(), result.view());
   return result;
+}
+
+void store_transposed(Backend& backend, ConstMatrix solution, HostMatrix& stored) {
+  stored = HostMatrix(solution.cols, solution.rows);
+  OwnedMatrix narrow = backend.matrix(DType::f32, solution.rows, solution.cols);
+  backend.convert(solution, narrow.view());
+  OwnedMatrix turned = backend.matrix(DType::f32, solution.cols, solution.rows);
+  backend.transpose(narrow.view(), turned.view());
+  backend.download(turned.view(), stored.view());
 }
 
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
                             double tokens, const EncodeSettings& settings) {
   LossMetric result;
-  const double energy = trace(statistics.gradient_covariance.view());
+  const double energy = trace(backend, statistics.gradient_covariance.view());
   result.covariance = settings.gradient_weighted_covariance
                           ? scaled_copy(backend, statistics.weighted_covariance.view(), 1.0 / energy)
                           : scaled_copy(backend, statistics.covariance.view(), 1.0 / tokens);

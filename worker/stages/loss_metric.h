@@ -1,5 +1,6 @@
 #pragma once
 #include "common/job_spec.h"
+#include "worker/model/host_layer.h"
 #include "worker/stages/layer_statistics.h"
 #include "worker/tensor/backend.h"
 
@@ -12,13 +13,16 @@ struct LossMetric {
   OwnedMatrix weighted_outputs;  ///< W̃ = W S_g^½, n × d; W √(tr S_g / d) in the ablation
 };
 
-/// `output` as the checkpoint stores it (d × n, any dtype, host); tokens: how many the sums ran over.
-/// Errors: not_positive_definite when the gradient is zero or not finite.
+/// `output` as the checkpoint stores it (d × n, any dtype, in the backend's memory); tokens: how many the
+/// sums ran over. Errors: not_positive_definite when the gradient is zero or not finite.
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
                             double tokens, const EncodeSettings& settings);
 
 /// Wᵀ in f64 of a matrix stored out × in.
 OwnedMatrix transposed_f64(Backend& backend, ConstMatrix stored);
+
+/// stored (out × in, f32, on the host) ← solution (in × out, f64).
+void store_transposed(Backend& backend, ConstMatrix solution, HostMatrix& stored);
 
 /// target ← factor source (f64), a new matrix.
 OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor);

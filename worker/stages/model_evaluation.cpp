@@ -8,6 +8,7 @@
 
 #include "worker/model/block.h"
 #include "worker/model/model_runner.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -22,7 +23,7 @@ class ForwardPass {
         windows_(windows),
         backend_(context.backend),
         runner_(context.backend, model.config),
-        stream_(context.communicator, context.partition, model.layers,
+        stream_(context.communicator, context.backend, context.partition, model.layers,
                 model.delivery.value_or(context.delivery)),
         length_(static_cast<std::int64_t>(windows.front().size())) {
     const auto count = static_cast<std::int64_t>(windows.size());
@@ -177,7 +178,7 @@ std::vector<std::vector<double>> evaluate_attention_variance(
   std::vector<std::vector<double>> result;
   for (std::size_t layer = 0; layer < sums.size(); ++layer) {
     const LayerShape& shape = model.config.layers[layer];
-    std::vector<double> heads(sums[layer].as<double>(), sums[layer].as<double>() + sums[layer].cols());
+    std::vector<double> heads = host_values(context.backend, std::as_const(sums[layer]).view());
     context.communicator.all_reduce_sum(std::span<double>(heads));
     for (double& head : heads) {
       head /= queries;

@@ -4,37 +4,35 @@
 #include <string>
 #include <utility>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/stages/loss_metric.h"
 #include "worker/stages/row_norms.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
 
 /// W_0 in × out, with the bias as the last row where there is one.
 OwnedMatrix prior_of(Backend& backend, const HostLayer& layer, SubBlock kind) {
-  OwnedMatrix weights = transposed_f64(backend, part_view(layer, output_part(kind)).view());
+  const OnBackend output(backend, part_view(layer, output_part(kind)).view());
+  OwnedMatrix weights = transposed_f64(backend, output.view());
   if (!has_output_bias(layer.shape, kind)) {
     return weights;
   }
   OwnedMatrix result = backend.zeros(DType::f64, weights.rows() + 1, weights.cols());
   backend.add(weights.view(), result.view().rows_from(0, weights.rows()));
-  backend.add(part_view(layer, output_bias_part(kind)).view(), result.view().rows_from(weights.rows(), 1));
+  const OnBackend bias(backend, part_view(layer, output_bias_part(kind)).view());
+  backend.add(bias.view(), result.view().rows_from(weights.rows(), 1));
   return result;
 }
 
-void store(ConstMatrix solution, SubBlock kind, HostLayer& layer) {
+void store(Backend& backend, ConstMatrix solution, SubBlock kind, HostLayer& layer) {
   HostMatrix& output = part_view(layer, output_part(kind));
-  for (std::int64_t in = 0; in < output.cols; ++in) {
-    for (std::int64_t out = 0; out < output.rows; ++out) {
-      output.row(out)[in] = static_cast<float>(solution.as<double>()[in * solution.stride + out]);
-    }
-  }
+  store_transposed(backend, solution.rows_from(0, output.cols), output);
   if (has_output_bias(layer.shape, kind)) {
-    HostMatrix& bias = part_view(layer, output_bias_part(kind));
-    for (std::int64_t out = 0; out < output.rows; ++out) {
-      bias.values[static_cast<std::size_t>(out)] =
-          static_cast<float>(solution.as<double>()[output.cols * solution.stride + out]);
-    }
+    OwnedMatrix bias = backend.matrix(DType::f32, 1, output.rows);
+    backend.convert(solution.rows_from(output.cols, 1), bias.view());
+    backend.download(bias.view(), part_view(layer, output_bias_part(kind)).view());
   }
 }
 
@@ -96,7 +94,7 @@ void OutputRefit::solve(std::int64_t layer_index, int owner, SubBlock kind, Host
                               ": the refit's Gram is nearly singular; ridge lambda raised to " +
                               std::to_string(solution.ridge_lambda));
   }
-  store(solution.weights.view(), kind, *layer);
+  store(backend_, solution.weights.view(), kind, *layer);
 }
 
 void OutputRefit::start_measuring() {
@@ -120,17 +118,16 @@ void OutputRefit::measure(const MicroBatch& micro_batch, ConstMatrix dense, Cons
 }
 
 double OutputRefit::finish_measuring(int owner, const HostMatrix* gradient) {
-  const std::int64_t size = error_gram_.rows() * error_gram_.cols();
-  context_.communicator.reduce_sum(std::span<float>(error_gram_.as<float>(), static_cast<std::size_t>(size)),
-                                   owner);
+  reduce_sum(context_.communicator, backend_, error_gram_.view(), owner);
   context_.communicator.reduce_sum(std::span<double>(&weight_sum_, 1), owner);
   if (gradient == nullptr || gradient->empty()) {
     return 0.0;
   }
+  const HostRead error(backend_, std::as_const(error_gram_).view());
+  const auto* values = error.view().as<float>();
   double sum = 0.0;
-  for (std::int64_t i = 0; i < size; ++i) {
-    sum += static_cast<double>(error_gram_.as<float>()[i]) *
-           static_cast<double>(gradient->values[static_cast<std::size_t>(i)]);
+  for (std::size_t i = 0; i < gradient->values.size(); ++i) {
+    sum += static_cast<double>(values[i]) * static_cast<double>(gradient->values[i]);
   }
   return 0.5 * sum / weight_sum_;
 }

@@ -11,7 +11,9 @@ HostMatrix second_moment(Backend& backend, const SubBlockStatistics& statistics,
   const ConstMatrix sums = statistics.gradient_covariance.view();
   HostMatrix result(sums.rows, sums.cols);
   if (!sums.empty()) {
-    backend.convert(scaled_copy(backend, sums, 1.0 / tokens).view(), result.view());
+    OwnedMatrix narrow = backend.matrix(DType::f32, sums.rows, sums.cols);
+    backend.convert(scaled_copy(backend, sums, 1.0 / tokens).view(), narrow.view());
+    backend.download(narrow.view(), result.view());
   }
   return result;
 }
@@ -28,8 +30,7 @@ std::vector<std::optional<StartingLayer>> prepare_layers(
       continue;
     }
     const auto layer = static_cast<std::int64_t>(i);
-    const Buffer packed = context.backend.allocate(source.packed_bytes(layer));
-    const std::span<std::byte> block(static_cast<std::byte*>(packed.data()), source.packed_bytes(layer));
+    std::vector<std::byte> block(source.packed_bytes(layer));  // the host's: selection works there
     source.pack(layer, block);
     StartingLayer start;
     start.layer = make_starting_layer(context.backend, source.view(layer, block), plan.layers[i],

@@ -7,6 +7,7 @@
 #include <numbers>
 #include <string>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/stages/row_norms.h"
 
@@ -85,13 +86,14 @@ bool Refiner::refine(std::int64_t layer, SubBlock kind, const LayerShape& shape,
   const bool better = after < before;
   if (mine != nullptr) {
     if (better) {
-      *mine = to_host_layer(master_.weights());
+      *mine = to_host_layer(backend_, master_.weights());
     } else {
-      pack_host_layer(*mine, hidden, context_.compute_dtype, packed);
+      pack_host_layer(backend_, *mine, hidden, context_.compute_dtype, packed);
     }
   }
   if (!better) {
-    context_.communicator.broadcast(packed, context_.partition.owner[static_cast<std::size_t>(layer)]);
+    broadcast(context_.communicator, backend_, packed,
+              context_.partition.owner[static_cast<std::size_t>(layer)]);
   }
   ++totals_.sub_blocks;
   totals_.improved += better ? 1 : 0;
@@ -106,12 +108,12 @@ void Refiner::run_steps(std::int64_t layer, SubBlock kind, const LayerWeights& w
   const int owner = context_.partition.owner[static_cast<std::size_t>(layer)];
   TrainedLayer state(backend_);
   if (mine != nullptr) {
-    state.start(view_host_layer(*mine, hidden), hidden);
+    state.start(*mine, hidden);
   }
   for (std::int64_t step = 0; step < context_.spec.encode.refine_steps; ++step) {
     slopes_.reset(weights.shape, hidden);
     step_gradient(weights, kind, step);
-    context_.communicator.reduce_sum(slopes_.values(), owner);
+    reduce_sum(context_.communicator, backend_, slopes_.row(), owner);
     if (mine != nullptr) {
       // The other sub-block's gradient is 0, and so is its step: nothing decays.
       step_layer(backend_,
@@ -121,7 +123,7 @@ void Refiner::run_steps(std::int64_t layer, SubBlock kind, const LayerWeights& w
                   .beta2 = beta2},
                  slopes_, state, context_.compute_dtype, packed);
     }
-    context_.communicator.broadcast(packed, owner);
+    broadcast(context_.communicator, backend_, packed, owner);
   }
   master_ = std::move(state.master);
 }

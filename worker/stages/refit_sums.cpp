@@ -4,11 +4,10 @@
 #include <span>
 #include <vector>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/stages/row_norms.h"
 
 namespace cce {
-namespace {}  // namespace
-
 RefitSums::RefitSums(Backend& backend, DType compute_dtype, std::int64_t widest_features,
                      std::int64_t hidden_size, std::int64_t max_tokens)
     : backend_(backend), compute_dtype_(compute_dtype), hidden_(hidden_size) {
@@ -43,6 +42,7 @@ void RefitSums::start(std::int64_t features) {
   target_sum_ = take(1, hidden_);
   scalars_ = take(1, 2);
   backend_.fill_zero(part(0, 1, offset));
+  host_scalars_ = {0.0, 0.0};
 }
 
 void RefitSums::add(ConstMatrix features, ConstMatrix targets, ConstMatrix weights_root) {
@@ -72,16 +72,19 @@ void RefitSums::add(ConstMatrix features, ConstMatrix targets, ConstMatrix weigh
   const Matrix norms = squared_norms_.view().cols_from(0, tokens);
   backend_.row_squared_norms(scaled_targets, norms);
   for (const float norm : to_host(backend_, norms)) {
-    scalars_.as<double>()[1] += static_cast<double>(norm);
+    host_scalars_[1] += static_cast<double>(norm);
   }
   for (const float root : to_host(backend_, weights_root)) {
-    scalars_.as<double>()[0] += static_cast<double>(root) * static_cast<double>(root);
+    host_scalars_[0] += static_cast<double>(root) * static_cast<double>(root);
   }
 }
 
 void RefitSums::reduce(Communicator& communicator, int owner) {
   const std::int64_t count = features_ * features_ + features_ * hidden_ + features_ + hidden_ + 2;
-  communicator.reduce_sum(std::span<double>(totals_.as<double>(), static_cast<std::size_t>(count)), owner);
+  const Matrix host{host_scalars_.data(), DType::f64, 1, 2, 2};
+  backend_.upload(host, scalars_);
+  reduce_sum(communicator, backend_, part(0, 1, count), owner);
+  backend_.download(scalars_, host);
 }
 
 RefitSums::Assembled RefitSums::assemble(bool with_bias) const {
@@ -92,13 +95,12 @@ RefitSums::Assembled RefitSums::assemble(bool with_bias) const {
   result.cross = backend_.zeros(DType::f64, size, hidden_);
   backend_.add(gram_, result.gram.view().block(0, 0, n, n));
   backend_.add(cross_, result.cross.view().rows_from(0, n));
-  result.target_energy = scalars_.as<double>()[1];
+  result.target_energy = host_scalars_[1];
   if (with_bias) {
     backend_.add(feature_sum_, result.gram.view().block(n, 0, 1, n));
-    for (std::int64_t i = 0; i < n; ++i) {
-      result.gram.as<double>()[i * size + n] = feature_sum_.as<double>()[i];
-    }
-    result.gram.as<double>()[n * size + n] = scalars_.as<double>()[0];
+    const ConstMatrix column{feature_sum_.data, DType::f64, n, 1, 1};
+    backend_.convert(column, result.gram.view().block(0, n, n, 1));
+    backend_.convert(scalars_.cols_from(0, 1), result.gram.view().block(n, n, 1, 1));
     backend_.add(target_sum_, result.cross.view().rows_from(n, 1));
   }
   return result;

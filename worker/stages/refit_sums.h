@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 
 #include "worker/comm/communicator.h"
@@ -41,6 +42,7 @@ class RefitSums {
   std::int64_t features_ = 0;
   OwnedMatrix totals_;
   Matrix gram_, cross_, feature_sum_, target_sum_, scalars_;  ///< scalars: Σ ω, Σ ω ‖y‖²
+  std::array<double, 2> host_scalars_{};                      ///< the same, added up on the host
   OwnedMatrix scaled_features_, scaled_targets_, batch_gram_, batch_cross_, batch_sums_, squared_norms_;
 };
 

@@ -24,8 +24,13 @@ std::int64_t peak_resident_bytes() {
   return std::int64_t{1024} * usage.ru_maxrss;  // Linux counts KiB
 }
 
-Reporter::Reporter(const JobDir& job, Communicator& communicator, EventLog* events)
-    : job_(job), communicator_(communicator), events_(events) {}
+Reporter::Reporter(const JobDir& job, Communicator& communicator, EventLog* events, const Backend* backend)
+    : job_(job), communicator_(communicator), events_(events), backend_(backend) {}
+
+std::int64_t Reporter::own_peak_bytes() const {
+  return backend_ != nullptr && !backend_->host_memory() ? static_cast<std::int64_t>(backend_->peak_bytes())
+                                                         : peak_resident_bytes();
+}
 
 void Reporter::write(JobEvent event) {
   if (events_ != nullptr) {
@@ -68,7 +73,7 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
   event.done = done;
   event.total = total;
   event.metrics = metrics;
-  event.metrics["peak_bytes"] = static_cast<double>(peak_resident_bytes());
+  event.metrics["peak_bytes"] = static_cast<double>(own_peak_bytes());
   event.metrics["elapsed_seconds"] = elapsed;
   if (sums[1] > 0.0) {
     event.metrics["tokens_per_second"] = sums[1] / elapsed;
@@ -82,7 +87,7 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
 void Reporter::stage_finished(double tokens, const std::map<std::string, double>& metrics) {
   std::vector<double> values(static_cast<std::size_t>(communicator_.size()) + 1, 0.0);
   values[0] = tokens;
-  values[static_cast<std::size_t>(communicator_.rank()) + 1] = static_cast<double>(peak_resident_bytes());
+  values[static_cast<std::size_t>(communicator_.rank()) + 1] = static_cast<double>(own_peak_bytes());
   communicator_.all_reduce_sum(std::span<double>(values));
   StageCost cost;
   cost.stage = stage_name(stage_);

@@ -10,6 +10,7 @@
 #include "common/job_event.h"
 #include "common/job_spec.h"
 #include "worker/comm/communicator.h"
+#include "worker/tensor/backend.h"
 
 namespace cce {
 
@@ -17,16 +18,18 @@ namespace cce {
 struct StageCost {
   std::string stage;
   double seconds = 0.0;
-  std::int64_t peak_bytes = 0;  ///< resident, the largest over ranks, up to the stage's end
-  double tokens = 0.0;          ///< over all ranks
+  std::int64_t peak_bytes =
+      0;                ///< resident, or of the GPU's memory; the largest over ranks, up to the stage's end
+  double tokens = 0.0;  ///< over all ranks
 };
 
 /// Tells the job's watchers what happens, and asks whether to go on. Rank 0 writes the events; the other
 /// ranks take part in the collective calls. One per rank, one thread.
 class Reporter {
  public:
-  /// `events` is null on every rank but 0. All outlive the reporter.
-  Reporter(const JobDir& job, Communicator& communicator, EventLog* events);
+  /// `events` is null on every rank but 0. Peaks of memory are those of `backend` where it has memory of its
+  /// own, else (and without one) those of the process. All outlive the reporter.
+  Reporter(const JobDir& job, Communicator& communicator, EventLog* events, const Backend* backend = nullptr);
 
   void stage_started(Stage stage);
   /// A safe point, collective: throws Error cancelled on every rank once control/cancel exists; else rank 0
@@ -46,10 +49,12 @@ class Reporter {
   using Instant = std::chrono::steady_clock::time_point;
   void write(JobEvent event);
   void share_warnings();
+  std::int64_t own_peak_bytes() const;
 
   const JobDir& job_;
   Communicator& communicator_;
   EventLog* events_;
+  const Backend* backend_;
   Stage stage_ = Stage::calibrate;
   Instant started_, last_written_;
   std::vector<StageCost> costs_;

@@ -2,8 +2,10 @@
 
 #include <span>
 
+#include "worker/comm/device_exchange.h"
 #include "worker/numeric/gram.h"
 #include "worker/stages/loss_metric.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 
@@ -33,8 +35,7 @@ void SignatureTable::add_sub_block(std::int64_t row, ConstMatrix output, const S
 }
 
 void SignatureTable::finish(KindSimilarity& ffn, KindSimilarity& attention) {
-  context_.communicator.all_reduce_sum(
-      std::span<double>(rows_.as<double>(), static_cast<std::size_t>(rows_.rows() * rows_.cols())));
+  all_reduce_sum(context_.communicator, context_.backend, rows_.view());
   ffn = finish_kind(0);
   attention = finish_kind(context_.layers());
 }
@@ -44,10 +45,11 @@ KindSimilarity SignatureTable::finish_kind(std::int64_t first_row) {
       similarity_matrix(context_.backend, rows_.view().rows_from(first_row, context_.layers()));
   const SimilaritySettings& settings = context_.spec.similarity;
   KindSimilarity result;
-  result.matrix.assign(similarity.as<double>(),
-                       similarity.as<double>() + similarity.rows() * similarity.cols());
-  result.clusters = cluster_by_similarity(similarity.view(), settings.cluster_threshold);
-  result.cost_factor = similarity_cost_factors(similarity.view(), result.clusters, settings.weight);
+  result.matrix = host_values(context_.backend, similarity.view());
+  const ConstMatrix host{result.matrix.data(), DType::f64, similarity.rows(), similarity.cols(),
+                         similarity.cols()};
+  result.clusters = cluster_by_similarity(host, settings.cluster_threshold);
+  result.cost_factor = similarity_cost_factors(host, result.clusters, settings.weight);
   return result;
 }
 

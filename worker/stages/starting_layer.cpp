@@ -10,6 +10,7 @@
 #include "worker/stages/analyze_layer.h"
 #include "worker/stages/feature_groups.h"
 #include "worker/stages/loss_metric.h"
+#include "worker/tensor/host_access.h"
 
 namespace cce {
 namespace {
@@ -17,20 +18,16 @@ namespace {
 /// Which of the seed's random streams the ablation draws survivors from.
 constexpr std::uint64_t scatter_stream = 4;
 
-/// stored (out × in, f32) ← solution (in × out, f64).
-void store_transposed(ConstMatrix solution, HostMatrix& stored) {
-  stored = HostMatrix(solution.cols, solution.rows);
-  for (std::int64_t in = 0; in < solution.rows; ++in) {
-    for (std::int64_t out = 0; out < solution.cols; ++out) {
-      stored.row(out)[in] = static_cast<float>(solution.as<double>()[in * solution.stride + out]);
-    }
-  }
-}
-
-OwnedMatrix to_f64(Backend& backend, ConstMatrix source) {
-  OwnedMatrix result = backend.zeros(DType::f64, source.rows, source.cols);
-  backend.add(source, result.view());
+/// A host matrix in f64 on the backend, and back in f32.
+OwnedMatrix to_f64(Backend& backend, ConstMatrix host) {
+  OwnedMatrix result = backend.matrix(DType::f64, host.rows, host.cols);
+  backend.convert(OnBackend(backend, host).view(), result.view());
   return result;
+}
+void to_host_f32(Backend& backend, ConstMatrix source, Matrix host) {
+  OwnedMatrix narrow = backend.matrix(DType::f32, source.rows, source.cols);
+  backend.convert(source, narrow.view());
+  backend.download(narrow.view(), host);
 }
 
 /// The kept groups' features of O, ascending.
@@ -59,16 +56,15 @@ void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& p
     const OwnedMatrix wide =
         to_f64(backend, std::as_const(layer.v).view().rows_from(i * dense.vo_dim, dense.vo_dim));
     const OwnedMatrix narrow = project_value_rows(backend, projection, wide.view());
-    backend.convert(narrow.view(), values.view().rows_from(i * plan.vo_dim, plan.vo_dim));
+    to_host_f32(backend, narrow.view(), values.view().rows_from(i * plan.vo_dim, plan.vo_dim));
     if (!layer.v_bias.empty()) {
-      OwnedMatrix bias = backend.matrix(DType::f64, 1, dense.vo_dim);
-      backend.convert(std::as_const(layer.v_bias).view().cols_from(i * dense.vo_dim, dense.vo_dim),
-                      bias.view());
+      const OwnedMatrix bias =
+          to_f64(backend, std::as_const(layer.v_bias).view().cols_from(i * dense.vo_dim, dense.vo_dim));
       const Matrix target = value_bias.view().cols_from(i * plan.vo_dim, plan.vo_dim);
       OwnedMatrix product = backend.matrix(DType::f64, 1, plan.vo_dim);
-      backend.multiply(std::as_const(bias).view(), Transpose::no, projection.value_map.view(), Transpose::no,
+      backend.multiply(bias.view(), Transpose::no, projection.value_map.view(), Transpose::no,
                        product.view());
-      backend.convert(product.view(), target);
+      to_host_f32(backend, product.view(), target);
     }
     for (std::int64_t head = 0; head < heads; ++head) {
       const std::int64_t index = i * heads + head;
@@ -79,7 +75,7 @@ void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& p
   }
   layer.v = std::move(values);
   layer.v_bias = std::move(value_bias);
-  store_transposed(std::as_const(narrowed).view(), layer.o);
+  store_transposed(backend, std::as_const(narrowed).view(), layer.o);
 }
 
 /// Ablation: what each removed neuron did is added to a survivor drawn at random.
@@ -122,8 +118,10 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
   const bool redistributes = settings.target != RefitTarget::none && settings.target != RefitTarget::random;
   const LayerShape& dense = weights.shape;
   if (plan.keep_ffn && redistributes && compressed_shape.ffn_width < dense.ffn_width) {  // 2.
-    const LossMetric metric = make_loss_metric(backend, statistics.ffn, weights.down, tokens, settings);
-    store_transposed(eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(),
+    const OnBackend down(backend, weights.down);
+    const LossMetric metric = make_loss_metric(backend, statistics.ffn, down.view(), tokens, settings);
+    store_transposed(backend,
+                     eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(),
                                          plan.ffn_neurons, covariance_ridge)
                          .view(),
                      layer.down);
@@ -134,18 +132,20 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
   const bool fewer_groups = compressed_shape.kv_groups < dense.kv_groups;
   const bool narrower = compressed_shape.vo_dim < dense.vo_dim;
   if (plan.keep_attention && (narrower || (redistributes && fewer_groups))) {  // 3.
-    const LossMetric metric = make_loss_metric(backend, statistics.attention, weights.o, tokens, settings);
+    const OnBackend output(backend, weights.o);
+    const LossMetric metric =
+        make_loss_metric(backend, statistics.attention, output.view(), tokens, settings);
     const std::vector<std::int32_t> kept = features_of(dense, plan.kv_groups);
     const OwnedMatrix outputs =
         redistributes && fewer_groups
             ? eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(), kept,
                                   covariance_ridge)
-            : transposed_f64(backend, std::as_const(layer.o).view());
+            : transposed_f64(backend, OnBackend(backend, std::as_const(layer.o).view()).view());
     if (narrower) {
       narrow_values(backend, dense, plan, value_output_spectra(backend, dense, metric), outputs.view(),
                     layer);
     } else {
-      store_transposed(outputs.view(), layer.o);
+      store_transposed(backend, outputs.view(), layer.o);
     }
   }
   add_missing_biases(layer, compressed_shape,

@@ -57,6 +57,9 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view device() const = 0;
+  /// Whether matrices of this backend lie in memory that the host may read and write, and matrices of the
+  /// host may be given to every op. Where not, data crosses by upload and download alone (host_access.h).
+  virtual bool host_memory() const = 0;
   /// Whether bf16 products are instructions of this device rather than an emulation slower than f32.
   virtual bool has_fast_bf16() const = 0;
 
@@ -70,6 +73,8 @@ class Backend {
   virtual void fill_zero(Matrix target) = 0;
   virtual void convert(ConstMatrix source, Matrix target) = 0;  ///< copies, changing dtype if need be
   virtual void synchronize() = 0;                               ///< waits for queued work
+  /// The most memory of its own that this backend held at once; 0 where its memory is the host's.
+  virtual std::size_t peak_bytes() const { return 0; }
 
   // ---- products
   /// C ← α op(A) op(B) + β C. (f32, f32) → f32; (bf16, bf16) → f32 or bf16 (β = 0 for bf16); (f64, f64) →
@@ -84,12 +89,23 @@ class Backend {
   virtual void add(ConstMatrix source, Matrix target, double alpha = 1.0) = 0;
   /// x ← x + 1 biasᵀ; bias f32 1 × n, x any.
   virtual void add_bias(ConstMatrix bias, Matrix x) = 0;
-  /// target_ij ← scale_i source_ij; scale f32, 1 × rows; source, target any.
+  /// target_ij ← scale_i source_ij; scale f32, 1 × rows; source, target any. Or all three f64.
   virtual void scale_rows(ConstMatrix source, ConstMatrix scale, Matrix target) = 0;
-  /// out_i ← Σ_j x_ij²; x any, out f32 1 × rows.
+  /// out_i ← Σ_j x_ij²; x any, out f32 1 × rows. Or both f64.
   virtual void row_squared_norms(ConstMatrix x, Matrix out) = 0;
   /// out_j ← out_j + Σ_i weight_i x_ij (weight empty: 1); x any, weight f32 1 × rows, out f32 1 × cols.
   virtual void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) = 0;
+
+  // ---- selections and turns: f32 or f64, source and target of one dtype, without common elements
+  /// target_ij ← source[rows_i, cols_j]; an empty list means all in order. Errors: out_of_range.
+  virtual void gather(ConstMatrix source, std::span<const std::int32_t> rows,
+                      std::span<const std::int32_t> cols, Matrix target) = 0;
+  /// target[rows_i, cols_j] ← source_ij; an empty list means all in order; no index twice. Errors:
+  /// out_of_range.
+  virtual void scatter(ConstMatrix source, std::span<const std::int32_t> rows,
+                       std::span<const std::int32_t> cols, Matrix target) = 0;
+  /// target ← sourceᵀ.
+  virtual void transpose(ConstMatrix source, Matrix target) = 0;
 
   // ---- the blocks of a decoder
   /// out_t ← table[ids_t]; table any, out f32. Errors: out_of_range for an id outside the table.

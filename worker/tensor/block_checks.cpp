@@ -46,14 +46,24 @@ void check_add_bias(const ConstMatrix& bias, const ConstMatrix& x) {
   check_activations("add_bias", {{"x", x}}, x.rows, x.cols);
 }
 
-void check_scale_rows(const ConstMatrix& source, const ConstMatrix& scale, const ConstMatrix& target) {
-  check_activations("scale_rows", {{"source", source}, {"target", target}}, target.rows, target.cols);
-  check_single("scale_rows", "scale", scale, 1, target.rows);
+void check_row_squared_norms(const ConstMatrix& x, const ConstMatrix& out) {
+  check_dtype("row_squared_norms", "x", x, {DType::f32, DType::bf16, DType::f64});
+  check_dtype("row_squared_norms", "out", out, {x.dtype == DType::f64 ? DType::f64 : DType::f32});
+  check_shape("row_squared_norms", "x", x, x.rows, x.cols);
+  check_shape("row_squared_norms", "out", out, 1, x.rows);
 }
 
-void check_row_squared_norms(const ConstMatrix& x, const ConstMatrix& out) {
-  check_activations("row_squared_norms", {{"x", x}}, x.rows, x.cols);
-  check_single("row_squared_norms", "out", out, 1, x.rows);
+void check_scale_rows(const ConstMatrix& source, const ConstMatrix& scale, const ConstMatrix& target) {
+  check_dtype("scale_rows", "target", target, {DType::f32, DType::bf16, DType::f64});
+  if (target.dtype == DType::f64) {
+    check_dtype("scale_rows", "source", source, {DType::f64});
+  } else {
+    check_activation("scale_rows", "source", source);
+  }
+  check_dtype("scale_rows", "scale", scale, {target.dtype == DType::f64 ? DType::f64 : DType::f32});
+  check_shape("scale_rows", "source", source, target.rows, target.cols);
+  check_shape("scale_rows", "target", target, target.rows, target.cols);
+  check_shape("scale_rows", "scale", scale, 1, target.rows);
 }
 
 void check_column_sums(const ConstMatrix& x, const ConstMatrix& weight, const ConstMatrix& out) {

@@ -17,6 +17,7 @@ class CpuBackend final : public Backend {
   ~CpuBackend() override;
 
   std::string_view device() const override { return "cpu"; }
+  bool host_memory() const override { return true; }
   bool has_fast_bf16() const override;
 
   Buffer allocate(std::size_t bytes) override;
@@ -35,6 +36,12 @@ class CpuBackend final : public Backend {
   void scale_rows(ConstMatrix source, ConstMatrix scale, Matrix target) override;
   void row_squared_norms(ConstMatrix x, Matrix out) override;
   void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) override;
+
+  void gather(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+              Matrix target) override;
+  void scatter(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+               Matrix target) override;
+  void transpose(ConstMatrix source, Matrix target) override;
 
   void embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) override;
   void rms_norm(ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out) override;

@@ -43,7 +43,7 @@ CudaOptions select_device(CudaOptions options) {
                 .remedy = "lower resources.memory, or end what else uses the GPU"};
   }
   if (options.memory_limit_bytes == 0) {
-    options.memory_limit_bytes = free / 10 * 9;
+    options.memory_limit_bytes = free / 10 * 9 / static_cast<std::size_t>(std::max(1, options.sharers));
   }
   return options;
 }
@@ -88,9 +88,15 @@ std::vector<CudaDevice> cuda_devices() {
     cudaDeviceProp properties{};
     check_cuda(cudaGetDeviceProperties(&properties, index), operation);
     CudaDevice device{.name = properties.name,
+                      .identity = {},
                       .major = properties.major,
                       .minor = properties.minor,
                       .multiprocessors = properties.multiProcessorCount};
+    for (const char byte : properties.uuid.bytes) {
+      constexpr const char* digits = "0123456789abcdef";
+      const auto value = static_cast<unsigned char>(byte);
+      device.identity += {digits[value / 16], digits[value % 16]};
+    }
     check_cuda(cudaSetDevice(index), operation);
     check_cuda(cudaMemGetInfo(&device.free_bytes, &device.total_bytes), operation);
     devices.push_back(std::move(device));

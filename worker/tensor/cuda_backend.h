@@ -32,6 +32,7 @@ class CudaBackend final : public Backend {
 
   /// "cuda:INDEX NAME".
   std::string_view device() const override { return name_; }
+  bool host_memory() const override { return false; }
   bool has_fast_bf16() const override { return true; }
 
   /// The queue of all of this backend's work; valid as long as the backend.
@@ -39,6 +40,7 @@ class CudaBackend final : public Backend {
   int device_index() const { return options_.device; }
   int multiprocessors() const { return multiprocessors_; }
   const MemoryPool::Use& memory_use() const { return pool_->use(); }
+  std::size_t peak_bytes() const override { return pool_->use().peak_reserved_bytes; }
 
   // cuda_backend.cpp
   Buffer allocate(std::size_t bytes) override;
@@ -58,6 +60,13 @@ class CudaBackend final : public Backend {
   void scale_rows(ConstMatrix source, ConstMatrix scale, Matrix target) override;
   void row_squared_norms(ConstMatrix x, Matrix out) override;
   void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) override;
+
+  // cuda_selections.cu
+  void gather(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+              Matrix target) override;
+  void scatter(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+               Matrix target) override;
+  void transpose(ConstMatrix source, Matrix target) override;
 
   void embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) override;
   void rms_norm(ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out) override;

@@ -79,15 +79,6 @@ class SolverRun {
   std::vector<std::byte> host_work_;
 };
 
-/// target ← sourceᵀ, row-major.
-void transpose(cublasHandle_t blas, ConstMatrix source, Matrix target, const char* operation) {
-  const double one = 1.0, zero = 0.0;
-  check_cublas(cublasDgeam_64(blas, CUBLAS_OP_T, CUBLAS_OP_N, target.cols, target.rows, &one,
-                              source.as<double>(), source.stride, &zero, target.as<double>(), target.stride,
-                              target.as<double>(), target.stride),
-               operation);
-}
-
 /// The symmetric problem in place: eigenvectors as rows, values ascending.
 void solve_symmetric(CudaBackend& backend, const CusolverHandle& solver, cusolverEigMode_t mode, Matrix a,
                      Matrix values, const char* operation) {
@@ -182,10 +173,10 @@ void CudaBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_tr
   // Else A itself, by turning the memory; its factors then come back turned.
   OwnedMatrix turned = matrix(DType::f64, a.cols, a.rows), left = matrix(DType::f64, rank, a.rows),
               right = matrix(DType::f64, a.cols, rank);
-  transpose(blas_, a, turned.view(), operation);
+  transpose(a, turned.view());
   solve_singular(*this, solver_, {a.rows, a.cols, turned.view(), left.view(), right.view()}, values);
-  transpose(blas_, left.view(), u, operation);
-  transpose(blas_, right.view(), v_transposed, operation);
+  transpose(left.view(), u);
+  transpose(right.view(), v_transposed);
 }
 
 void CudaBackend::qr(Matrix a, Matrix r) {
@@ -201,7 +192,7 @@ void CudaBackend::qr(Matrix a, Matrix r) {
   SolverRun run(*this, operation);
   run.check_finite(a);
   OwnedMatrix columns = matrix(DType::f64, a.cols, a.rows), scales = matrix(DType::f64, 1, a.cols);
-  transpose(blas_, a, columns.view(), operation);
+  transpose(a, columns.view());
   run.check(cusolverDnXgeqrf_bufferSize(solver_, solver_.parameters(), a.rows, a.cols, CUDA_R_64F,
                                         columns.as<double>(), a.rows, CUDA_R_64F, scales.as<double>(),
                                         CUDA_R_64F, &run.device_bytes, &run.host_bytes));
@@ -229,7 +220,7 @@ void CudaBackend::qr(Matrix a, Matrix r) {
   run.check(cusolverDnDorgqr(solver_, m, n, n, columns.as<double>(), m, scales.as<double>(),
                              static_cast<double*>(work.data()), work_elements, run.info()));
   run.check_converged();
-  transpose(blas_, columns.view(), a, operation);
+  transpose(columns.view(), a);
 }
 
 }  // namespace cce

@@ -13,6 +13,7 @@ namespace cce {
 /// A GPU as the driver describes it.
 struct CudaDevice {
   std::string name;
+  std::string identity;         ///< the same for the same device, whatever its index
   int major = 0, minor = 0;     ///< compute capability
   std::size_t total_bytes = 0;  ///< of its memory
   std::size_t free_bytes = 0;   ///< of it when asked
@@ -22,7 +23,8 @@ struct CudaDevice {
 struct CudaOptions {
   int device = 0;  ///< among the visible ones, from 0
   std::size_t memory_limit_bytes =
-      0;                 ///< what the backend may hold; 0: nine tenths of what is free at the start
+      0;                 ///< what the backend may hold; 0: its share of nine tenths of what is free
+  int sharers = 1;       ///< backends that share the device, for that default
   int host_threads = 1;  ///< that fill pinned buffers
 };
 

@@ -30,7 +30,7 @@ T read_value(cudaStream_t stream, const void* device, const char* operation) {
 /// The first row whose diagonal element is not a finite number above 0.
 std::optional<std::int64_t> bad_pivot(CudaBackend& backend, ConstMatrix a, const char* operation) {
   const Buffer first = backend.allocate(sizeof(std::int64_t));
-  launch(operation, backend.stream(), {.blocks = dim3(1), .threads = dim3(256)}, find_bad_pivot<double>,
+  launch(operation, backend.stream(), {.blocks = dim3(1), .threads = dim3(32)}, find_bad_pivot<double>,
          a.as<double>(), a.rows, a.stride, static_cast<std::int64_t*>(first.data()));
   const auto row = read_value<std::int64_t>(backend.stream(), first.data(), operation);
   return row < a.rows ? std::optional(row) : std::nullopt;

@@ -26,7 +26,9 @@ void check_gram(const ConstMatrix& features, const ConstMatrix& gram);
 void check_convert(const ConstMatrix& source, const ConstMatrix& target);
 void check_add(const ConstMatrix& source, const ConstMatrix& target);
 void check_add_bias(const ConstMatrix& bias, const ConstMatrix& x);
+/// source and target any and scale f32, or all three f64.
 void check_scale_rows(const ConstMatrix& source, const ConstMatrix& scale, const ConstMatrix& target);
+/// x any and out f32, or both f64.
 void check_row_squared_norms(const ConstMatrix& x, const ConstMatrix& out);
 void check_column_sums(const ConstMatrix& x, const ConstMatrix& weight, const ConstMatrix& out);
 
@@ -38,6 +40,11 @@ void check_rms_norm_backward(const ConstMatrix& d_out, const ConstMatrix& x, con
 void check_swiglu(const ConstMatrix& gate, const ConstMatrix& up, const ConstMatrix& out);
 void check_swiglu_backward(const ConstMatrix& d_out, const ConstMatrix& gate, const ConstMatrix& up,
                            const ConstMatrix& d_gate, const ConstMatrix& d_up);
+/// gather and scatter: `whole` is the matrix that the lists index, `part` the other. Errors also:
+/// out_of_range.
+void check_selection(const char* operation, const ConstMatrix& whole, std::span<const std::int32_t> rows,
+                     std::span<const std::int32_t> cols, const ConstMatrix& part);
+void check_transpose(const ConstMatrix& source, const ConstMatrix& target);
 void check_rope(const ConstMatrix& x, const RopeTable& table, std::int64_t kv_groups,
                 std::int64_t heads_per_group, std::int64_t length, std::int64_t first_position);
 

@@ -10,11 +10,13 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "tests/conformance/communicator_case.h"
 #include "worker/comm/layer_stream.h"
+#include "worker/tensor/backend.h"
 
 namespace cce::communicator_suite {
 
@@ -57,6 +59,13 @@ class RecordingSource : public LayerSource {
   bool aligned_ = true;
 };
 
+/// Host values as the CPU backend sees them.
+template <typename T>
+Matrix row_of(std::vector<T>& values) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  return {values.data(), std::is_same_v<T, double> ? DType::f64 : DType::f32, 1, count, count};
+}
+
 /// What one rank must see when layers `order` are visited: pack(k + 1) before visit(k) where layers are sent,
 /// and only on the owner; pack(k) right before visit(k) where nothing is.
 inline std::vector<std::string> expected_events(const std::vector<std::int64_t>& order,
@@ -85,7 +94,8 @@ TEST_P(LayerStreamSuite, visits_in_order_with_the_owners_weights_one_layer_ahead
       const Partition owners = partition();
       std::vector<std::string> events;
       RecordingSource source(events);
-      LayerStream stream(comm, owners, source, delivery);
+      const auto backend = make_cpu_backend(1);
+      LayerStream stream(comm, *backend, owners, source, delivery);
       const auto visit = [&](const LayerVisit& now) {
         events.push_back("visit " + std::to_string(now.layer));
         EXPECT_EQ(std::vector(now.packed.begin(), now.packed.end()), source.expected(now.layer));
@@ -112,14 +122,15 @@ TEST_P(LayerStreamSuite, statistics_of_a_visit_come_home_to_the_owner) {
     const Partition owners = partition();
     std::vector<std::string> events;
     RecordingSource source(events);
-    LayerStream stream(comm, owners, source, LayerDelivery::broadcast);
+    const auto backend = make_cpu_backend(1);
+    LayerStream stream(comm, *backend, owners, source, LayerDelivery::broadcast);
     int owned = 0;
     stream.forward(0, layers, [&](const LayerVisit& now) {
       const auto seed = static_cast<std::uint64_t>(now.layer);
       std::vector<float> gram = inputs<float>(seed, comm.rank(), 123);
       std::vector<double> loss = inputs<double>(seed, comm.rank(), 1);
-      stream.reduce_to_owner(now.layer, gram);
-      stream.reduce_to_owner(now.layer, loss);
+      stream.reduce_to_owner(now.layer, row_of(gram));
+      stream.reduce_to_owner(now.layer, row_of(loss));
       if (now.owner) {
         ++owned;
         EXPECT_EQ(count_wrong_sums<float>(gram, seed, comm.size()), 0u);
@@ -138,7 +149,8 @@ TEST_P(LayerStreamSuite, what_a_visit_throws_on_one_rank_ends_all) {
     const auto start = std::chrono::steady_clock::now();
     const auto error = error_of([&] {
       run_or_abort(comm, [&] {
-        LayerStream stream(comm, owners, source, LayerDelivery::broadcast);
+        const auto backend = make_cpu_backend(1);
+        LayerStream stream(comm, *backend, owners, source, LayerDelivery::broadcast);
         stream.forward(0, layers, [&](const LayerVisit& now) {
           if (now.layer == 2 && comm.rank() == last_rank()) {
             throw Error{.code = ErrorCode::not_positive_definite,
@@ -148,7 +160,7 @@ TEST_P(LayerStreamSuite, what_a_visit_throws_on_one_rank_ends_all) {
                         .remedy = "raise lambda"};
           }
           std::vector<double> loss(1, 1.0);
-          stream.reduce_to_owner(now.layer, loss);
+          stream.reduce_to_owner(now.layer, row_of(loss));
         });
         comm.barrier();
       });
@@ -195,12 +207,13 @@ TEST_P(LayerStreamSuite, partitions_and_ranges_that_do_not_fit_are_refused) {
     other_ranks.sequences.emplace_back();
     Partition no_such_owner = good;
     no_such_owner.owner[2] = comm.size();
+    const auto backend = make_cpu_backend(1);
     const auto build = [&](const Partition& owners) {
-      return error_of([&] { LayerStream(comm, owners, source, LayerDelivery::mapped); });
+      return error_of([&] { LayerStream(comm, *backend, owners, source, LayerDelivery::mapped); });
     };
     EXPECT_EQ(build(other_ranks).value().code, ErrorCode::shape_mismatch);
     EXPECT_EQ(build(no_such_owner).value().code, ErrorCode::out_of_range);
-    LayerStream stream(comm, good, source, LayerDelivery::mapped);
+    LayerStream stream(comm, *backend, good, source, LayerDelivery::mapped);
     const std::pair<std::int64_t, std::int64_t> ranges[] = {{-1, 2}, {3, 2}, {0, layers + 1}};
     for (const auto& range : ranges) {
       EXPECT_EQ(

@@ -9,6 +9,7 @@
 #include "worker/tensor/kernels_cuda/launch_output.h"
 #include "worker/tensor/kernels_cuda/launch_products.h"
 #include "worker/tensor/kernels_cuda/launch_rows.h"
+#include "worker/tensor/kernels_cuda/launch_selections.h"
 #include "worker/tensor/kernels_cuda/launch_training.h"
 
 namespace cce::cuda_emulation {
@@ -44,6 +45,7 @@ class EmulatedBackend final : public Backend {
       : cpu_(make_cpu_backend(1)), device_(*this, limits) {}
 
   std::string_view device() const override { return "emulated cuda"; }
+  bool host_memory() const override { return true; }
   bool has_fast_bf16() const override { return true; }
 
   Buffer allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
@@ -74,6 +76,16 @@ class EmulatedBackend final : public Backend {
   void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) override {
     cuda_kernels::column_sums(device_, x, weight, out);
   }
+
+  void gather(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+              Matrix target) override {
+    cuda_kernels::gather(device_, source, rows, cols, target);
+  }
+  void scatter(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
+               Matrix target) override {
+    cuda_kernels::scatter(device_, source, rows, cols, target);
+  }
+  void transpose(ConstMatrix source, Matrix target) override { cpu_->transpose(source, target); }
 
   void embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) override {
     cuda_kernels::embed(device_, ids, table, out);

@@ -28,7 +28,7 @@ HostLayer host_layer_of(const Checkpoint& checkpoint, std::int64_t layer) {
 std::vector<float> logits_of(const Checkpoint& checkpoint) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const EndWeights ends = checkpoint.end_weights(*backend, DType::f32);
-  ModelRunner runner(*backend, checkpoint.config(), ends, checkpoint_layers(checkpoint, DType::f32),
+  ModelRunner runner(*backend, checkpoint.config(), ends, checkpoint_layers(*backend, checkpoint, DType::f32),
                      DType::f32);
   const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
   const OwnedMatrix logits = runner.logits(ids, {2, 6});

@@ -185,8 +185,8 @@ class FinetuneStep : public ::testing::Test {
   Checkpoint teacher_ = Checkpoint::open(PosixFileSystem(), test_model("finetune_teacher"));
   EndWeights ends_ = student_.end_weights(*backend_, DType::f32);
   EndWeights teacher_ends_ = teacher_.end_weights(*backend_, DType::f32);
-  LayerProvider provider_ = checkpoint_layers(student_, DType::f32);
-  LayerProvider teacher_provider_ = checkpoint_layers(teacher_, DType::f32);
+  LayerProvider provider_ = checkpoint_layers(*backend_, student_, DType::f32);
+  LayerProvider teacher_provider_ = checkpoint_layers(*backend_, teacher_, DType::f32);
   std::vector<TrainedLayer> layers_;
   std::vector<LayerNumbers> gradients_;
   OwnedMatrix d_final_norm_;

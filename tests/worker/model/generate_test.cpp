@@ -16,7 +16,7 @@ class Generation : public ::testing::TestWithParam<const char*> {
       : backend_(make_cpu_backend(1)),
         checkpoint_(Checkpoint::open(PosixFileSystem(), test_model(GetParam()))),
         ends_(checkpoint_.end_weights(*backend_, DType::f32)),
-        layers_(checkpoint_layers(checkpoint_, DType::f32)) {}
+        layers_(checkpoint_layers(*backend_, checkpoint_, DType::f32)) {}
 
   std::vector<std::int32_t> generate(std::vector<std::int32_t> prompt, GenerationSettings settings) {
     return generate_greedily(*backend_, checkpoint_.config(), ends_, layers_, DType::f32, prompt, settings);

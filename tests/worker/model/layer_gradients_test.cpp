@@ -15,6 +15,15 @@
 namespace cce {
 namespace {
 
+/// The numbers of a layer on the CPU.
+std::span<float> values_of(LayerNumbers& numbers) {
+  const Matrix row = numbers.row();
+  return {row.as<float>(), static_cast<std::size_t>(row.cols)};
+}
+std::vector<float> host_numbers(LayerNumbers& numbers) {
+  return {values_of(numbers).begin(), values_of(numbers).end()};
+}
+
 constexpr std::int64_t hidden_size = 12;
 constexpr TokenBatch batch{2, 5};
 
@@ -152,8 +161,8 @@ TEST_P(LayerGradients, micro_batches_add_up_to_the_batch) {
     blocks.layer_gradients(weights, {1, batch.length}, stream.view().rows_from(first, batch.length),
                            in_parts.view().rows_from(first, batch.length), sums.parts());
   }
-  const std::vector<float> expected(whole_gradients.values().begin(), whole_gradients.values().end());
-  const std::vector<float> found(sums.values().begin(), sums.values().end());
+  const std::vector<float> expected = host_numbers(whole_gradients);
+  const std::vector<float> found = host_numbers(sums);
   EXPECT_LE(relative_difference(found, expected), 1e-6);
   EXPECT_LE(relative_difference(downloaded(*backend_, in_parts.view()).values,
                                 downloaded(*backend_, at_once.view()).values),
@@ -219,12 +228,12 @@ TEST(LayerNumbers, keeps_its_memory_from_layer_to_layer_and_starts_at_zero) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const LayerShape large = whole(attention_shape_of(3, 1, 4, 4), 40, true), small = ffn_alone(8);
   LayerNumbers numbers(*backend, large, hidden_size);
-  const float* memory = numbers.values().data();
-  std::fill(numbers.values().begin(), numbers.values().end(), 1.0f);
+  const float* memory = values_of(numbers).data();
+  std::fill(values_of(numbers).begin(), values_of(numbers).end(), 1.0f);
   numbers.reset(small, hidden_size);
-  EXPECT_EQ(numbers.values().data(), memory);
-  EXPECT_EQ(numbers.values().size() * sizeof(float), packed_layer_bytes(small, hidden_size, DType::f32));
-  for (const float value : numbers.values()) EXPECT_EQ(value, 0.0f);
+  EXPECT_EQ(values_of(numbers).data(), memory);
+  EXPECT_EQ(values_of(numbers).size() * sizeof(float), packed_layer_bytes(small, hidden_size, DType::f32));
+  for (const float value : values_of(numbers)) EXPECT_EQ(value, 0.0f);
 }
 
 TEST(StepLayer, moves_every_part_against_its_gradient_and_decays_matrices_alone) {
@@ -232,9 +241,9 @@ TEST(StepLayer, moves_every_part_against_its_gradient_and_decays_matrices_alone)
   const LayerShape shape = whole(attention_shape_of(2, 2, 4, 4), 16, true);
   const HostLayer layer = random_layer(shape, hidden_size, 1);
   LayerNumbers gradients(*backend);
-  gradients.assign(view_host_layer(random_layer(shape, hidden_size, 2), hidden_size), hidden_size);
+  gradients.assign(random_layer(shape, hidden_size, 2), hidden_size);
   TrainedLayer trained(*backend);
-  trained.start(view_host_layer(layer, hidden_size), hidden_size);
+  trained.start(layer, hidden_size);
   const std::size_t bytes = packed_layer_bytes(shape, hidden_size, DType::bf16);
   OwnedMatrix packed = backend->zeros(DType::bf16, 1, static_cast<std::int64_t>(bytes / 2));
   const std::span<std::byte> block{packed.as<std::byte>(), bytes};

@@ -21,7 +21,7 @@ class FamilyGolden : public ::testing::TestWithParam<const char*> {
         golden_(GetParam()),
         checkpoint_(Checkpoint::open(PosixFileSystem(), test_model(GetParam()))),
         ends_(checkpoint_.end_weights(*backend_, DType::f32)),
-        layers_(checkpoint_layers(checkpoint_, DType::f32)) {}
+        layers_(checkpoint_layers(*backend_, checkpoint_, DType::f32)) {}
 
   const ModelConfig& config() const { return checkpoint_.config(); }
   LayerWeights layer(std::int64_t index) {
@@ -113,7 +113,7 @@ TEST_P(FamilyGolden, gradients_agree_with_autograd_at_every_sub_block) {
 }
 
 TEST_P(FamilyGolden, gradients_in_bf16_stay_within_its_rounding) {
-  expect_gradients(checkpoint_layers(checkpoint_, DType::bf16), DType::bf16, bf16_bound);
+  expect_gradients(checkpoint_layers(*backend_, checkpoint_, DType::bf16), DType::bf16, bf16_bound);
 }
 
 TEST_P(FamilyGolden, final_gradient_agrees_through_the_output_layer) {
@@ -134,7 +134,8 @@ TEST_P(FamilyGolden, final_gradient_agrees_through_the_output_layer) {
 
 TEST_P(FamilyGolden, bf16_stays_within_its_rounding) {
   const EndWeights ends = checkpoint_.end_weights(*backend_, DType::bf16);
-  ModelRunner runner(*backend_, config(), ends, checkpoint_layers(checkpoint_, DType::bf16), DType::bf16);
+  ModelRunner runner(*backend_, config(), ends, checkpoint_layers(*backend_, checkpoint_, DType::bf16),
+                     DType::bf16);
   const OwnedMatrix logits = runner.logits(golden_.tokens(), golden_.batch());
   expect_near(logits.view(), "logits", bf16_bound);
 }

@@ -39,7 +39,7 @@ struct OpenModel {
       : backend(make_cpu_backend(1)),
         checkpoint(Checkpoint::open(PosixFileSystem(), folder)),
         ends(checkpoint.end_weights(*backend, compute_dtype)),
-        layers(checkpoint_layers(checkpoint, compute_dtype)),
+        layers(checkpoint_layers(*backend, checkpoint, compute_dtype)),
         dtype(compute_dtype) {}
   ModelRunner runner() { return {*backend, checkpoint.config(), ends, layers, dtype}; }
 

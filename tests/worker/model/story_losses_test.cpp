@@ -35,8 +35,8 @@ TEST_P(StoryLosses, mean_over_forty_windows) {
   }
 
   const EndWeights ends = checkpoint.end_weights(*backend, GetParam().dtype);
-  ModelRunner runner(*backend, checkpoint.config(), ends, checkpoint_layers(checkpoint, GetParam().dtype),
-                     GetParam().dtype);
+  ModelRunner runner(*backend, checkpoint.config(), ends,
+                     checkpoint_layers(*backend, checkpoint, GetParam().dtype), GetParam().dtype);
   const std::vector<float> losses = runner.token_losses(ids, {windows, predictions + 1}, 4);
   ASSERT_EQ(losses.size(), static_cast<std::size_t>(windows * predictions));
   const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());

@@ -30,7 +30,7 @@ class ColumnElimination : public NumericTest {
       }
     }
     const OwnedMatrix metric = regularized_covariance(*backend_, covariance.view(), ridge_lambda);
-    return 0.5 * inner_product(residual.view(), product(metric.view(), residual.view()).view());
+    return 0.5 * inner_product(*backend_, residual.view(), product(metric.view(), residual.view()).view());
   }
 
   /// Removes, one by one, the feature whose direct cost is lowest.

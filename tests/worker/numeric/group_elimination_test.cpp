@@ -25,7 +25,7 @@ class GroupElimination : public NumericTest {
       }
     }
     const OwnedMatrix metric = regularized_covariance(*backend_, covariance.view(), 1e-3);
-    return 0.5 * inner_product(residual.view(), product(metric.view(), residual.view()).view());
+    return 0.5 * inner_product(*backend_, residual.view(), product(metric.view(), residual.view()).view());
   }
 
   static std::vector<std::vector<std::int32_t>> contiguous_groups(std::int32_t count, std::int32_t size) {

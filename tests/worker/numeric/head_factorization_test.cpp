@@ -42,7 +42,7 @@ TEST_P(Ranks, cost_equals_the_loss_quadratic_form) {
     const OwnedMatrix change = difference(head_output(h), kept.view());
     const OwnedMatrix moment =
         product(change.view(), product(g.view(), change.view()).view(), Transpose::yes);
-    direct += 0.5 * inner_product(loss_metric_.view(), moment.view());
+    direct += 0.5 * inner_product(*backend_, loss_metric_.view(), moment.view());
   }
   EXPECT_NEAR(spectrum.cost_at(GetParam()), direct, 1e-8 * spectrum.cost_at(0));
 }
@@ -77,7 +77,7 @@ TEST_F(HeadFactorization, no_random_projection_of_the_same_rank_costs_less) {
     const OwnedMatrix change = difference(identity(vo).view(), other.view());
     const OwnedMatrix moment =
         product(change.view(), product(g.view(), change.view()).view(), Transpose::yes);
-    EXPECT_GE(0.5 * inner_product(moment.view(), metric.view()), spectrum.cost_at(rank));
+    EXPECT_GE(0.5 * inner_product(*backend_, moment.view(), metric.view()), spectrum.cost_at(rank));
   }
 }
 

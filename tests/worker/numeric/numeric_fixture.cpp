@@ -9,7 +9,7 @@ namespace cce {
 
 OwnedMatrix NumericTest::gaussian(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
   OwnedMatrix result = backend_->matrix(DType::f64, rows, cols);
-  fill_normal(CounterRandom(seed, 0), 1.0, result.view());
+  fill_normal(*backend_, CounterRandom(seed, 0), 1.0, result.view());
   return result;
 }
 
@@ -47,7 +47,7 @@ OwnedMatrix NumericTest::identity(std::int64_t n) {
 }
 
 double NumericTest::norm(ConstMatrix a) {
-  return std::sqrt(inner_product(a, a));
+  return std::sqrt(inner_product(*backend_, a, a));
 }
 
 double NumericTest::trace(ConstMatrix a) {

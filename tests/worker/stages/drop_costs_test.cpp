@@ -19,7 +19,7 @@ double mean_loss(const StageJob& job, const CalibrationData& data, const Compres
   const ModelConfig& dense = job.dense();
   const ModelConfig config = apply_plan(dense, plan);
   const EndWeights ends = job.checkpoint().end_weights(*backend, DType::f32);
-  const LayerProvider whole = checkpoint_layers(job.checkpoint(), DType::f32);
+  const LayerProvider whole = checkpoint_layers(*backend, job.checkpoint(), DType::f32);
   Buffer packed;
   const LayerProvider layers = [&](std::int64_t layer) {
     const auto index = static_cast<std::size_t>(layer);

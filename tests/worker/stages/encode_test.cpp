@@ -44,8 +44,8 @@ double logits_distance(StageContext& context, const ModelConfig& compressed, con
   };
   const EndWeights ends = context.checkpoint.end_weights(context.backend, DType::f32);
   const TokenBatch batch{1, data.length};
-  ModelRunner dense(context.backend, context.dense(), ends, checkpoint_layers(context.checkpoint, DType::f32),
-                    DType::f32);
+  ModelRunner dense(context.backend, context.dense(), ends,
+                    checkpoint_layers(context.backend, context.checkpoint, DType::f32), DType::f32);
   ModelRunner other(context.backend, compressed, ends, provider, DType::f32);
   const OwnedMatrix expected = dense.logits(data.windows[1], batch);
   const OwnedMatrix found = other.logits(data.windows[1], batch);

@@ -102,6 +102,9 @@ class StageJob {
   std::vector<JobEvent> events() const { return read_events(files_, root() / "events.jsonl"); }
 
   JobSpec spec;
+  /// Each rank's own.
+  std::function<std::unique_ptr<Backend>()> make_backend = [] { return make_cpu_backend(1); };
+  LayerDelivery delivery = LayerDelivery::broadcast;
 
  private:
   void run_rank(const Partition& parts, Communicator& communicator,
@@ -111,10 +114,10 @@ class StageJob {
     if (communicator.rank() == 0) {
       events.emplace(files_, job.events_path());
     }
-    const auto backend = make_cpu_backend(1);
+    const auto backend = make_backend();
     Reporter reporter(job, communicator, events ? &*events : nullptr);
     StageContext context{spec,   parts, checkpoint_, *backend,   communicator,
-                         files_, job,   reporter,    DType::f32, LayerDelivery::broadcast};
+                         files_, job,   reporter,    DType::f32, delivery};
     body(context);
   }
 

@@ -1,6 +1,7 @@
 #include "worker/tensor/cpu_backend.h"
 
 #include "tests/conformance/backend_suite.h"
+#include "tests/worker/fenced/fenced_backend.h"
 #include "worker/tensor/kernels/table.h"
 
 namespace cce::backend_suite {
@@ -10,7 +11,8 @@ namespace {
 /// instruction set that this CPU also runs.
 std::vector<BackendCase> cpu_cases() {
   std::vector<BackendCase> cases = {{"cpu", [] { return make_cpu_backend(1); }},
-                                    {"cpu_two_threads", [] { return make_cpu_backend(2); }}};
+                                    {"cpu_two_threads", [] { return make_cpu_backend(2); }},
+                                    {"fenced", [] { return std::make_unique<FencedBackend>(1); }}};
   for (const char* instruction_set : {"baseline", "avx2", "avx512", "avx512_bf16"}) {
     if (const CpuKernels* kernels = cpu_kernels_named(instruction_set); kernels != nullptr) {
       cases.push_back({std::string("cpu_") + instruction_set,

@@ -1,4 +1,5 @@
 #pragma once
+#include "worker/tensor/kernels_cuda/launch_selections.h"
 #include "worker/tensor/kernels_cuda/launch_shape.h"
 #include "worker/tensor/kernels_cuda/rows.cuh"
 #include "worker/tensor/shape_checks.h"
@@ -46,7 +47,9 @@ void add_bias(const Device& device, ConstMatrix bias, Matrix x) {
 template <typename Device>
 void scale_rows(const Device& device, ConstMatrix source, ConstMatrix scale, Matrix target) {
   check_scale_rows(source, scale, target);
-  if (!target.empty()) {
+  if (target.dtype == DType::f64 && !target.empty()) {
+    scale_rows_of_doubles(device, source, scale, target);
+  } else if (!target.empty()) {
     device.launch(quads_shape(target.rows, target.cols), scale_each_row<>, source, scale.as<float>(), target);
   }
 }
@@ -62,7 +65,9 @@ void scale(const Device& device, Matrix c, double beta) {
 template <typename Device>
 void row_squared_norms(const Device& device, ConstMatrix x, Matrix out) {
   check_row_squared_norms(x, out);
-  if (x.rows > 0) {
+  if (x.dtype == DType::f64 && x.rows > 0) {
+    row_squared_norms_of_doubles(device, x, out);
+  } else if (x.rows > 0) {
     device.launch(rows_shape(x.rows, x.cols), squared_norm_of_rows<>, x, out.as<float>());
   }
 }

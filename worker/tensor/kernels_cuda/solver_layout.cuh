@@ -1,4 +1,6 @@
 #pragma once
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 /// What the solvers do beside cuBLAS and cuSOLVER: triangles, turns and checks. x − x is 0 for finite x
@@ -44,24 +46,22 @@ __global__ void set_identity(T* a, std::int64_t n, std::int64_t stride) {
   }
 }
 
-/// *first ← the first i whose a_ii is not a finite number above 0, or n. One block of at most 1024 threads.
+/// *first ← the first i whose a_ii is not a finite number above 0, or n. One block of one warp.
 template <typename T>
 __global__ void find_bad_pivot(const T* a, std::int64_t n, std::int64_t stride, std::int64_t* first) {
-  __shared__ std::int64_t found[1024];
-  std::int64_t mine = n;
-  for (std::int64_t i = threadIdx.x; i < n && mine == n; i += blockDim.x) {
+  std::int64_t found = n;
+  for (std::int64_t i = threadIdx.x; i < n && found == n; i += 32) {
     const T pivot = a[i * stride + i];
     if (!(pivot > T(0) && pivot - pivot == T(0))) {
-      mine = i;
+      found = i;
     }
   }
-  found[threadIdx.x] = mine;
-  __syncthreads();
+  for (int distance = 16; distance > 0; distance /= 2) {
+    const std::int64_t other = __shfl_xor_sync(0xffffffffu, found, distance);
+    found = other < found ? other : found;
+  }
   if (threadIdx.x == 0) {
-    for (unsigned thread = 1; thread < blockDim.x; ++thread) {
-      mine = found[thread] < mine ? found[thread] : mine;
-    }
-    *first = mine;
+    *first = found;
   }
 }
 

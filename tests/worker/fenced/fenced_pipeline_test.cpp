@@ -1,0 +1,122 @@
+// A whole job on a backend whose memory the host cannot reach: every stage takes what it reads through copies
+// and operations, and gives the bytes that it gives on the CPU backend, which does the same arithmetic.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "tests/worker/fenced/fenced_backend.h"
+#include "tests/worker/stages/stage_fixture.h"
+#include "worker/pipeline.h"
+
+namespace cce {
+namespace {
+
+struct JobRow {
+  const char* name;
+  const char* model;
+  int ranks;
+  LayerDelivery delivery;
+  void (*change)(JobSpec&);
+};
+
+void write_tokens(const std::filesystem::path& path, std::int64_t vocabulary, std::size_t count) {
+  std::mt19937 engine(17);
+  std::uniform_int_distribution<int> token(0, static_cast<int>(vocabulary) - 1);
+  std::string bytes;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int id = token(engine);
+    bytes += static_cast<char>(id & 0xff);
+    bytes += static_cast<char>(id >> 8);
+  }
+  PosixFileSystem().write_atomic(path, bytes);
+}
+
+TextSource tokens_of(const std::filesystem::path& path, std::int64_t first, std::int64_t last) {
+  TextSource source;
+  source.path = path.string();
+  source.name = "tokens";
+  source.first = first;
+  source.last = last;
+  return source;
+}
+
+/// The files of the result by name.
+std::map<std::string, std::string> run_job(const JobRow& row, bool fenced) {
+  StageJob job(row.model, 16, 24);
+  const TemporaryFolder text;
+  const auto tokens = text.path() / "tokens.u16";
+  write_tokens(tokens, job.dense().vocabulary_size, 24 * 40);
+  job.spec.calibration.text = {tokens_of(tokens, 0, 16)};
+  job.spec.evaluate.text = {tokens_of(tokens, 16, 24)};
+  job.spec.evaluate.samples = 1;
+  job.spec.finetune.text = {tokens_of(tokens, 24, 40)};
+  job.spec.finetune.batch_tokens = 4 * 24;
+  job.spec.stages = {Stage::calibrate, Stage::analyze,  Stage::make_plan,    Stage::encode,
+                     Stage::finetune,  Stage::evaluate, Stage::export_result};
+  row.change(job.spec);
+  if (!job.spec.finetune.asked_for()) {
+    std::erase(job.spec.stages, Stage::finetune);
+  }
+  job.delivery = row.delivery;
+  if (fenced) {
+    job.make_backend = [] { return std::make_unique<FencedBackend>(1); };
+  }
+  job.run(row.ranks, [](StageContext& context) { run_pipeline(context); });
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(job.root() / "result")) {
+    std::ifstream stream(entry.path(), std::ios::binary);
+    files[entry.path().filename()] = {std::istreambuf_iterator<char>(stream),
+                                      std::istreambuf_iterator<char>()};
+  }
+  return files;
+}
+
+class FencedPipeline : public ::testing::TestWithParam<JobRow> {};
+
+TEST_P(FencedPipeline, gives_the_bytes_of_the_cpu_backend) {
+  const auto expected = run_job(GetParam(), false);
+  const auto found = run_job(GetParam(), true);
+  ASSERT_TRUE(expected.contains("model.safetensors"));
+  for (const char* name : {"model.safetensors", "config.json", "plan.json"}) {
+    ASSERT_TRUE(found.contains(name)) << name;
+    EXPECT_TRUE(found.at(name) == expected.at(name)) << name << " differs";
+  }
+}
+
+const JobRow job_rows[] = {{"every_structure", "llama3_gqa", 1, LayerDelivery::mapped, [](JobSpec&) {}},
+                           {"two_ranks", "llama3_gqa", 2, LayerDelivery::broadcast,
+                            [](JobSpec& spec) { spec.encode.refine_steps = 3; }},
+                           {"biases", "qwen2_bias", 1, LayerDelivery::mapped,
+                            [](JobSpec& spec) {
+                              spec.export_settings.format = ExportFormat::uniform;
+                              spec.structures = {Structure::ffn, Structure::kv_groups};
+                            }},
+                           {"threshold", "llama_mha", 1, LayerDelivery::broadcast,
+                            [](JobSpec& spec) {
+                              spec.target.kind = TargetKind::threshold;
+                              spec.structures = {Structure::ffn};
+                            }},
+                           {"blocks_and_random", "llama_mha", 2, LayerDelivery::mapped,
+                            [](JobSpec& spec) {
+                              spec.structures.push_back(Structure::blocks);
+                              spec.encode.target = RefitTarget::random;
+                            }},
+                           {"trained", "llama3_gqa", 2, LayerDelivery::broadcast,
+                            [](JobSpec& spec) {
+                              spec.finetune.max_tokens = 4 * 4 * 24;
+                              spec.finetune.delta = 1.0;
+                              spec.finetune.checkpoint_steps = 2;
+                              spec.finetune.validation = spec.evaluate.text;
+                              spec.similarity.cluster_threshold = 0.0;
+                            }},
+                           {"stories", "stories260K", 1, LayerDelivery::mapped, [](JobSpec&) {}}};
+
+INSTANTIATE_TEST_SUITE_P(Jobs, FencedPipeline, ::testing::ValuesIn(job_rows),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+}  // namespace
+}  // namespace cce

@@ -1,0 +1,66 @@
+#include "worker/rank_backend.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "common/error.h"
+#include "worker/tensor/cuda_device.h"
+
+namespace cce {
+namespace {
+
+RankDevices inspect(const std::string& host, const std::string& requested) {
+  RankDevices result{.host = host, .gpus = {}, .refusal = {}};
+  if (requested == "cpu") {
+    return result;
+  }
+  try {
+    for (const CudaDevice& device : cuda_devices()) {
+      result.gpus.push_back(device.identity + " " + device.name);
+    }
+  } catch (const Error& error) {
+    result.refusal = error.found + "; expected " + error.expected;
+  }
+  return result;
+}
+
+}  // namespace
+
+ChosenDevice choose_rank_device(Communicator& communicator, const std::string& host,
+                                const std::string& requested) {
+  const RankDevices own = inspect(host, requested);
+  const std::string mine = to_text(own);
+  std::vector<RankDevices> ranks;
+  for (const auto& blob : communicator.all_gather(std::as_bytes(std::span(mine)))) {
+    ranks.push_back(parse_rank_devices({reinterpret_cast<const char*>(blob.data()), blob.size()}));
+  }
+  ChosenDevice device;
+  try {
+    device.choice = choose_device(requested, ranks, communicator.rank());
+  } catch (const Error& error) {
+    device.refusal = error;
+    return device;
+  }
+  device.name = "cpu";
+  if (device.choice.cuda) {
+    const std::string& gpu = own.gpus[static_cast<std::size_t>(device.choice.index)];
+    device.name =
+        "cuda:" + std::to_string(device.choice.index) + gpu.substr(std::min(gpu.find(' '), gpu.size()));
+  }
+  return device;
+}
+
+std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const ResourceSettings& resources,
+                                           int threads) {
+  if (!device.choice.cuda) {
+    return make_cpu_backend(threads);
+  }
+  return make_cuda_backend(
+      {.device = device.choice.index,
+       .memory_limit_bytes = static_cast<std::size_t>(resources.memory_bytes.value_or(0)),
+       .sharers = device.choice.sharers,
+       .host_threads = threads});
+}
+
+}  // namespace cce

@@ -99,16 +99,19 @@ __device__ inline void score_gradients(const AttentionSizes& sizes, const Backwa
   multiply_tiles<Layout::plain, Layout::turned>(s.d_out, s.values, s.d_weights,
                                                 {sizes.query_tile, sizes.key_tile, vo, false});
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < sizes.query_tile * sizes.key_tile; i += attention_threads) {
-    const int row = i / sizes.key_tile, col = i % sizes.key_tile;
-    const VisibleColumns visible = visible_columns(sizes, query + row, key);
-    const bool seen = row < count && col >= visible.first && col < visible.last;
-    const float weight = seen ? expf(sizes.scale * s.scores(row, col) - s.log_sum_exp[row]) : 0.0f;
-    const float d_score = seen ? sizes.scale * weight * (s.d_weights(row, col) - s.products[row]) : 0.0f;
-    if (keep_weights) {
-      s.weights(row, col) = from_number<E>(weight);
+  for (int row = warp_index(); row < sizes.query_tile; row += warp_count()) {
+    const VisibleColumns visible =
+        row < count ? visible_columns(sizes, query + row, key) : VisibleColumns{0, 0};
+    const float log_sum_exp = s.log_sum_exp[row], product = s.products[row];
+    for (int col = lane_index(); col < sizes.key_tile; col += warp_threads) {
+      const bool seen = col >= visible.first && col < visible.last;
+      const float weight = seen ? expf(sizes.scale * s.scores(row, col) - log_sum_exp) : 0.0f;
+      const float d_score = seen ? sizes.scale * weight * (s.d_weights(row, col) - product) : 0.0f;
+      if (keep_weights) {
+        s.weights(row, col) = from_number<E>(weight);
+      }
+      s.d_scores(row, col) = from_number<E>(d_score);
     }
-    s.d_scores(row, col) = from_number<E>(d_score);
   }
   __syncthreads();
 }

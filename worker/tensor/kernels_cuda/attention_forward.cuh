@@ -19,7 +19,7 @@ template <typename E>
 struct ForwardMemory {
   Tile<E> queries, keys, values, weights;
   Tile<float> scores, outputs;
-  float *row_maximum, *row_sum, *shrink;
+  float *row_maximum, *row_sum;
   std::size_t bytes;
 
   __host__ __device__ ForwardMemory(const AttentionSizes& sizes, unsigned char* memory) {
@@ -32,12 +32,11 @@ struct ForwardMemory {
     outputs = layout.tile<float>(sizes.query_tile, padded(sizes.vo_dim));
     row_maximum = layout.take<float>(sizes.query_tile);
     row_sum = layout.take<float>(sizes.query_tile);
-    shrink = layout.take<float>(sizes.query_tile);
     bytes = layout.bytes();
   }
 };
 
-/// Step 2 for the tile of keys from `key` on; a warp takes a row at a time.
+/// Step 2 and the first half of step 3 for the tile of keys from `key` on; a warp takes a row at a time.
 template <typename E>
 __device__ inline void softmax_tile(const AttentionSizes& sizes, const ForwardMemory<E>& s,
                                     const QueryBlock& block, std::int64_t key) {
@@ -58,11 +57,15 @@ __device__ inline void softmax_tile(const AttentionSizes& sizes, const ForwardMe
       s.weights(row, col) = from_number<E>(weight);
     }
     total = warp_sum(total);
+    const float shrink = expf(before - top);
+    if (shrink != 1.0f) {
+      for (int col = lane_index(); col < padded(sizes.vo_dim); col += warp_threads) {
+        s.outputs(row, col) *= shrink;
+      }
+    }
     if (lane_index() == 0) {
-      const float shrink = expf(before - top);
       s.row_maximum[row] = top;
       s.row_sum[row] = s.row_sum[row] * shrink + total;
-      s.shrink[row] = shrink;
     }
   }
 }
@@ -92,10 +95,6 @@ __global__ void attention_forward_tiles(ForwardArguments<E> a) {
                                                   {sizes.query_tile, sizes.key_tile, qk, false});  // 1.
     __syncthreads();
     softmax_tile(sizes, s, block, key);  // 2.
-    __syncthreads();
-    for (int i = thread; i < sizes.query_tile * vo; i += attention_threads) {
-      s.outputs(i / vo, i % vo) *= s.shrink[i / vo];
-    }
     __syncthreads();
     multiply_tiles<Layout::plain, Layout::plain>(s.weights, s.values, s.outputs,
                                                  {sizes.query_tile, vo, sizes.key_tile, true});  // 3.

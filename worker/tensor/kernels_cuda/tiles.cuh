@@ -71,8 +71,10 @@ __device__ inline void load_tile(const Tile<E>& tile, const E* source, std::int6
 
 /// tile ← 0 over rows × cols.
 __device__ inline void clear_tile(const Tile<float>& tile, int rows, int cols) {
-  for (int i = static_cast<int>(threadIdx.x); i < rows * cols; i += static_cast<int>(blockDim.x)) {
-    tile(i / cols, i % cols) = 0.0f;
+  for (int row = warp_index(); row < rows; row += warp_count()) {
+    for (int col = lane_index(); col < cols; col += warp_threads) {
+      tile(row, col) = 0.0f;
+    }
   }
 }
 
@@ -80,9 +82,11 @@ __device__ inline void clear_tile(const Tile<float>& tile, int rows, int cols) {
 template <typename T, typename Factor>
 __device__ inline void store_tile(const Tile<float>& tile, T* target, std::int64_t stride, int rows, int cols,
                                   Factor factor) {
-  for (int i = static_cast<int>(threadIdx.x); i < rows * cols; i += static_cast<int>(blockDim.x)) {
-    const int row = i / cols, col = i % cols;
-    target[row * stride + col] = from_number<T>(tile(row, col) * factor(row));
+  for (int row = warp_index(); row < rows; row += warp_count()) {
+    const float of_row = factor(row);
+    for (int col = lane_index(); col < cols; col += warp_threads) {
+      target[row * stride + col] = from_number<T>(tile(row, col) * of_row);
+    }
   }
 }
 

@@ -176,7 +176,7 @@ HttpResponse Api::answer(const HttpRequest& request) {
     if (response.status == 429 || response.status == 503) {
       response.headers.emplace_back("retry-after", "30");
     }
-    if (response.status == 500) {
+    if (response.status == 500 || response.status == 507) {
       log_.error(std::string(found.route->method) + " " + std::string(found.route->pattern) + ": " +
                  describe(error));
     }

@@ -17,6 +17,7 @@ constexpr double terminate_again_seconds = 10.0;
 constexpr double late_events_seconds = 5.0;  // a network file system may show a file's end late
 constexpr double idle_events_seconds = 60.0;
 constexpr double pause_after_error_seconds = 1.0;
+constexpr double look_for_room_seconds = 30.0;
 
 /// The call may work later, and may have worked already.
 bool is_passing(const Error& error) {
@@ -113,7 +114,12 @@ void JobEngine::begin(const OpenJob& job) {
   try {
     prepare_directory(files_, table_.folder(job.id), table_.spec(job.id), options_.machine);
   } catch (const Error& error) {
-    move(job, JobAction::refuse, {.error = error});
+    if (error.code == ErrorCode::disk_full) {  // jobs wait for room: others end and are fetched meanwhile
+      follows_[job.id].not_before = options_.clock() + look_for_room_seconds;
+      table_.set_waiting_reason(job.id, describe(error));
+    } else {
+      move(job, JobAction::refuse, {.error = error});
+    }
     return;
   }
   move(job, JobAction::submit, {.run_name = run_name(job.id, job.attempt)});
@@ -122,14 +128,12 @@ void JobEngine::begin(const OpenJob& job) {
 }
 
 void JobEngine::submit(const OpenJob& job) {
-  Follow& follow = follows_[job.id];
+  std::string id;
   try {
     directory(job).clear_cancel();
     const Launch launch =
         launch_of(files_, table_.folder(job.id), options_.worker, job.current->run_name, job.attempt);
-    const std::string id = ask("submit", [&] { return scheduler_.submit(launch); });
-    table_.record_submission(job.id, job.attempt, id);
-    follow = {};
+    id = ask("submit", [&] { return scheduler_.submit(launch); });
   } catch (const Error& error) {
     if (!is_passing(error)) {
       move(job, JobAction::refuse, {.error = error});
@@ -138,6 +142,9 @@ void JobEngine::submit(const OpenJob& job) {
     retry_later(job, error);
     return;
   }
+  // From here on there is a run: where this cannot be stored, it is found by its name in a later step.
+  table_.record_submission(job.id, job.attempt, id);
+  follows_[job.id] = {};
   attend(table_.open_job(job.id));
 }
 
@@ -304,8 +311,8 @@ void JobEngine::complete(const OpenJob& job) {
     move(job, JobAction::see_failed, {.error = error});
     return;
   }
-  count_result(job);
   move(job, JobAction::see_completed);
+  count_result(job);
 }
 
 }  // namespace cce

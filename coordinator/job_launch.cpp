@@ -3,6 +3,7 @@
 #include "common/job_dir.h"
 #include "coordinator/job_creation.h"
 #include "coordinator/launch_request.h"
+#include "coordinator/recipe.h"
 
 namespace cce {
 
@@ -15,7 +16,10 @@ std::string run_name(const std::string& id, std::int64_t attempt) {
 void prepare_directory(FileSystem& files, const fs::path& root, const std::string& spec,
                        const Machine& machine) {
   if (files.exists(root / "spec.json")) {
-    open_job(files, root, "");
+    const JobDir job = open_job(files, root, "");
+    if (!files.exists(root / "recipe.yaml")) {  // an earlier try ended between the two files
+      files.write_atomic(root / "recipe.yaml", recipe_yaml(job.read_spec()));
+    }
     return;
   }
   PreparedJob job = prepare_job(files, parse_job_spec(spec, "stored job"), machine, nullptr);

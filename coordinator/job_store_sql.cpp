@@ -19,15 +19,24 @@ ErrorCode code_of(int result) {
   }
 }
 
+std::string remedy_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::disk_full:
+      return "Free space where the server keeps its jobs (--data), then try again.";
+    case ErrorCode::malformed_file:
+      return "Move the file away; jobs can be resumed from their folders with 'cce resume'.";
+    default:
+      return "Try again; where it stays so, check the disk and who may write to this file.";
+  }
+}
+
 Error sql_error(const std::string& where, int code, sqlite3* handle) {
   const std::string found = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   return Error{.code = code_of(code),
                .where = where,
                .found = found,
                .expected = "",
-               .remedy = code_of(code) == ErrorCode::malformed_file
-                             ? "Move the file away; jobs can be resumed from their folders with 'cce resume'."
-                             : ""};
+               .remedy = remedy_for(code_of(code))};
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #pragma once
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -12,23 +11,11 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "coordinator/job_events.h"
-#include "coordinator/job_progress.h"
+#include "coordinator/job_entry.h"
 #include "coordinator/job_store.h"
 #include "coordinator/job_view.h"
 
 namespace cce {
-
-/// What the engine needs to know of a job that it may have to move.
-struct OpenJob {
-  std::string id;
-  JobState state = JobState::queued;
-  std::int64_t attempt = 1;
-  std::optional<StoredAttempt> current;  ///< of `attempt`
-  double state_since = 0.0;
-  double queued_since = 0.0;  ///< created, or resumed
-  JobOutcome outcome;         ///< of the current attempt, as far as its events have been read
-};
 
 /// All jobs: what is stored, what their events say, and the views and streams that clients get of them. What
 /// is stored moves first, memory follows. Threads: any call from any thread; views and streams take a lock
@@ -72,14 +59,12 @@ class JobTable {
   void set_listener(std::function<void(const std::string&)> listener) { listener_ = std::move(listener); }
 
  private:
-  struct Entry;
-  Entry& find(const std::string& id) const;
-  void load_events(Entry& entry);
-  void pull_events(Entry& entry, const std::function<void(const JobEvent&)>& on_event);
-  void publish(Entry& entry);
-  void refresh_open(const Entry& entry);
+  JobEntry& find(const std::string& id) const;
+  void load_events(JobEntry& entry);
+  void pull_events(JobEntry& entry, const std::function<void(const JobEvent&)>& on_event);
+  JobViewPointer add(StoredJob job);
+  void refresh_open(const JobEntry& entry);
   void notify(const std::string& id) const;
-  OpenJob open_job(const Entry& entry) const;
 
   JobStore store_;
   const std::filesystem::path jobs_;
@@ -87,8 +72,8 @@ class JobTable {
   std::function<void(const std::string&)> listener_;
   std::mutex writing_;
   mutable std::mutex memory_;
-  std::map<std::int64_t, std::unique_ptr<Entry>> entries_;  ///< by number; never removed
-  std::map<std::string, Entry*> by_id_;
+  std::map<std::int64_t, std::unique_ptr<JobEntry>> entries_;  ///< by number; never removed
+  std::map<std::string, JobEntry*> by_id_;
   std::set<std::int64_t> open_;
 };
 

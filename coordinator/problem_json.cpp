@@ -71,8 +71,14 @@ int http_status(ErrorCode code) {
 
 HttpResponse problem_response(const Error& error, int status) {
   const std::string code(error_name(error.code));
-  if (status == 500) {
-    return response_of(status, problem_document(status, code, "The server failed; its log says how."));
+  if (status == 500 || status == 507) {  // its own paths and troubles are nobody else's business
+    const bool is_full = status == 507;
+    OrderedJson document = problem_document(
+        status, code,
+        is_full ? "The server's disk is full; its log says where." : "The server failed; its log says how.");
+    document["remedy"] = is_full ? "Try again once there is space where the server keeps its jobs (--data)."
+                                 : "Try again; where it stays so, have the server's log looked at.";
+    return response_of(status, document);
   }
   OrderedJson document = problem_document(status, code, describe(error));
   document["where"] = error.where;

@@ -3,6 +3,7 @@
 /// time, and every call can fail or be the last one of its process.
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,6 +42,7 @@ class FakeCluster {
   std::map<std::string, FakeRun> runs;     ///< by name; the id is "id-" + name
   std::map<std::string, int> submissions;  ///< by name
   CallFault fault;
+  std::function<void()> on_submit;  ///< called when a run has been taken
   std::int64_t calls = 0;
   SchedulerTraits traits{
       .name = "fake", .most_runs = std::nullopt, .poll_seconds = 0.0, .settle_seconds = 0.0};
@@ -154,6 +156,9 @@ class FakeScheduler final : public Scheduler {
     return cluster_.call([&] {
       ++cluster_.submissions[launch.name];
       cluster_.runs[launch.name].launch = launch;
+      if (cluster_.on_submit) {
+        cluster_.on_submit();
+      }
       return "id-" + launch.name;
     });
   }

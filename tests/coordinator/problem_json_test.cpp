@@ -25,14 +25,18 @@ TEST(ProblemTest, an_error_becomes_its_parts) {
 }
 
 TEST(ProblemTest, the_servers_own_faults_tell_nothing_of_it) {
-  const HttpResponse response = problem_response(Error{.code = ErrorCode::io_failure,
-                                                       .where = "/srv/private/jobs.sqlite",
-                                                       .found = "input/output error",
-                                                       .expected = "",
-                                                       .remedy = ""},
-                                                 500);
-  EXPECT_EQ(response.status, 500);
-  EXPECT_EQ(response.body.find("private"), std::string::npos);
+  for (const auto& [code, status] :
+       {std::pair(ErrorCode::io_failure, 500), std::pair(ErrorCode::disk_full, 507)}) {
+    const HttpResponse response = problem_response(Error{.code = code,
+                                                         .where = "/srv/private/jobs.sqlite",
+                                                         .found = "database or disk is full",
+                                                         .expected = "",
+                                                         .remedy = ""},
+                                                   http_status(code));
+    EXPECT_EQ(response.status, status);
+    EXPECT_EQ(response.body.find("private"), std::string::npos);
+    EXPECT_FALSE(parse_json(response.body, "problem")["remedy"].get<std::string>().empty());
+  }
 }
 
 TEST(ProblemTest, text_that_is_not_utf8_is_replaced) {

@@ -16,6 +16,7 @@
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/coordinator/fake_cluster.h"
+#include "tests/faults/faulty_file_system.h"
 
 namespace cce {
 
@@ -98,7 +99,8 @@ class ServiceTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
-  PosixFileSystem files_;
+  PosixFileSystem real_files_;
+  FaultyFileSystem files_{real_files_};  ///< without a fault until a test sets one
   FakeCluster cluster_;
   std::atomic<double> now_ = 1000.0;
   std::atomic<std::int64_t> clock_reads_ = 0;

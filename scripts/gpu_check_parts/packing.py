@@ -25,7 +25,7 @@ OF_THE_MACHINE = re.compile(r"lib(cuda|cudart|cublas|cublasLt|cusolver|cusparse|
 C_LIBRARY = re.compile(r"(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|mvec|anl|nss_.*))\.so")
 # Plugins of the MPI runtime whose own libraries are of no use between ranks of one machine.
 FABRICS = re.compile(r"lib(ucp|ucs|uct|ucm|fabric|ibverbs|rdmacm|psm|psm2|mca_common_(ucx|ofi|verbs|ompio)|ucc|hcoll|pvfs|"
-                     r"lustre|gfapi|munge)")
+                     r"lustre|gfapi)")
 
 
 def shared_libraries(file):
@@ -103,7 +103,7 @@ class Archive:
 
     def write(self, path):
         """Shared objects first, in one solid stream: the order makes no difference to what is unpacked."""
-        with lzma.open(path, "wb", preset=4) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+        with lzma.open(path, "wb", preset=1) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
             for name, source in sorted(self.files.items(), key=lambda item: (item[1].suffix, item[0])):
                 tar.add(source, arcname=name, recursive=False, filter=without_owner)
 
@@ -134,7 +134,7 @@ def pack(repository, build, folder, limit_mib):
     lacking = [name for name in REQUIRED if not (bin_folder / name).is_file()]
     if lacking:
         return stop(f"{bin_folder} lacks {', '.join(lacking)}: build them first, with the preset cuda for GPUs")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+    if folder.exists() and any(folder.iterdir()) and not (folder / "gpu_check_parts").is_dir():
         return stop(f"{folder} holds something else than an earlier pack: choose another folder")
     archive, programs = collect(repository, bin_folder)
     if archive.missing:

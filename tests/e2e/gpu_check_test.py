@@ -12,7 +12,7 @@ import tempfile
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 LIMIT_MIB = 60
 # What a GPU machine lacks; a packed program that opens one of them would not start there.
-HIDDEN_FILES = ("libmpi.so.40", "libopen-rte.so.40", "libopen-pal.so.40", "libdnnl.so.2", "libpcre2-8.so.0", "libyaml-cpp.so.0.7")
+HIDDEN_FILES = ("libmpi.so.40", "libopen-rte.so.40", "libopen-pal.so.40", "libdnnl.so.2", "libyaml-cpp.so.0.7")
 HIDDEN_FOLDERS = ("/usr/lib/x86_64-linux-gnu/openmpi", "/usr/lib/x86_64-linux-gnu/pmix2", "/usr/share/openmpi", "/etc/openmpi")
 
 

@@ -116,7 +116,7 @@ DeviceCommunicator::DeviceCommunicator(std::unique_ptr<MessageCommunicator> host
                                        std::unique_ptr<DeviceLink> link, std::size_t piece_bytes)
     : host_(std::move(host)), link_(std::move(link)), queue_(*link_), piece_bytes_(piece_bytes) {
   if (size() > 1) {
-    guarded([&] { host_->complete("connect", operation(DeviceCall{}, {})); });
+    run_or_abort(*host_, [&] { guarded([&] { host_->complete("connect", operation(DeviceCall{}, {})); }); });
   }
 }
 

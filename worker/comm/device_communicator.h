@@ -32,7 +32,8 @@ namespace cce {
 /// aborted, so that no kernel waits for a rank that is gone, and every verb throws that error again.
 class DeviceCommunicator : public Communicator {
  public:
-  /// Connects: a collective, which waits until the link is ready on every rank. 8 ≤ piece_bytes; it bounds
+  /// Connects: a collective, which waits until the link is ready on this rank and every rank has come to it;
+  /// a failure is told to the other ranks. 8 ≤ piece_bytes; it bounds
   /// the link's scratch memory to (P − 1) × piece_bytes and never changes a result.
   DeviceCommunicator(std::unique_ptr<MessageCommunicator> host, std::unique_ptr<DeviceLink> link,
                      std::size_t piece_bytes);

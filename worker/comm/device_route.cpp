@@ -69,13 +69,22 @@ DeviceRoute choose_route(std::span<const RankDevice> by_rank) {
 
 std::unique_ptr<Communicator> make_backend_communicator(std::unique_ptr<MessageCommunicator> host,
                                                         Backend& backend) {
-  switch (choose_route(all_gather_value(*host, device_of(backend)))) {
-    case DeviceRoute::nccl: {
-      auto link = make_nccl_link(*host, backend);
-      return std::make_unique<DeviceCommunicator>(std::move(host), std::move(link), piece_bytes);
+  DeviceRoute route = DeviceRoute::host;
+  std::unique_ptr<DeviceLink> link;
+  std::unique_ptr<DeviceMemory> memory;
+  run_or_abort(*host, [&] {
+    route = choose_route(all_gather_value(*host, device_of(backend)));
+    if (route == DeviceRoute::nccl) {
+      link = make_nccl_link(*host, backend);
+    } else if (route == DeviceRoute::staged) {
+      memory = make_cuda_memory(backend);
     }
+  });
+  switch (route) {
+    case DeviceRoute::nccl:
+      return std::make_unique<DeviceCommunicator>(std::move(host), std::move(link), piece_bytes);
     case DeviceRoute::staged:
-      return std::make_unique<StagedCommunicator>(std::move(host), make_cuda_memory(backend), piece_bytes);
+      return std::make_unique<StagedCommunicator>(std::move(host), std::move(memory), piece_bytes);
     case DeviceRoute::host:
       break;
   }

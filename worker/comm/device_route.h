@@ -32,7 +32,7 @@ DeviceRoute choose_route(std::span<const RankDevice> by_rank);
 
 /// What a worker's ranks talk through when they compute on `backend`, which must outlive it: `host` itself
 /// where the backend's memory is the host's, else one that takes spans of its device memory too. A
-/// collective. Errors: those of choose_route, Communicator, and of the device.
+/// collective. Errors, told to the other ranks: those of choose_route, Communicator, and of the device.
 std::unique_ptr<Communicator> make_backend_communicator(std::unique_ptr<MessageCommunicator> host,
                                                         Backend& backend);
 

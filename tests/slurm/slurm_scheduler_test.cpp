@@ -151,10 +151,25 @@ TEST_P(SlurmRuns, usr1_with_something_kept_goes_back_to_the_queue_and_on) {
 
 TEST_P(SlurmRuns, usr1_with_nothing_kept_is_not_repeated) {
   const Launch request = launch("wait");
+  fs::create_directories(request.job_dir / "state/calibrate");  // by an earlier stay
   const std::string id = start_waiting(request);
   signal_batch_script(id);
   EXPECT_EQ(wait_for(id, RunPhase::ended).end, RunEnd::timed_out) << log(request);
   EXPECT_EQ(record(id).restarts, 0);
+}
+
+TEST_P(SlurmRuns, a_checkpoint_in_an_older_one_s_place_counts_as_kept) {
+  const Launch request = launch("wait");
+  const fs::path state = request.job_dir / "state";
+  fs::create_directories(state / "finetune.latest");
+  const std::string id = start_waiting(request);
+  fs::create_directories(state / "finetune.latest.tmp");
+  fs::remove(state / "finetune.latest");
+  fs::rename(state / "finetune.latest.tmp", state / "finetune.latest");
+  signal_batch_script(id);
+  ASSERT_TRUE(wait_until([&] { return record(id).restarts == 1; })) << log(request);
+  std::ofstream(request.job_dir / "control/go") << "\n";
+  EXPECT_EQ(wait_for(id, RunPhase::ended).exit_status, 0) << log(request);
 }
 
 TEST_P(SlurmRuns, a_user_s_cancel_is_not_requeued_even_if_the_time_runs_out_too) {

@@ -68,6 +68,8 @@ def run_step(step, runtime, out):
         result.update(status="skipped", reason="; ".join(tests["skip_reasons"]) or "no test ran")
     else:
         result["status"] = "passed"
+    if step.needs and result["status"] == "skipped":  # the driver shows a GPU: what cannot use it has to say why
+        result.update(status="failed", reason=f"it could not use the GPU that the driver shows: {result['reason']}")
     return result
 
 

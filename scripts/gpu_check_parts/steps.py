@@ -12,8 +12,8 @@ MODEL = "tests/data/models/stories260K"
 TEXT = f"{MODEL}/tinystories.tokens.u16"
 # Perplexity of the same job on the CPU and on a GPU: rounding moves it, and by how much the ranks may (design, 0.1 %) moves less.
 LARGEST_RELATIVE_DIFFERENCE = 0.02
-# compute-sanitizer runs kernels ten to a hundred times slower.
-SANITIZER_FILTER = "--gtest_filter=*cuda*-*large*:*big*"
+# compute-sanitizer runs kernels ten to a hundred times slower: the conformance rows, without the long sequences.
+SANITIZER_FILTER = "--gtest_filter=Cuda/*"
 
 
 class Step:

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/commands.h"
+#include "coordinator/command/commands.h"
 
 int main(int argument_count, char** arguments) {
   const cce::Surroundings surroundings = cce::process_surroundings(std::cout, std::cerr);

@@ -32,11 +32,10 @@ cmake -S . -B "$folder/configured" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/nul
 generated=("$folder"/configured/coordinator/{dashboard_files,openapi}.cpp)
 
 # Everything below the commands, the processes and the sockets: clang 14 knows no coroutines of the standard.
-not_needed='main|commands|.*_command|client_.*|http_client|http_server|http_server_(events|response|session)'
-not_needed+='|local_.*|process.*|run_.*|probe|progress|serve_options|scheduler_choice|signal_inbox|surroundings|slurm_sc.*'
-mapfile -t sources < <(ls common/*.cpp coordinator/*.cpp worker/model/tokenizer*.cpp |
-  grep -vE "coordinator/($not_needed)\.cpp$")
-sources+=(coordinator/client_sse.cpp "${generated[@]}")
+not_needed='http_server|http_server_(events|response|session)|local_.*|process.*|run_.*|probe|scheduler_choice|slurm_sc.*'
+mapfile -t sources < <(ls common/*.cpp coordinator/*/*.cpp worker/model/tokenizer*.cpp |
+  grep -vE "^coordinator/(client|command|terminal)/|^coordinator/.*/($not_needed)\.cpp$")
+sources+=(coordinator/client/client_sse.cpp "${generated[@]}")
 own=(tests/fuzz/{http_request,http_request_fuzzer,document,document_fuzzer}.cpp)
 flags=(-std=c++20 -O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
   -fno-sanitize-recover=undefined -I. "-DCCE_VERSION=\"fuzz\"" "-DCCE_TESTS_DIR=\"$PWD/tests\"")

@@ -61,6 +61,8 @@ ROWS = (
     Row("wiki_only", "calibration on WikiText-2 alone, 64 sequences", texts=WIKI_ONLY),
     Row("gradients=8", "8 sequences with gradients", ("calibration.gradient_sequences=8",)),
     Row("gradients=64", "all 64 sequences with gradients", ("calibration.gradient_sequences=64",)),
+    Row("plain_covariance_64", "all 64 sequences with gradients, C not weighted by them",
+        ("calibration.gradient_sequences=64", "encode.gradient_weighted_covariance=false")),
     Row("equal_budgets", "equal budgets instead of water-filling", ("encode.equal_budgets=true",), ("custom30",)),
     Row("similarity=0.3", "similarity weight κ = 0.3", ("similarity.weight=0.3",), ("custom30",)),
     Row("similarity=0.6", "similarity weight κ = 0.6", ("similarity.weight=0.6",), ("custom30",)),

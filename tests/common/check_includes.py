@@ -11,10 +11,14 @@ import sys
 import tempfile
 
 # Folders that each folder may include, besides itself.
+COORDINATOR = [f"coordinator/{part}" for part in (
+    "system", "dashboard", "report", "terminal", "scheduler", "recipe", "store", "job", "service", "http", "api", "client",
+    "command")]
 WORKER = ["worker/tensor", "worker/comm", "worker/model", "worker/numeric", "worker/stages"]
 MAY_INCLUDE = {
     "common": [],
-    "coordinator": ["common"],
+    **{folder: ["common", *COORDINATOR[:i]] for i, folder in enumerate(COORDINATOR)},
+    "coordinator": ["common", *COORDINATOR],
     **{folder: ["common", *WORKER[:i]] for i, folder in enumerate(WORKER)},
     "worker": ["common", *WORKER],
 }
@@ -31,16 +35,16 @@ OWNERS = [
     (r"pcre2|unicode/", ["worker/model/tokenizer"]),
     (r"openssl/", ["common/digest"]),
     (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/", "worker/probe"]),
-    (r"yaml-cpp/", ["coordinator/recipe"]),
+    (r"yaml-cpp/", ["coordinator/recipe/recipe"]),
     (r"CLI/", ["coordinator/", "worker/main"]),
-    (r"boost/", ["coordinator/http_server", "coordinator/http_client"]),
-    (r"sqlite3\.h", ["coordinator/job_store"]),
+    (r"boost/", ["coordinator/http/http_server", "coordinator/client/http_client"]),
+    (r"sqlite3\.h", ["coordinator/store/job_store"]),
 ]
 SYSTEM = re.compile(r"(sys/|netinet/|arpa/)?[a-z_0-9]+(\.h)?$|linux/|bits/")
 WRITES_PAST_THE_SEAM = re.compile(r"\bstd::(ofstream|fstream)\b|\bfopen\s*\(|\bO_(WRONLY|RDWR)\b")
 SEAM = (
     "common/posix_file_system.cpp",
-    "coordinator/process.cpp",  # hands a child process the file its output goes to
+    "coordinator/system/process.cpp",  # hands a child process the file its output goes to
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -105,10 +109,12 @@ def self_test():
         ("coordinator/a.cpp", "std::ifstream in(path);", None),
         ("common/posix_file_system.cpp", "open(path, O_WRONLY);", None),
         ("common/digest.cpp", "#include <openssl/evp.h>", None),
-        ("coordinator/a.cpp", '#include "worker/tensor/t.h"', "coordinator may include only"),
+        ("coordinator/api/a.cpp", '#include "worker/tensor/t.h"', "coordinator/api may include only"),
+        ("coordinator/store/a.cpp", '#include "coordinator/api/t.h"', "coordinator/store may include only"),
+        ("coordinator/api/a.cpp", '#include "coordinator/store/t.h"', None),
         ("coordinator/a.cpp", "#include <Eigen/Dense>", "without an owner"),
-        ("coordinator/job_store_sql.h", "#include <sqlite3.h>", None),
-        ("coordinator/job_table.cpp", "#include <sqlite3.h>", "belongs to coordinator/job_store"),
+        ("coordinator/store/job_store_sql.h", "#include <sqlite3.h>", None),
+        ("coordinator/service/job_table.cpp", "#include <sqlite3.h>", "belongs to coordinator/store/job_store"),
         ("worker/tensor/t.cpp", '#include "worker/comm/c.h"', "worker/tensor may include only"),
         ("worker/comm/c.cpp", '#include "worker/tensor/t.h"', None),
         ("worker/comm/mpi_x.cpp", "#include <mpi.h>", None),
@@ -118,7 +124,8 @@ def self_test():
     for source, line, expected in rows:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for name, text in (("worker/tensor/t.h", ""), ("worker/comm/c.h", ""), (source, line + "\n")):
+            headers = ("worker/tensor/t.h", "worker/comm/c.h", "coordinator/store/t.h", "coordinator/api/t.h")
+            for name, text in (*((header, "") for header in headers), (source, line + "\n")):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text, encoding="utf-8")
             found = violations(root)

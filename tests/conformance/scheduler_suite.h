@@ -16,7 +16,7 @@
 #include <sstream>
 #include <string>
 
-#include "coordinator/scheduler.h"
+#include "coordinator/scheduler/scheduler.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 

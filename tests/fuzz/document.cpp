@@ -14,9 +14,9 @@
 #include "common/model_config.h"
 #include "common/partition.h"
 #include "common/safetensors_header.h"
-#include "coordinator/client_sse.h"
-#include "coordinator/recipe.h"
-#include "coordinator/slurm_output.h"
+#include "coordinator/client/client_sse.h"
+#include "coordinator/recipe/recipe.h"
+#include "coordinator/scheduler/slurm_output.h"
 #include "worker/model/tokenizer.h"
 
 namespace cce {

@@ -8,11 +8,11 @@
 #include <string>
 
 #include "common/json_reader.h"
-#include "coordinator/api.h"
-#include "coordinator/http_server.h"
-#include "coordinator/http_server_request.h"
+#include "coordinator/api/api.h"
+#include "coordinator/http/http_server.h"
+#include "coordinator/http/http_server_request.h"
 #include "tests/common/temporary_folder.h"
-#include "tests/coordinator/fake_cluster.h"
+#include "tests/coordinator/service/fake_cluster.h"
 
 namespace cce {
 namespace {

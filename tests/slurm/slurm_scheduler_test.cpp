@@ -1,12 +1,12 @@
 // Slurm under the suite that every scheduler passes, and what only it promises, on a lab of two nodes.
-#include "coordinator/slurm_scheduler.h"
+#include "coordinator/scheduler/slurm_scheduler.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
-#include "coordinator/process.h"
+#include "coordinator/system/process.h"
 #include "tests/conformance/scheduler_suite.h"
 
 namespace cce {

@@ -1,0 +1,70 @@
+#include "coordinator/client/client_event_text.h"
+
+#include <array>
+#include <ctime>
+
+#include "common/number_format.h"
+#include "coordinator/report/report_rows.h"
+#include "coordinator/report/text_table.h"
+
+namespace cce {
+namespace {
+
+std::string time_of_day(double time) {
+  const auto seconds = static_cast<std::time_t>(time);
+  std::tm parts{};
+  std::array<char, 16> text{};
+  if (::localtime_r(&seconds, &parts) == nullptr ||
+      std::strftime(text.data(), text.size(), "%H:%M:%S", &parts) == 0) {
+    return "        ";
+  }
+  return text.data();
+}
+
+void add(std::string& line, const std::string& part) {
+  if (!part.empty()) {
+    line.append("  ").append(part);
+  }
+}
+
+std::string metric_text(const std::string& name, double value) {
+  if (name == "tokens_per_second") {
+    return short_count(value) + " tokens/s";
+  }
+  if (name == "peak_bytes") {
+    return "peak " + format_bytes(static_cast<std::int64_t>(value));
+  }
+  if (name.ends_with("_seconds") || name == "seconds") {
+    const std::string what = name == "seconds" ? "" : name.substr(0, name.size() - 8) + " ";
+    return what + short_duration(value);
+  }
+  return name + " " + format_number(value);
+}
+
+}  // namespace
+
+std::string stream_line(const StreamedItem& item) {
+  if (!item.event) {
+    const Json document = parse_json(item.json, "event " + item.id);
+    const Json& time = member_at(document, {"time"});
+    std::string line = time_of_day(time.is_number() ? time.get<double>() : 0.0);
+    add(line, "state " + printable(item.state));
+    add(line, item.attempt > 1 ? "attempt " + std::to_string(item.attempt) : "");
+    add(line, item.error ? describe(*item.error) : "");
+    return line;
+  }
+  const JobEvent& event = *item.event;
+  std::string line = time_of_day(event.time);
+  add(line, printable(event.stage));
+  add(line, event.type == "progress" ? "" : printable(event.type));
+  add(line, event.layer >= 0 ? "layer " + std::to_string(event.layer) : "");
+  add(line, event.total > 0 ? std::to_string(event.done) + "/" + std::to_string(event.total) : "");
+  for (const auto& [name, value] : event.metrics) {
+    add(line, metric_text(printable(name), value));
+  }
+  add(line, printable(event.message));
+  add(line, event.error ? printable(describe(*event.error)) : "");
+  return line;
+}
+
+}  // namespace cce

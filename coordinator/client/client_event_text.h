@@ -1,0 +1,12 @@
+#pragma once
+#include <string>
+
+#include "coordinator/client/client_follow.h"
+
+namespace cce {
+
+/// One item of a job's stream as a line for people: "14:03:22  encode  layer 3  12/30  1.1 k tokens/s", local
+/// time.
+std::string stream_line(const StreamedItem& item);
+
+}  // namespace cce

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/job_spec.h"
+#include "common/json_reader.h"
+#include "coordinator/scheduler/scheduler.h"
+
+namespace CLI {
+class App;
+}
+
+namespace cce {
+
+/// Flags that put values into the recipe. Absent flags change nothing.
+struct RecipeOptions {
+  std::string recipe;
+  std::string model, output, format, teacher;
+  std::vector<std::string> text, evaluation_text, structures, settings;
+  std::optional<double> remove;
+  std::optional<std::int64_t> seed, ranks, threads, length, sequences;
+  std::string memory;
+};
+
+/// Flags about how a job runs here, which no recipe holds.
+struct RunOptions {
+  std::string job, worker;
+  Binding binding = Binding::automatic;
+  double grace_seconds = 120.0;  ///< until a cancelled run is ended without a safe point
+  bool json = false;
+  bool quiet = false;
+  bool force = false;
+};
+
+/// Which recipe flags a subcommand shows.
+struct RecipeFlags {
+  bool recipe_file = true;  ///< RECIPE as the positional argument; else MODEL
+  bool compression = true;  ///< target, structures, format, output
+  bool calibration = true;  ///< sequences
+};
+
+void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags flags);
+/// `new_job`: the flag that says where the job goes.
+void add_run_options(CLI::App& command, RunOptions& options, bool new_job = true);
+
+/// The recipe's keys after the recipe file, then flags, then --set settings, with absolute paths and not
+/// checked yet. Paths in flags are relative to `current_folder`. Where --text stands without --eval-text and
+/// the recipe evaluates nothing, the last eight windows of each text are kept out of calibration and
+/// evaluated. `stages` is what the subcommand runs. Errors: those of read_recipe, apply_setting.
+Json resolve_recipe(const RecipeOptions& options, const std::vector<Stage>& stages,
+                    const std::filesystem::path& current_folder);
+
+/// The job that this recipe describes, checked once. Errors: those of resolve_recipe, parse_job_spec,
+/// check_combinations.
+JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stages,
+                    const std::filesystem::path& current_folder);
+
+}  // namespace cce

@@ -1,0 +1,82 @@
+#include "coordinator/command/pipeline_command.h"
+
+#include "common/number_format.h"
+#include "coordinator/job/finish_job.h"
+#include "coordinator/job/run_job.h"
+#include "coordinator/scheduler/launch_request.h"
+#include "coordinator/scheduler/local_scheduler.h"
+#include "coordinator/system/tree_copy.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+using SteadyClock = std::chrono::steady_clock;
+
+std::vector<std::string> names_of(const std::vector<Stage>& stages) {
+  std::vector<std::string> names;
+  for (const Stage stage : stages) {
+    names.emplace_back(stage_name(stage));
+  }
+  return names;
+}
+
+/// An attempt that ended before its workers took the job has left its name, and the number is still free.
+std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
+  const std::string name = std::string("attempt-").append(std::to_string(attempt));
+  std::string unused = name;
+  for (int start = 2; scheduler.find(unused); ++start) {
+    unused = name + "-" + std::to_string(start);
+  }
+  return unused;
+}
+
+}  // namespace
+
+void run_new_job(const std::string& command, const RecipeOptions& recipe, const RunOptions& run,
+                 const std::vector<Stage>& stages, const Surroundings& surroundings) {
+  const SteadyClock::time_point started = SteadyClock::now();
+  PosixFileSystem files;
+  PreparedJob prepared = prepare_job(files, resolve_job(recipe, stages, surroundings.current_folder),
+                                     inspect_machine(), nullptr);
+  check_local_launch(launch_request(prepared.spec, prepared.partition));
+  if (!prepared.spec.output.empty()) {
+    check_deliverable(prepared.spec.output, run.force);
+  }
+  const fs::path root = run.job.empty()
+                            ? default_job_root(prepared.spec, command, surroundings.current_folder)
+                            : (surroundings.current_folder / run.job).lexically_normal();
+  JobDir job = create_job(files, root, prepared);
+  run_attempt(files, job, run, surroundings, started);
+}
+
+void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Surroundings& surroundings,
+                 SteadyClock::time_point started) {
+  const JobSpec spec = job.read_spec();
+  ProgressStyle style = surroundings.style;
+  style.quiet = run.quiet;
+  job.clear_cancel();
+  {
+    Progress progress(surroundings.err, style, names_of(spec.stages));
+    progress.note(std::string("job ").append(job.root().string()));
+    LocalScheduler scheduler(
+        files,
+        {.folder = job.root() / "control", .launcher = surroundings.program_folder / "cce", .most_runs = 1});
+    SignalInbox signals;
+    Launch launch = launch_request(spec, job.read_partition());
+    launch.time_limit_seconds.reset();  // run_job keeps it: it stops at a safe point
+    launch.attempt = job.recorded_attempt() + 1;
+    launch.name = unused_run_name(scheduler, launch.attempt);
+    launch.job_dir = job.root();
+    launch.worker = worker_program(run.worker, surroundings);
+    launch.binding = run.binding;
+    const auto limit =
+        static_cast<double>(parse_duration_seconds(spec.resources.time_limit, "resources.time_limit"));
+    run_job(job, scheduler, launch, progress, signals,
+            {.run_seconds = limit, .cancel_seconds = run.grace_seconds});
+  }
+  const double seconds = std::chrono::duration<double>(SteadyClock::now() - started).count();
+  finish_job(files, job, surroundings, run.json, run.force, seconds);
+}
+
+}  // namespace cce

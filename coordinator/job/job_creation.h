@@ -1,0 +1,46 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "common/file.h"
+#include "common/job_dir.h"
+#include "common/job_spec.h"
+#include "common/partition.h"
+#include "coordinator/recipe/checkpoint_facts.h"
+#include "coordinator/recipe/partitioner.h"
+
+namespace cce {
+
+/// A job that has been checked as far as that is possible without computing, and not written yet.
+struct PreparedJob {
+  JobSpec spec;  ///< threads and output filled in
+  CheckpointFacts checkpoint;
+  CheckpointSize size;
+  Partition partition;
+};
+
+/// Checks texts, checkpoint and target against each other and makes the partition.
+///   1. every text is there, and there is one where a stage needs it   2. the checkpoint's config and headers
+///   3. threads: the recipe's, else cores / ranks on a node   4. the partition with its forecast
+/// Errors: missing_file, out_of_range, does_not_fit; those of inspect_checkpoint and make_partition.
+PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
+                        const MachineRates* rates);
+
+/// Writes the job directory, with the checkpoint's digest in spec.json and the resolved recipe in
+/// recipe.yaml. Errors: disk_full before anything is written where the result cannot fit; those of
+/// JobDir::create.
+JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
+
+/// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/COMMAND. The
+/// first of NAME, NAME-2, NAME-3 … that is not there.
+std::filesystem::path default_job_root(const JobSpec& spec, const std::string& command,
+                                       const std::filesystem::path& current_folder);
+
+/// The job at `root`, its model perhaps moved to `model` (empty: where it was).
+/// Errors: missing_file for a job or a model that is not there; digest_mismatch for another model.
+JobDir open_job(FileSystem& files, const std::filesystem::path& root, const std::string& model);
+
+/// SHA-256 of what decides a checkpoint's output: config, weights and tokenizer files.
+std::string checkpoint_digest(const FileSystem& files, const std::filesystem::path& folder);
+
+}  // namespace cce

@@ -1,0 +1,17 @@
+#pragma once
+#include "common/job_spec.h"
+#include "common/partition.h"
+#include "coordinator/scheduler/scheduler.h"
+
+namespace cce {
+
+/// What a job's recipe and partition ask of a scheduler; name, job_dir, worker, attempt and binding are the
+/// caller's. Pure.
+///   - ranks: the partition's; threads: the recipe's, 1 where it leaves them open
+///   - GPUs only with device cuda
+///   - memory of a rank: the recipe's, else the largest forecast and a quarter of it for what no forecast
+///   sees (MPI's buffers, libraries, text); none where the partition has no forecast
+///   - time limit and the names that only clusters know, as the recipe has them
+Launch launch_request(const JobSpec& spec, const Partition& partition);
+
+}  // namespace cce

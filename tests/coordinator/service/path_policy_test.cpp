@@ -1,0 +1,96 @@
+#include "coordinator/service/path_policy.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "tests/common/error_matcher.h"
+#include "tests/common/temporary_folder.h"
+
+namespace cce {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// root/model, root/text.txt, root/inside -> model, root/out -> ../secret, root-2/, secret/file
+class Paths : public ::testing::Test {
+ protected:
+  Paths() {
+    fs::create_directories(folder_ / "root/model");
+    fs::create_directories(folder_ / "root-2");
+    fs::create_directories(folder_ / "secret");
+    std::ofstream(folder_ / "root/text.txt") << "x";
+    std::ofstream(folder_ / "secret/file") << "x";
+    std::ofstream(folder_ / "root-2/file") << "x";
+    fs::create_symlink("model", folder_ / "root/inside");
+    fs::create_symlink("../secret", folder_ / "root/out");
+    fs::create_symlink("../secret/new", folder_ / "root/dangling");
+  }
+  PathPolicy policy() const { return PathPolicy({folder_ / "root"}); }
+  std::string in(const std::string& path) const { return (folder_ / "root" / path).string(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Paths, below_a_root_links_resolved) {
+  const fs::path root = fs::canonical(folder_ / "root");
+  EXPECT_EQ(policy().existing(in("text.txt"), "text"), root / "text.txt");
+  EXPECT_EQ(policy().existing("model", "model"), root / "model");
+  EXPECT_EQ(policy().existing(in("inside"), "model"), root / "model");
+  EXPECT_EQ(policy().existing(in("model/../text.txt"), "text"), root / "text.txt");
+  EXPECT_EQ(policy().writable(in("new/folder"), "output"), root / "new/folder");
+  EXPECT_EQ(policy().writable("result", "output"), root / "result");
+}
+
+TEST_F(Paths, nothing_outside_and_no_word_of_what_is_there) {
+  const std::string secret = (folder_ / "secret").string();
+  for (const std::string& path :
+       {secret + "/file", secret + "/no-such-file", in("out/file"), in("out"), in("../secret/file"),
+        in("../root-2/file"), std::string("../secret/file"), std::string("/etc/passwd"), std::string("/"),
+        std::string(""), std::string("model\0x", 7), std::string(5000, 'a')}) {
+    const Error error = error_of([&] { policy().existing(path, "model"); });
+    EXPECT_EQ(error_name(error.code), "out_of_range") << path << ": " << describe(error);
+    EXPECT_EQ(error.where, "model");
+  }
+  for (const char* path : {"no-such-file", "dangling"}) {
+    expect_error([&] { policy().existing(in(path), "model"); }, ErrorCode::missing_file, "model");
+  }
+  for (const std::string& path :
+       {in("out/new"), in("dangling"), in("dangling/x"), in("../new"), in("."), secret}) {
+    expect_error([&] { policy().writable(path, "output"); }, ErrorCode::out_of_range, "output");
+  }
+  expect_error([&] { PathPolicy({folder_ / "no-root"}); }, ErrorCode::missing_file, "no-root");
+  const PathPolicy no_roots({});
+  expect_error([&] { no_roots.existing("model", "model"); }, ErrorCode::out_of_range, "model");
+  expect_error([&] { no_roots.writable("x", "output"); }, ErrorCode::out_of_range, "output");
+}
+
+TEST_F(Paths, every_path_of_a_recipe) {
+  const std::string root = fs::canonical(folder_ / "root").string();
+  Json recipe = Json::parse(R"({"model": "inside", "output": "new",
+      "calibration": {"text": ["text.txt", {"path": "text.txt", "windows": "0:2"}]},
+      "evaluate": {"text": "text.txt", "tasks": ["text.txt"]}, "finetune": {"teacher": "model"},
+      "resources": {"container": "text.txt"}})");
+  policy().resolve_recipe(recipe);
+  EXPECT_EQ(recipe["model"], root + "/model");
+  EXPECT_EQ(recipe["output"], root + "/new");
+  EXPECT_EQ(recipe["calibration"]["text"][0], root + "/text.txt");
+  EXPECT_EQ(recipe["calibration"]["text"][1]["path"], root + "/text.txt");
+  EXPECT_EQ(recipe["evaluate"]["text"], root + "/text.txt");
+  EXPECT_EQ(recipe["evaluate"]["tasks"][0], root + "/text.txt");
+  EXPECT_EQ(recipe["finetune"]["teacher"], root + "/model");
+  EXPECT_EQ(recipe["resources"]["container"], root + "/text.txt");
+  for (const char* bad :
+       {R"({"model": "out"})", R"({"output": "out/x"})", R"({"calibration": {"text": ["out/file"]}})",
+        R"({"calibration": {"text": {"path": "/etc/passwd"}}})",
+        R"({"evaluate": {"tasks": "../secret/file"}})", R"({"evaluate": {"text": [["/etc/passwd"]]}})",
+        R"({"resources": {"container": "/etc/passwd"}})", R"({"finetune": {"teacher": "/root"}})",
+        R"({"finetune": {"validation": ["/etc/passwd"]}})"}) {
+    Json refused = Json::parse(bad);
+    expect_error([&] { policy().resolve_recipe(refused); }, ErrorCode::out_of_range,
+                 "folders that this server");
+  }
+}
+
+}  // namespace
+}  // namespace cce

@@ -2,8 +2,9 @@
 """slurm_lab.py: jobs that come over REST run on a real Slurm of several nodes (slurm/lab) and survive what happens there.
 
 For 2 and for 4 nodes, one rank each: an undisturbed job; a node that dies while the job encodes; the batch script's node that
-dies; USR1, as before a time limit; scancel behind the server's back; the server killed and started again. Every completed
-job has to have the bytes of the same recipe run by `cce compress` on this machine. Results go to docs/bench/slurm_lab.json.
+dies; USR1, as before a time limit; a time limit of one minute under a job of several (fine-tuning, as long as this machine
+needs); scancel behind the server's back; the server killed and started again. Every completed job has to have the bytes of the
+same recipe run by `cce compress` on this machine. Results go to docs/bench/slurm_lab.json.
 
     scripts/bench/slurm_lab.py                                  # the repository's tiny model
     scripts/bench/slurm_lab.py --model models/smollm2-135m --text wiki.txt
@@ -27,6 +28,8 @@ from slurm_service import Failure, wait_for
 STORIES = slurm_service.ROOT / "tests/data/models/stories260K"
 EXACT_FILES = ("model.safetensors", "plan.json", "config.json")
 LOST_NODE_SECONDS = 120
+LIMITED_JOB_SECONDS = 120  # of the job that has a minute: the signal comes 15 to 60 seconds before its end
+PROBE_TOKENS = 20000
 
 
 class Round:
@@ -36,6 +39,7 @@ class Round:
         self.arguments, self.lab, self.folder = arguments, lab, folder
         self.recipe = self.make_recipe(lab.nodes)
         self.started = time.monotonic()
+        self.local_seconds = None
 
     def make_recipe(self, nodes):
         text = {"path": str(self.arguments.text), "name": "text"}
@@ -47,19 +51,24 @@ class Round:
                 "evaluate": {"text": [{**text, "windows": "-8:"}], "samples": 0},
                 "resources": {"ranks": nodes, "nodes": nodes, "threads": 1, "precision": "f32", "time_limit": "30m"}}
 
-    def run_locally(self):
-        recipe = json.loads(json.dumps(self.recipe))
-        recipe["resources"]["nodes"] = 1
-        (self.folder / "local.yaml").write_text(json.dumps(recipe))
+    def run_locally(self, recipe, name="local"):
+        """`cce compress` on this machine into the folder `name`; its seconds."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(json.dumps({**recipe, "resources": {**recipe["resources"], "nodes": 1}}))
         started = time.monotonic()
-        subprocess.run([self.arguments.cce, "compress", self.folder / "local.yaml", "--out", self.folder / "local", "--quiet"],
+        subprocess.run([self.arguments.cce, "compress", file, "--out", self.folder / name, "--quiet"],
                        check=True, timeout=3600, stdout=subprocess.DEVNULL)
-        return {"seconds": round(time.monotonic() - started, 2)}
+        return round(time.monotonic() - started, 2)
+
+    def with_training(self, tokens):
+        return {**self.recipe, "finetune": {"text": self.recipe["calibration"]["text"], "max_tokens": tokens,
+                                            "batch_tokens": self.arguments.length * self.lab.nodes, "beta": 0, "gamma": 0,
+                                            "checkpoint_steps": 10}}
 
     # ---- parts of scenarios
-    def submit(self):
+    def submit(self, recipe=None):
         self.started = time.monotonic()
-        job = self.service.submit(self.recipe)
+        job = self.service.submit(recipe or self.recipe)
         self.number = wait_for("the job's number", lambda: self.service.job(job).get("scheduler_id"), 60)
         return job
 
@@ -74,11 +83,11 @@ class Round:
             return found
         return wait_for("a layer encoded", encoded, self.arguments.deadline)
 
-    def finish(self, job):
+    def finish(self, job, local="local"):
         self.service.wait_for_state(job, {"completed"}, self.arguments.deadline)
         result = self.service.job_folder(job) / "result"
         for name in EXACT_FILES:
-            if (result / name).read_bytes() != (self.folder / "local" / name).read_bytes():
+            if (result / name).read_bytes() != (self.folder / local / name).read_bytes():
                 raise Failure(f"job {job}: {name} differs from the local run's")
         record = self.lab.record(self.number)
         return {"seconds": round(time.monotonic() - self.started, 2), "nodes": record["NodeList"],
@@ -121,6 +130,17 @@ class Round:
         self.lab.ask("scancel", "--batch", "--signal=USR1", self.number)  # what --signal=B:USR1@120 makes Slurm do
         return self.check_restarts(self.finish(job), 1)
 
+    def time_limit_passes(self):
+        """Slurm itself sends the signal: the job needs twice the minute that each of its stays has."""
+        seconds = self.run_locally(self.with_training(PROBE_TOKENS), "probe") - self.local_seconds
+        tokens = int(PROBE_TOKENS * LIMITED_JOB_SECONDS / max(seconds, 0.1))
+        recipe = self.with_training(tokens)
+        local_seconds = self.run_locally(recipe, "long")
+        job = self.submit({**recipe, "resources": {**recipe["resources"], "time_limit": "1m"}})
+        outcome = self.check_restarts(self.finish(job, "long"), 1)
+        limit = self.lab.record(self.number)["TimeLimit"]
+        return {**outcome, "time_limit": limit, "training_tokens": tokens, "local_seconds": local_seconds}
+
     def cancelled_outside(self):
         job = self.submit()
         self.wait_until_encoding(job)
@@ -155,7 +175,8 @@ class Round:
         return outcome
 
     def run(self, scenarios):
-        outcomes = {"local": self.run_locally()}
+        self.local_seconds = self.run_locally(self.recipe)
+        outcomes = {"local": {"seconds": self.local_seconds}}
         roots = {self.arguments.model, self.arguments.text.parent}
         with slurm_service.Service(self.arguments.cce, self.lab, self.folder, roots) as self.service:
             for name in scenarios:
@@ -165,8 +186,8 @@ class Round:
 
 
 SMOKE = ("undisturbed", "cancelled_outside", "lose_last_node")
-ALL = ("undisturbed", "lose_last_node", "lose_batch_node", "time_runs_out", "cancelled_outside", "cancelled_and_resumed",
-       "server_killed")
+ALL = ("undisturbed", "lose_last_node", "lose_batch_node", "time_runs_out", "time_limit_passes", "cancelled_outside",
+       "cancelled_and_resumed", "server_killed")
 
 
 def parse_arguments():

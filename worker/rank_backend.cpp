@@ -20,7 +20,7 @@ RankDevices inspect(const std::string& host, const std::string& requested) {
       result.gpus.push_back(device.identity + " " + device.name);
     }
   } catch (const Error& error) {
-    result.refusal = error.found + "; expected " + error.expected;
+    result.refusal = error.found + " (expected: " + error.expected + ")";
   }
   return result;
 }

@@ -9,8 +9,8 @@ namespace {
   throw Error{
       .code = ErrorCode::unsupported,
       .where = "resources.device",
-      .found = "cuda, by a program that was built without CUDA",
-      .expected = "auto or cpu",
+      .found = "a program that was built without CUDA",
+      .expected = "one that was built with it",
       .remedy = "configure the preset cuda on a machine with the CUDA toolkit (12 or newer) and NCCL"};
 }
 

@@ -190,6 +190,28 @@ TEST(DeviceCommunicator, a_rank_that_never_connects_is_named) {
   EXPECT_THAT(error->found, testing::HasSubstr("rank 1"));
 }
 
+TEST(DeviceCommunicator, a_link_that_cannot_connect_ends_all_ranks) {
+  FakeMemory memory;
+  auto hosts = make_local_communicators(2, patient);
+  const auto world = std::make_shared<FakeWorld>(2, memory, FakeFaults{.unconnected_rank = 1});
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::jthread> threads;
+  for (int rank = 0; rank < 2; ++rank) {
+    threads.emplace_back([&, rank] {
+      auto& host = hosts[static_cast<std::size_t>(rank)];
+      const auto error = error_of([&] {
+        DeviceCommunicator linked(std::move(host), std::make_unique<FakeLink>(world, rank), 64);
+        linked.barrier();  // a rank that is connected already is told here
+      });
+      ASSERT_TRUE(error.has_value());
+      EXPECT_EQ(error->found, "planted failure") << "rank " << rank;
+    });
+  }
+  threads.clear();
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(waited.count(), patient.deadline_seconds / 2.0);
+}
+
 TEST(DeviceCommunicator, ranks_that_call_different_verbs_are_told) {
   FakeMemory memory;
   run_linked(2, patient, {}, memory, [](DeviceCommunicator& comm, FakeWorld& fakes) {

@@ -64,7 +64,8 @@ struct FakeFaults {
   int looks_until_ready = 2;  ///< looks at ready() that say no after every call
   std::optional<int> failing_rank =
       std::nullopt;  ///< its link reports an error instead of being ready after its third call
-  std::optional<int> hanging_rank = std::nullopt;  ///< its stream never moves
+  std::optional<int> unconnected_rank = std::nullopt;  ///< its link reports an error instead of connecting
+  std::optional<int> hanging_rank = std::nullopt;      ///< its stream never moves
 };
 
 /// What all ranks' links share; under `mutex`.
@@ -154,7 +155,8 @@ class FakeLink : public DeviceLink {
   bool ready() override {
     const std::lock_guard lock(world_->mutex);
     check_alive();
-    if (world_->faults.failing_rank == rank_ && calls_made_ >= 3) {
+    if (world_->faults.unconnected_rank == rank_ ||
+        (world_->faults.failing_rank == rank_ && calls_made_ >= 3)) {
       throw failure("planted failure");
     }
     return looks_left_ == 0 || --looks_left_ == 0;

@@ -1,5 +1,6 @@
 # Whether the GPU twins are built. Sets CCE_HAS_CUDA; where it is true the language CUDA is enabled, and the targets
 # CUDA::cudart_static, CUDA::cublas, CUDA::cublasLt, CUDA::cusolver and cce_nccl exist.
+# OFF unless asked for: a program that loads CUDA's libraries starts later and holds more memory, also on a CPU.
 set(CCE_CUDA OFF CACHE STRING "GPU twins: AUTO (where nvcc, cuBLAS, cuSOLVER and NCCL are found), ON (or stop) or OFF")
 set_property(CACHE CCE_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(CCE_HAS_CUDA FALSE)

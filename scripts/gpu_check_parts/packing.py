@@ -102,8 +102,9 @@ class Archive:
         self.add_folder("mpi/etc", pathlib.Path(paths["sysconfdir"]))
 
     def write(self, path):
-        """Shared objects first, in one solid stream: the order makes no difference to what is unpacked."""
-        with lzma.open(path, "wb", preset=1) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+        """One solid stream whose window holds all programs: their kernels and common code are stored once."""
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 27}]
+        with lzma.open(path, "wb", filters=filters) as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
             for name, source in sorted(self.files.items(), key=lambda item: (item[1].suffix, item[0])):
                 tar.add(source, arcname=name, recursive=False, filter=without_owner)
 
@@ -127,6 +128,10 @@ def collect(repository, bin_folder):
         source = repository / name
         archive.add_folder(name, source) if source.is_dir() else archive.add(name, source)
     return archive, [program.name for program in programs]
+
+
+def check_size(size, limit_mib):
+    return stop(f"that is more than {limit_mib:g} MiB") if size > limit_mib * 2**20 else 0
 
 
 def pack(repository, build, folder, limit_mib):
@@ -156,6 +161,4 @@ def pack(repository, build, folder, limit_mib):
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MiB ({manifest['unpacked_bytes'] / 2**20:.0f} MiB unpacked), "
           f"{len(programs)} programs, CUDA {'in' if manifest['cuda'] else 'not in'} this build")
-    if size > limit_mib * 2**20:
-        return stop(f"that is more than {limit_mib:g} MiB")
-    return 0
+    return check_size(size, limit_mib)

@@ -58,6 +58,9 @@ class Libraries(Scratch):
         self.assertNotIn("libnccl", text)
         self.assertIsNone(running.missing_libraries({"cuda_libraries": {"libnccl.so.2": "/x"}, "other_versions": {}}))
 
+    def test_a_pack_over_its_limit_is_an_error(self):
+        self.assertEqual([packing.check_size(size, 60) for size in (60 * 2**20, 60 * 2**20 + 1)], [0, 1])
+
     def test_what_is_packed_and_what_the_machine_has(self):
         for name in ("libcublas.so.13", "libcublasLt.so.13", "libnccl.so.2", "libcuda.so.1", "libnvJitLink.so.13"):
             self.assertTrue(packing.OF_THE_MACHINE.match(name), name)

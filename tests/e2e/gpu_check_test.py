@@ -63,9 +63,9 @@ def check_result(out, step_names):
 
 
 def main():
-    build = pathlib.Path(sys.argv[1])
     if len(sys.argv) != 2:
         fail("usage: gpu_check_test.py BUILD")
+    build = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch_name:
         scratch = pathlib.Path(scratch_name)
         pack = scratch / "pack"

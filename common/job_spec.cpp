@@ -194,6 +194,13 @@ void check_combinations(const JobSpec& spec) {
                 .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
                 .remedy = ""};
   }
+  if (spec.resources.precision == "tf32" && spec.resources.device == "cpu") {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "resources.precision, resources.device=cpu",
+                .found = "tf32",
+                .expected = "one of auto, bf16, f32",
+                .remedy = "Choose f32, or resources.device=cuda"};
+  }
   check_training(spec);
   refuse_unsupported(spec);
 }

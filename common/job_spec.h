@@ -98,7 +98,8 @@ struct ResourceSettings {
   std::int64_t ranks = 2;
   std::optional<std::int64_t> threads;  ///< absent: cores / ranks
   std::string device = "auto";
-  std::string precision = "auto";            ///< of matrix products: bf16, f32, or bf16 where the CPU has it
+  std::string precision = "auto";  ///< of matrix products: bf16, f32, tf32 (f32 on a GPU, multiplied with
+                                   ///< ten bits), or bf16 where the device is fast at it
   std::optional<std::int64_t> memory_bytes;  ///< per rank; absent: what the machine has
   std::int64_t nodes = 1;
   std::int64_t gpus_per_rank = 1;

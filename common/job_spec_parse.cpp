@@ -244,8 +244,9 @@ ResourceSettings parse_resources(JsonReader section) {
   }
   settings.device = section.choice_or<std::string>("device", settings.device,
                                                    {{"auto", "auto"}, {"cpu", "cpu"}, {"cuda", "cuda"}});
-  settings.precision = section.choice_or<std::string>("precision", settings.precision,
-                                                      {{"auto", "auto"}, {"bf16", "bf16"}, {"f32", "f32"}});
+  settings.precision =
+      section.choice_or<std::string>("precision", settings.precision,
+                                     {{"auto", "auto"}, {"bf16", "bf16"}, {"f32", "f32"}, {"tf32", "tf32"}});
   const std::optional<JsonReader> memory = section.optional("memory");
   if (memory && !is_auto(*memory)) {
     settings.memory_bytes = bytes_of(*memory);

@@ -14,6 +14,7 @@ build_packages=(
 )
 test_packages=(
   libgtest-dev libgmock-dev clang-format
+  python3-numpy                                                 # what makes random checkpoints
   chromium openssl                                              # the dashboard; a certificate for the client
   # slurm/lab; Slurm's PMIx plugin loads libpmix2, and no package says so
   munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins libpmix2

@@ -53,13 +53,22 @@ ChosenDevice choose_rank_device(Communicator& communicator, const std::string& h
 
 std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const ResourceSettings& resources,
                                            int threads) {
+  const bool tf32 = resources.precision == "tf32";
   if (!device.choice.cuda) {
+    if (tf32) {
+      throw Error{.code = ErrorCode::unsupported,
+                  .where = "resources.precision",
+                  .found = "tf32 on a CPU",
+                  .expected = "a GPU",
+                  .remedy = "set resources.precision: auto, or run where a GPU is visible"};
+    }
     return make_cpu_backend(threads);
   }
   return make_cuda_backend(
       {.device = device.choice.index,
        .memory_limit_bytes = static_cast<std::size_t>(resources.memory_bytes.value_or(0)),
        .sharers = device.choice.sharers,
+       .tf32 = tf32,
        .host_threads = threads});
 }
 

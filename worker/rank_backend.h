@@ -25,7 +25,7 @@ ChosenDevice choose_rank_device(Communicator& communicator, const std::string& h
 
 /// The backend of a device that was not refused: `threads` host threads; on a GPU resources.memory as its
 /// limit, else an equal share of nine tenths of what is free. Errors: those of make_cpu_backend and of
-/// make_cuda_backend.
+/// make_cuda_backend; unsupported for precision tf32 on a CPU.
 std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const ResourceSettings& resources,
                                            int threads);
 

@@ -95,7 +95,9 @@ void print_tables(const PreparedJob& job, bool probed, const Surroundings& surro
                    << " tokens\n\n";
   surroundings.out << partition_text(job.partition) << "\n" << forecast_text(job) << "\n";
   surroundings.out << (probed ? "Seconds from rates measured just now.\n"
-                              : "Seconds from usual rates; --probe measures this machine's.\n");
+                       : job.spec.resources.device == "cuda"
+                           ? "Seconds from half of an A100's data sheet: measured on no GPU.\n"
+                           : "Seconds from usual rates; --probe measures this machine's.\n");
 }
 
 void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
@@ -103,6 +105,13 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
   const Machine machine = inspect_machine();
   std::optional<MachineRates> rates;
   if (options.probe) {
+    if (spec.resources.device == "cuda") {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = "--probe, resources.device=cuda",
+                  .found = "a recipe for GPUs",
+                  .expected = "one for CPUs, whose rates the probe measures",
+                  .remedy = "Leave --probe out"};
+    }
     const std::int64_t threads =
         spec.resources.threads.value_or(std::max<std::int64_t>(1, machine.cores / spec.resources.ranks));
     rates =

@@ -85,17 +85,19 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
   PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
-  const std::string& precision = job.spec.resources.precision;
-  const bool narrow = precision == "bf16" || (precision == "auto" && machine.has_bf16);
+  const ResourceSettings& resources = job.spec.resources;
+  const bool fast_bf16 = resources.device == "cuda" || machine.has_bf16;
+  const bool narrow = resources.precision == "bf16" || (resources.precision == "auto" && fast_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
   if (!job.spec.finetune.teacher.empty()) {
     job.size.teacher_bytes = inspect_checkpoint(files, job.spec.finetune.teacher).tensor_bytes;
   }
-  if (!job.spec.resources.threads) {  // 3.
-    job.spec.resources.threads =
-        std::max<std::int64_t>(1, machine.cores / ranks_per_node(job.spec.resources));
+  if (!resources.threads) {  // 3.
+    job.spec.resources.threads = std::max<std::int64_t>(1, machine.cores / ranks_per_node(resources));
   }
-  const MachineRates assumed = assumed_rates(*job.spec.resources.threads, machine.has_bf16);
+  const MachineRates assumed = resources.device == "cuda"
+                                   ? assumed_gpu_rates(*resources.threads)
+                                   : assumed_rates(*resources.threads, machine.has_bf16);
   job.partition =
       make_partition(job.spec, job.checkpoint.config, job.size, machine, rates ? *rates : assumed);  // 4.
   return job;

@@ -9,8 +9,10 @@ namespace {
 constexpr std::int64_t program_bytes = 36LL << 20;
 /// What the CUDA backend holds before any model: cuBLAS's workspace and the rest of the pool's first piece.
 constexpr std::int64_t gpu_program_bytes = 64LL << 20;
-/// Rows of logits computed at once in the output layer.
+/// Rows of logits computed at once in the output layer on a CPU.
 constexpr std::int64_t logits_tile_rows = 256;
+/// Logits computed at once on a GPU.
+constexpr std::int64_t gpu_logits = std::int64_t{1} << 25;
 
 struct Widths {
   std::int64_t features = 0;     ///< max(m, n) over layers
@@ -78,14 +80,14 @@ class RankMemory {
       case Stage::calibrate:
         add("boundaries of a chunk", boundary_bytes());
         add("sums of one visit (f32)", 4 * largest_sums_);
-        add("sums of owned layers (f64)", 8 * owned_sums_);
+        add("sums of owned layers", kept_sum_bytes() * owned_sums_);
         break;
       case Stage::analyze:
-        add("sums of owned layers (f64)", 8 * owned_sums_);
+        add("sums of owned layers", kept_sum_bytes() * owned_sums_);
         add("eigenvalues of one layer", 16 * widths_.features * widths_.features);
         break;
       case Stage::make_plan:
-        add("sums of owned layers (f64)", 8 * owned_sums_);
+        add("sums of owned layers", kept_sum_bytes() * owned_sums_);
         add("starting layers", starting_layer_bytes());
         add("elimination of one layer",
             8 * (3 * widths_.features * widths_.features + 2 * widths_.features * config_.hidden_size));
@@ -139,7 +141,7 @@ class RankMemory {
     if (recovers || finetune.kl > 0.0) {
       const std::int64_t outer = (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size;
       add("teacher's embedding and head", outer * config_.hidden_size * size_.compute_value_bytes);
-      add("teacher's mapped checkpoint", spec_.resources.device == "cuda" ? 0 : size_.teacher_bytes);
+      add("teacher's mapped checkpoint", on_gpu() ? 0 : size_.teacher_bytes);
     }
     add("output layer", length * config_.hidden_size * (2 * size_.compute_value_bytes + 4));
   }
@@ -154,14 +156,24 @@ class RankMemory {
   std::vector<MemoryTerm> common_terms() const {
     const std::int64_t outer =
         (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size * config_.hidden_size;
-    const bool on_gpu = spec_.resources.device == "cuda";
     return {
-        {.name = "program and libraries", .bytes = on_gpu ? gpu_program_bytes : program_bytes},
-        {.name = "mapped checkpoint", .bytes = on_gpu ? 0 : size_.tensor_bytes},
+        {.name = "program and libraries", .bytes = on_gpu() ? gpu_program_bytes : program_bytes},
+        {.name = "mapped checkpoint", .bytes = on_gpu() ? 0 : size_.tensor_bytes},
         {.name = "embedding and head", .bytes = outer * size_.compute_value_bytes},
         {.name = "layers on their way", .bytes = 2 * widths_.layer_parameters * size_.compute_value_bytes},
         {.name = "scratch of a micro-batch", .bytes = scratch_bytes()},
-        {.name = "tile of logits", .bytes = logits_tile_rows * config_.vocabulary_size * 4}};
+        {.name = "tile of logits", .bytes = logits_bytes()}};
+  }
+
+  bool on_gpu() const { return spec_.resources.device == "cuda"; }
+  std::int64_t kept_sum_bytes() const { return on_gpu() ? 4 : 8; }
+  /// On a GPU the logits of a chunk and their errors.
+  std::int64_t logits_bytes() const {
+    if (!on_gpu()) {
+      return logits_tile_rows * config_.vocabulary_size * 4;
+    }
+    return std::min(gpu_logits, spec_.calibration.length * config_.vocabulary_size) *
+           (4 + size_.compute_value_bytes);
   }
 
   std::int64_t micro_batch_tokens() const {
@@ -189,6 +201,9 @@ class RankMemory {
     return 2 * 12 * (square + side) + 8 * (3 * square + 4 * side);
   }
   std::int64_t starting_layer_bytes() const {
+    if (on_gpu()) {
+      return 0;  // they wait in the host's memory
+    }
     return 4 * kept(owned_parameters_) + 8 * owned_layers_ * config_.hidden_size * config_.hidden_size;
   }
   /// What is left of a width or a count of parameters.

@@ -29,31 +29,30 @@ struct StageMemory {
 };
 
 /// Peak memory of `rank` by stage (design section 4): resident, or of its GPU with resources.device cuda,
-/// where the program and the mapped checkpoints take none and cuBLAS's workspace is counted instead. With L
-/// layers, d the hidden size, m the FFN width, n the width of the head outputs, s the length of a sequence, b
-/// the tokens of a micro-batch, c the gradient sequences of a chunk, w bytes of a computing weight:
+/// where the program, the mapped checkpoints and the starting layers take none, cuBLAS's workspace and 2²⁵
+/// logits with their errors are counted instead, and kept sums are f32. With L layers, d the hidden size, m
+/// the FFN width, n the width of the head outputs, s the length of a sequence, b the tokens of a micro-batch,
+/// c the gradient sequences of a chunk, w bytes of a computing weight, k bytes of a kept sum (8, or 4):
 ///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
 ///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
 ///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4); a tile of logits
 ///   calibrate   boundaries and gradient (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned
-///   layers
-///               8 Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
+///               layers k Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
 ///   analyze     sums of the owned layers; eigenvalues of one, 16 max(m, n)²
 ///   make_plan   sums and starting layers of the owned layers; the elimination of one, 8 (3 m² + 2 m d)
-///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; their features t k w, k the
-///   kept width;
-///               sums of one sub-block, fitted and held out, 2 (8 + 4) (k² + k d), and its solution 8 (3 k² +
-///               4 k d); starting layers of the owned layers, f32, with two d × d metrics each; refined, 16
-///               bytes for each kept parameter of one layer and a micro-batch's stream, gradient and features
+///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; their features t r w, r the
+///               kept width; sums of one sub-block, fitted and held out, 2 (8 + 4) (r² + r d), and its
+///               solution 8 (3 r² + 4 r d); starting layers of the owned layers, f32, with two d × d metrics
+///               each; refined, 16 bytes for each kept parameter of one layer and a micro-batch's stream,
+///               gradient and features
 ///   finetune    masters, moments, gradients and copies of the owned layers, kept (16 + w) bytes a parameter;
-///   the
-///               gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d 4,
-///               gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's mapped
+///               the gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d
+///               4, gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's mapped
 ///               checkpoint where it has its own, its embedding and head; what the output layer takes of a
 ///               sequence, s (2 d w + d 4)
 ///   evaluate    a chunk's streams c s d 4
 ///   export      a layer and the embedding in f32 while they are written
-/// k = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.
+/// r = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.
 /// Bytes. Pure: the partition's own forecast is not read.
 std::vector<StageMemory> forecast_memory(const JobSpec& spec, const ModelConfig& config,
                                          const CheckpointSize& size, const Partition& partition,

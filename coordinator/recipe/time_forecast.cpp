@@ -85,6 +85,13 @@ MachineRates assumed_rates(std::int64_t threads, bool has_bf16) {
           .memory_bytes = 8e9 * cores};
 }
 
+MachineRates assumed_gpu_rates(std::int64_t host_threads) {
+  return {.f32_flops = 9.75e12,
+          .bf16_flops = 156e12,
+          .f64_flops = 9.75e12,
+          .memory_bytes = assumed_rates(host_threads, false).memory_bytes};
+}
+
 MachineRates parse_rates(const std::string& json_text, const std::string& where) {
   const Json document = parse_json(json_text, where);
   JsonReader reader(document, where);

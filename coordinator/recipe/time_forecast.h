@@ -22,6 +22,11 @@ struct MachineRates {
 /// at the f32 rate where the processor has no bf16 products.
 MachineRates assumed_rates(std::int64_t threads, bool has_bf16);
 
+/// A GPU's where none was measured: half of what NVIDIA's data sheet of the A100 promises its tensor cores
+/// (bf16 312 and f64 19.5 TFLOPS) and its other cores (f32 19.5); memory is the host's, which files go
+/// through.
+MachineRates assumed_gpu_rates(std::int64_t host_threads);
+
 /// Reads what `cce-worker --probe` prints, one JSON object {gemm_f32_flops, gemm_bf16_flops, gemm_f64_flops,
 /// memory_bytes} per second. Errors: malformed_file, wrong_type, out_of_range.
 MachineRates parse_rates(const std::string& json_text, const std::string& where);

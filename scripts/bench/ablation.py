@@ -129,21 +129,13 @@ def main():
     protocols.add_arguments(parser)
     tools.add_run_arguments(parser)
     parser.add_argument("--bases", nargs="+", default=["uniform30", "custom30"])
-    parser.add_argument("--rows", nargs="+")
-    parser.add_argument("--again", nargs="*", default=[])
+    tools.add_row_arguments(parser)
     parser.add_argument("--fewer-windows", action="store_true")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--print", action="store_true")
-    parser.add_argument("--results", type=pathlib.Path)
     arguments = parser.parse_args()
-    by_name = {row.name: row for row in ROWS}
-    if arguments.list:
-        print("\n".join(f"{row.name:18} {row.title}" for row in ROWS))
+    rows = tools.selected_rows(arguments, ROWS, "ablation")
+    if not rows:
         return
-    if unknown := [name for name in (arguments.rows or []) + arguments.again if name not in by_name]:
-        sys.exit(f"ablation: no row {unknown[0]}; --list shows them")
-    path = arguments.results or (arguments.work / "ablation.json" if arguments.smoke
-                                 else protocols.ROOT / "docs/bench/ablation.json")
+    path = tools.results_path(arguments, "ablation")
     document = tools.read_json(path) or {"rows": {}}
     if not arguments.print:
         protocol = protocols.protocol_of(arguments)
@@ -151,7 +143,7 @@ def main():
         document["environment"] = tools.environment(arguments.cce)
         document["windows"] = {text.name: text.windows() for text in evaluation}
         document["reference_mix"] = REFERENCE_MIX
-        for row in [by_name[name] for name in arguments.rows] if arguments.rows else ROWS:
+        for row in rows:
             for base in arguments.bases:
                 done = document["rows"].setdefault(base, {})
                 if base in row.bases and (row.name not in done or row.name in arguments.again):

@@ -18,6 +18,31 @@ def add_run_arguments(parser, ranks=2, threads=1):
     parser.add_argument("--threads", type=int, default=threads, help="of each rank")
 
 
+def add_row_arguments(parser):
+    """For a script that measures named rows and keeps those that are done in one JSON file."""
+    parser.add_argument("--rows", nargs="+")
+    parser.add_argument("--again", nargs="*", default=[])
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--print", action="store_true")
+    parser.add_argument("--results", type=pathlib.Path)
+
+
+def selected_rows(arguments, rows, script):
+    """The rows that were asked for, in their order; none where --list was, which is printed here."""
+    by_name = {row.name: row for row in rows}
+    if arguments.list:
+        print("\n".join(f"{row.name:28} {row.title}" for row in rows))
+        return []
+    if unknown := [name for name in (arguments.rows or []) + arguments.again if name not in by_name]:
+        sys.exit(f"{script}: no row {unknown[0]}; --list shows them")
+    return [by_name[name] for name in arguments.rows] if arguments.rows else list(rows)
+
+
+def results_path(arguments, script):
+    return arguments.results or (arguments.work / f"{script}.json" if arguments.smoke
+                                 else protocols.ROOT / f"docs/bench/{script}.json")
+
+
 def add_python_argument(parser):
     parser.add_argument("--python", default=sys.executable, help="a Python with torch, transformers and tokenizers")
 

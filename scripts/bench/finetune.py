@@ -107,7 +107,7 @@ def compressed(arguments, protocol, row):
     """The folder that the row starts from and its report; one that is there is used again."""
     folder = arguments.work / "finetune" / row.compressed_name()
     report = tools.read_json(folder / "report.json")
-    if not report or row.name in arguments.again:
+    if not report or (row.finetune is None and row.name in arguments.again):
         recipe = arguments.work / "recipes" / f"finetune-{row.compressed_name()}.yaml"
         protocols.write_if_new(recipe, protocols.recipe_text(protocol, protocol.case(row.base), folder))
         report = tools.compress(arguments, recipe, folder, (*row.encode_settings(), "evaluate.text=[]"))
@@ -196,30 +196,22 @@ def main():
     protocols.add_arguments(parser)
     tools.add_run_arguments(parser)
     parser.add_argument("--python", help="a Python with torch, transformers and tokenizers: exported folders are evaluated there too")
-    parser.add_argument("--rows", nargs="+")
-    parser.add_argument("--again", nargs="*", default=[])
+    tools.add_row_arguments(parser)
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--learning-rate", type=float, help="for every row, instead of its recipe's own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every fine-tuning")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--print", action="store_true")
-    parser.add_argument("--results", type=pathlib.Path)
     arguments = parser.parse_args()
-    by_name = {row.name: row for row in ROWS}
-    if arguments.list:
-        print("\n".join(f"{row.name:28} {row.title}" for row in ROWS))
+    rows = tools.selected_rows(arguments, ROWS, "finetune")
+    if not rows:
         return
-    if unknown := [name for name in (arguments.rows or []) + arguments.again if name not in by_name]:
-        sys.exit(f"finetune: no row {unknown[0]}; --list shows them")
-    path = arguments.results or (arguments.work / "finetune.json" if arguments.smoke
-                                 else protocols.ROOT / "docs/bench/finetune.json")
+    path = tools.results_path(arguments, "finetune")
     document = tools.read_json(path) or {"rows": {}}
     if not arguments.print:
         protocol = protocols.protocol_of(arguments)
         document["environment"] = tools.environment(arguments.cce)
         document["windows"] = {text.name: text.windows() for text in protocol.evaluation}
         known_bases = {case.name for case in protocol.cases}
-        for row in [by_name[name] for name in arguments.rows] if arguments.rows else ROWS:
+        for row in rows:
             if row.base in known_bases and (row.name not in document["rows"] or row.name in arguments.again):
                 document["rows"][row.name] = run_row(arguments, protocol, row, document)
                 tools.write_json(path, document)

@@ -183,6 +183,15 @@ TEST(JobSpecTest, structures_must_fit_the_format) {
   expect_error([&] { check_combinations(spec); }, ErrorCode::impossible_combination, "multiple of 256");
 }
 
+TEST(JobSpecTest, ten_bit_products_need_a_gpu) {
+  JobSpec spec = supported_spec();
+  spec.resources.precision = "tf32";
+  expect_error([&] { check_combinations(spec); }, ErrorCode::impossible_combination,
+               "resources.precision, resources.device=cpu: found tf32");
+  spec.resources.device = "cuda";
+  EXPECT_NO_THROW(check_combinations(spec));
+}
+
 TEST(JobSpecTest, the_threshold_rule_drops_no_whole_parts) {
   JobSpec spec = supported_spec();
   spec.target.kind = TargetKind::threshold;

@@ -39,21 +39,26 @@ inline constexpr ProductRow product_rows[] = {
     {"alpha_zero", 5, 7, 3, plain, plain, DType::bf16, DType::f32, 0, 0.5, 1e-7},
     {"no_rows", 0, 7, 3, plain, plain, DType::f32, DType::f32, 1, 0, 0}};
 
+/// The scaled error of one row on a backend.
+inline double product_error(Backend& backend, const ProductRow& row) {
+  const bool a_turned = row.transpose_a == turned, b_turned = row.transpose_b == turned;
+  Dense a = wave_matrix(a_turned ? row.depth : row.rows, a_turned ? row.rows : row.depth, 1);
+  Dense b = wave_matrix(b_turned ? row.cols : row.depth, b_turned ? row.depth : row.cols, 2);
+  Dense c = wave_matrix(row.rows, row.cols, 3);
+  Guarded device_a(backend, row.a_dtype, a), device_b(backend, row.a_dtype, b),
+      device_c(backend, row.c_dtype, c);
+  backend.multiply(device_a, row.transpose_a, device_b, row.transpose_b, device_c, row.alpha, row.beta);
+  Dense expected =
+      reference::multiply(a_turned ? reference::transpose(a) : a, b_turned ? reference::transpose(b) : b);
+  for (std::size_t i = 0; i < expected.values.size(); ++i) {
+    expected.values[i] = row.alpha * expected.values[i] + row.beta * c.values[i];
+  }
+  return scaled_error(device_c.get(), expected);
+}
+
 TEST_P(BackendSuite, multiply) {
   for (const ProductRow& row : product_rows) {
-    SCOPED_TRACE(row.name);
-    const bool a_turned = row.transpose_a == turned, b_turned = row.transpose_b == turned;
-    Dense a = wave_matrix(a_turned ? row.depth : row.rows, a_turned ? row.rows : row.depth, 1);
-    Dense b = wave_matrix(b_turned ? row.cols : row.depth, b_turned ? row.depth : row.cols, 2);
-    Dense c = wave_matrix(row.rows, row.cols, 3);
-    Guarded device_a = put(row.a_dtype, a), device_b = put(row.a_dtype, b), device_c = put(row.c_dtype, c);
-    backend().multiply(device_a, row.transpose_a, device_b, row.transpose_b, device_c, row.alpha, row.beta);
-    Dense expected =
-        reference::multiply(a_turned ? reference::transpose(a) : a, b_turned ? reference::transpose(b) : b);
-    for (std::size_t i = 0; i < expected.values.size(); ++i) {
-      expected.values[i] = row.alpha * expected.values[i] + row.beta * c.values[i];
-    }
-    EXPECT_LE(scaled_error(device_c.get(), expected), row.tolerance);
+    EXPECT_LE(product_error(backend(), row), row.tolerance) << row.name;
   }
 }
 

@@ -1,35 +1,22 @@
 #include "worker/comm/layer_stream.h"
 
-#include <memory>
 #include <string>
 
 #include "worker/comm/device_exchange.h"
 #include "worker/tensor/host_access.h"
 
 namespace cce {
-namespace {
-
-constexpr std::size_t alignment_bytes = 64;
-
-}  // namespace
-
 void LayerStream::PackedLayer::resize(Backend& backend, std::size_t bytes) {
-  if (storage_.bytes() < bytes) {
-    storage_ = Buffer();  // freed first, so that old and new never live together
-    storage_ = backend.allocate(bytes);
-  }
-  on_backend_ = {static_cast<std::byte*>(storage_.data()), bytes};
-  if (backend.host_memory()) {
-    on_host_ = on_backend_;
+  bytes_ = bytes;
+  if (storage_.bytes() >= bytes) {
     return;
   }
-  if (host_storage_.size() < bytes + alignment_bytes) {
-    host_storage_ = std::vector<std::byte>(bytes + alignment_bytes);
+  storage_ = Buffer();  // freed first, so that old and new never live together
+  storage_ = backend.allocate(bytes);
+  if (!backend.host_memory()) {
+    host_storage_ = Buffer();
+    host_storage_ = backend.allocate_host(bytes);
   }
-  void* start = host_storage_.data();
-  std::size_t space = host_storage_.size();
-  std::align(alignment_bytes, bytes, start, space);
-  on_host_ = {static_cast<std::byte*>(start), bytes};
 }
 
 LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Partition& partition,
@@ -38,7 +25,8 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
       backend_(backend),
       partition_(partition),
       source_(source),
-      sends_(delivery == LayerDelivery::broadcast && communicator.size() > 1) {
+      sends_(delivery == LayerDelivery::broadcast && communicator.size() > 1),
+      uploads_(!sends_ && !backend.host_memory()) {
   if (partition.ranks() != communicator.size()) {
     throw Error{.code = ErrorCode::shape_mismatch,
                 .where = "partition",
@@ -53,6 +41,15 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
                   .found = "rank " + std::to_string(rank),
                   .expected = "0 to " + std::to_string(communicator.size() - 1),
                   .remedy = "plan the job again"};
+    }
+  }
+}
+
+LayerStream::~LayerStream() {
+  if (uploads_) {
+    try {
+      backend_.finish_uploads();  // into memory that is about to be freed
+    } catch (const Error&) {      // the next operation meets it again
     }
   }
 }
@@ -78,18 +75,19 @@ void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
   }
 }
 
-/// Where layers are sent, layer i + 1 leaves before visit i; where not, each is packed right before its
-/// visit.
+/// Where layers are on their way for a while, i + 1 leaves before visit i; where not, each is packed right
+/// before its visit.
 void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit) {
   on_its_way_.reset();  // what an earlier pass that threw left behind
+  const bool ahead = sends_ || uploads_;
   for (std::int64_t index = 0; index < count; ++index) {
     const std::int64_t layer = first + index * step;
-    PackedLayer& current = buffers_[sends_ ? static_cast<std::size_t>(index % 2) : 0];
-    if (index == 0 || !sends_) {
+    PackedLayer& current = buffers_[ahead ? static_cast<std::size_t>(index % 2) : 0];
+    if (index == 0 || !ahead) {
       start(layer, current);
     }
     finish(current);
-    if (sends_ && index + 1 < count) {
+    if (ahead && index + 1 < count) {
       start(layer + step, buffers_[static_cast<std::size_t>((index + 1) % 2)]);
     }
     visit({.layer = layer, .packed = current.on_backend(), .owner = owns(layer)});
@@ -97,21 +95,30 @@ void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step,
 }
 
 void LayerStream::start(std::int64_t layer, PackedLayer& destination) {
+  if (uploads_) {
+    backend_.finish_uploads();  // of a pass that threw, perhaps into this memory
+  }
   destination.resize(backend_, source_.packed_bytes(layer));
-  const bool direct = communicator_.takes_device_memory();
   if (owns(layer) || !sends_) {
     source_.pack(layer, destination.on_host());
-    if (!backend_.host_memory() && (direct || !sends_)) {
-      upload_bytes(backend_, destination.on_host(), destination.on_backend());
-    }
+  }
+  if (uploads_) {
+    backend_.start_upload(bytes_view(destination.on_host()), bytes_view(destination.on_backend()));
   }
   if (sends_) {
+    const bool direct = communicator_.takes_device_memory();
+    if (direct && owns(layer) && !backend_.host_memory()) {  // in the queue that the broadcast follows
+      upload_bytes(backend_, destination.on_host(), destination.on_backend());
+    }
     on_its_way_ = communicator_.start_broadcast(direct ? destination.on_backend() : destination.on_host(),
                                                 owner(layer));
   }
 }
 
 void LayerStream::finish(PackedLayer& destination) {
+  if (uploads_) {
+    backend_.finish_uploads();
+  }
   if (!on_its_way_) {
     return;
   }

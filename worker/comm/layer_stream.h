@@ -32,7 +32,7 @@ class LayerSource {
 /// How the packed weights reach the ranks that do not own them. The same on every rank.
 enum class LayerDelivery {
   broadcast,  ///< from the owner, one layer ahead of the visits
-  mapped,     ///< every rank packs for itself: nothing is sent
+  mapped,     ///< every rank packs for itself, one layer ahead where the backend's memory is not the host's
 };
 
 struct LayerVisit {
@@ -47,8 +47,8 @@ struct LayerVisit {
 ///
 /// Every rank makes the same calls. A visit may use the communicator, in the same order on every rank.
 /// What a visit throws ends the pass on this rank; run_or_abort around the whole work ends the others.
-/// Memory: two packed layers (one where nothing is sent), and as many on the host where the backend's memory
-/// is not the host's. Thread-safety: that of the communicator.
+/// Memory: two packed layers, and two on the host where the backend's memory is another; one where nothing is
+/// on its way. Thread-safety: that of the communicator.
 class LayerStream {
  public:
   using Visitor = std::function<void(const LayerVisit&)>;
@@ -57,6 +57,9 @@ class LayerStream {
   /// of ranks, out_of_range if it names an owner that does not exist.
   LayerStream(Communicator& communicator, Backend& backend, const Partition& partition, LayerSource& source,
               LayerDelivery delivery);
+  ~LayerStream();
+  LayerStream(const LayerStream&) = delete;
+  LayerStream& operator=(const LayerStream&) = delete;
 
   /// Visits first, first + 1, …, last − 1. Errors: out_of_range for layers that do not exist, those of the
   /// communicator, of pack and of the visit.
@@ -75,18 +78,20 @@ class LayerStream {
   void reduce_to_owner(std::int64_t layer, Matrix values);
 
  private:
-  /// 64-byte aligned memory that grows when a layer needs more: on the backend, and on the host where that is
-  /// another.
+  /// Memory that grows when a layer needs more: on the backend, and on the host where that is another.
   class PackedLayer {
    public:
     void resize(Backend& backend, std::size_t bytes);
-    std::span<std::byte> on_backend() const { return on_backend_; }
-    std::span<std::byte> on_host() const { return on_host_; }
+    std::span<std::byte> on_backend() const { return {static_cast<std::byte*>(storage_.data()), bytes_}; }
+    std::span<std::byte> on_host() const {
+      return host_storage_.data() == nullptr
+                 ? on_backend()
+                 : std::span(static_cast<std::byte*>(host_storage_.data()), bytes_);
+    }
 
    private:
-    Buffer storage_;
-    std::vector<std::byte> host_storage_;
-    std::span<std::byte> on_backend_, on_host_;
+    Buffer storage_, host_storage_;
+    std::size_t bytes_ = 0;
   };
 
   void run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit);
@@ -98,7 +103,8 @@ class LayerStream {
   Backend& backend_;
   const Partition& partition_;
   LayerSource& source_;
-  bool sends_;
+  bool sends_;    ///< packed layers, between ranks
+  bool uploads_;  ///< packed layers that this rank packs for itself
   std::array<PackedLayer, 2> buffers_;
   std::unique_ptr<Request> on_its_way_;
 };

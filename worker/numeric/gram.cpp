@@ -18,6 +18,13 @@ void expect_columns(ConstMatrix features, std::int64_t columns) {
   }
 }
 
+void expect_sum(ConstMatrix sum, std::int64_t rows, std::int64_t cols, const char* where) {
+  if (sum.dtype == DType::f32) {
+    sum.dtype = DType::f64;  // as good: its shape is left to check
+  }
+  expect_f64(sum, rows, cols, where);
+}
+
 }  // namespace
 
 GramAccumulator::GramAccumulator(Backend& backend, std::int64_t features)
@@ -48,8 +55,8 @@ void GramAccumulator::add_scaled(ConstMatrix features, ConstMatrix row_scale) {
 OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix feature_sum,
                                std::int64_t tokens) {
   const std::int64_t n = gram.rows;
-  expect_f64(gram, n, n, "centred covariance, Gram matrix");
-  expect_f64(feature_sum, 1, n, "centred covariance, sum of features");
+  expect_sum(gram, n, n, "centred covariance, Gram matrix");
+  expect_sum(feature_sum, 1, n, "centred covariance, sum of features");
   if (tokens < 1) {
     throw Error{.code = ErrorCode::out_of_range,
                 .where = "centred covariance, tokens",

@@ -31,7 +31,7 @@ class GramAccumulator {
   std::int64_t tokens_ = 0;
 };
 
-/// C̄ = Σ f fᵀ / T − f̄ f̄ᵀ. gram n × n, feature_sum 1 × n, f64, on the host; tokens = T ≥ 1.
+/// C̄ = Σ f fᵀ / T − f̄ f̄ᵀ, f64. gram n × n, feature_sum 1 × n, both f64 or f32; tokens = T ≥ 1.
 /// Errors: shape_mismatch, out_of_range.
 OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix feature_sum,
                                std::int64_t tokens);

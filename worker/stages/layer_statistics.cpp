@@ -10,11 +10,12 @@ namespace cce {
 namespace {
 
 SubBlockStatistics make_sub_block(Backend& backend, std::int64_t features, std::int64_t hidden) {
+  const DType dtype = backend.kept_sum_dtype();
   SubBlockStatistics result;
-  result.weighted_covariance = backend.zeros(DType::f64, features, features);
-  result.covariance = backend.zeros(DType::f64, features, features);
-  result.feature_sum = backend.zeros(DType::f64, 1, features);
-  result.gradient_covariance = backend.zeros(DType::f64, hidden, hidden);
+  result.weighted_covariance = backend.zeros(dtype, features, features);
+  result.covariance = backend.zeros(dtype, features, features);
+  result.feature_sum = backend.zeros(dtype, 1, features);
+  result.gradient_covariance = backend.zeros(dtype, hidden, hidden);
   return result;
 }
 
@@ -40,7 +41,7 @@ LayerStatistics make_layer_statistics(Backend& backend, const LayerShape& shape,
   LayerStatistics result;
   if (shape.has_attention) {
     result.attention = make_sub_block(backend, attention_width(shape), hidden_size);
-    result.pair_covariance = backend.zeros(DType::f64, pair_count(shape), pair_count(shape));
+    result.pair_covariance = backend.zeros(backend.kept_sum_dtype(), pair_count(shape), pair_count(shape));
   }
   if (shape.has_ffn) {
     result.ffn = make_sub_block(backend, ffn_width(shape), hidden_size);

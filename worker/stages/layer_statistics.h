@@ -7,7 +7,7 @@
 namespace cce {
 
 /// Sums over tokens for one sub-block with features f (1 × n) and gradient g (1 × d) at the stream after it
-/// (design 3.3), f64, held by the layer's owner.
+/// (design 3.3), in the backend's kept_sum_dtype, held by the layer's owner.
 struct SubBlockStatistics {
   OwnedMatrix weighted_covariance;  ///< Σ ‖g‖² fᵀ f, n × n
   OwnedMatrix covariance;           ///< Σ fᵀ f, n × n
@@ -17,7 +17,7 @@ struct SubBlockStatistics {
 
 struct LayerStatistics {
   SubBlockStatistics attention, ffn;
-  OwnedMatrix pair_covariance;  ///< Σ pᵀ p over the rotary pairs of all groups, (G qk_dim / 2)², f64
+  OwnedMatrix pair_covariance;  ///< Σ pᵀ p over the rotary pairs of all groups, (G qk_dim / 2)²
 };
 
 /// Zeroed sums for one layer of the dense model.

@@ -11,7 +11,9 @@ namespace cce {
 namespace {
 
 double trace(Backend& backend, ConstMatrix matrix) {
-  const std::vector<double> diagonal = diagonal_of(backend, matrix);
+  OwnedMatrix wide = backend.zeros(DType::f64, matrix.rows, 1);
+  backend.add(diagonal_view(matrix), wide.view());
+  const std::vector<double> diagonal = host_values(backend, wide.view());
   return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
 }
 

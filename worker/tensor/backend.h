@@ -62,6 +62,9 @@ class Backend {
   virtual bool host_memory() const = 0;
   /// Whether bf16 products are instructions of this device rather than an emulation slower than f32.
   virtual bool has_fast_bf16() const = 0;
+  /// The dtype of sums that a rank keeps of all its layers (design 3): f64, or f32 on a device whose memory
+  /// they would fill. What is added to them is summed in f32 by itself first, so that either rounds little.
+  virtual DType kept_sum_dtype() const { return DType::f64; }
 
   // ---- memory
   /// 64-byte aligned, uninitialised. Errors: does_not_fit.
@@ -70,6 +73,13 @@ class Backend {
   OwnedMatrix zeros(DType dtype, std::int64_t rows, std::int64_t cols);
   virtual void upload(ConstMatrix host, Matrix device) = 0;  ///< same dtype and shape
   virtual void download(ConstMatrix device, Matrix host) = 0;
+  /// Host memory that start_upload copies from without the host's help; 64-byte aligned. Errors:
+  /// does_not_fit.
+  virtual Buffer allocate_host(std::size_t bytes) = 0;
+  /// Starts the copy of a dense matrix in such memory. It begins after the work queued so far and runs beside
+  /// what is queued later; until finish_uploads() neither side may be touched.
+  virtual void start_upload(ConstMatrix host, Matrix device) { upload(host, device); }
+  virtual void finish_uploads() {}  ///< waits until every started upload has arrived
   virtual void fill_zero(Matrix target) = 0;
   virtual void convert(ConstMatrix source, Matrix target) = 0;  ///< copies, changing dtype if need be
   virtual void synchronize() = 0;                               ///< waits for queued work

@@ -21,6 +21,7 @@ class CpuBackend final : public Backend {
   bool has_fast_bf16() const override;
 
   Buffer allocate(std::size_t bytes) override;
+  Buffer allocate_host(std::size_t bytes) override { return allocate(bytes); }
   void upload(ConstMatrix host, Matrix device) override;
   void download(ConstMatrix device, Matrix host) override;
   void fill_zero(Matrix target) override;

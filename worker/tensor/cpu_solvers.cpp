@@ -52,7 +52,7 @@ void solve_triangle(ConstMatrix lower, Transpose transpose, Matrix right_side) {
 }  // namespace
 
 std::optional<std::int64_t> CpuBackend::cholesky(Matrix a) {
-  check_square_f64("cholesky", "a", a);
+  check_square("cholesky", "a", a);
   if (a.empty()) {
     return std::nullopt;
   }
@@ -74,9 +74,7 @@ std::optional<std::int64_t> CpuBackend::cholesky(Matrix a) {
 }
 
 void CpuBackend::triangular_solve(ConstMatrix lower, Transpose transpose, Matrix right_side) {
-  check_square_f64("triangular_solve", "lower", lower);
-  check_dtype("triangular_solve", "right_side", right_side, {DType::f64});
-  check_shape("triangular_solve", "right_side", right_side, lower.rows, right_side.cols);
+  check_triangle("triangular_solve", "lower", lower, right_side);
   if (right_side.empty()) {
     return;
   }
@@ -85,9 +83,7 @@ void CpuBackend::triangular_solve(ConstMatrix lower, Transpose transpose, Matrix
 }
 
 void CpuBackend::cholesky_solve(ConstMatrix factor, Matrix right_side) {
-  check_square_f64("cholesky_solve", "factor", factor);
-  check_dtype("cholesky_solve", "right_side", right_side, {DType::f64});
-  check_shape("cholesky_solve", "right_side", right_side, factor.rows, right_side.cols);
+  check_triangle("cholesky_solve", "factor", factor, right_side);
   if (right_side.empty()) {
     return;
   }
@@ -97,7 +93,7 @@ void CpuBackend::cholesky_solve(ConstMatrix factor, Matrix right_side) {
 }
 
 void CpuBackend::cholesky_inverse(Matrix factor) {
-  check_square_f64("cholesky_inverse", "factor", factor);
+  check_square("cholesky_inverse", "factor", factor);
   if (factor.empty()) {
     return;
   }
@@ -115,9 +111,7 @@ void CpuBackend::cholesky_inverse(Matrix factor) {
 }
 
 void CpuBackend::eigen_symmetric(Matrix a, Matrix values) {
-  check_square_f64("eigen_symmetric", "a", a);
-  check_dtype("eigen_symmetric", "values", values, {DType::f64});
-  check_shape("eigen_symmetric", "values", values, 1, a.rows);
+  check_eigen("eigen_symmetric", a, values);
   if (a.empty()) {
     return;
   }
@@ -142,9 +136,7 @@ void CpuBackend::eigen_symmetric(Matrix a, Matrix values) {
 }
 
 void CpuBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
-  check_square_f64("eigenvalues_symmetric", "a", a);
-  check_dtype("eigenvalues_symmetric", "values", values, {DType::f64});
-  check_shape("eigenvalues_symmetric", "values", values, 1, a.rows);
+  check_eigen("eigenvalues_symmetric", a, values);
   if (a.empty()) {
     return;
   }
@@ -158,20 +150,7 @@ void CpuBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
 }
 
 void CpuBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_transposed) {
-  const char* operation = "singular_values";
-  const std::int64_t rank = std::min(a.rows, a.cols);
-  const struct {
-    const char* operand;
-    Matrix matrix;
-    std::int64_t rows, cols;
-  } operands[] = {{"a", a, a.rows, a.cols},
-                  {"u", u, a.rows, rank},
-                  {"values", values, 1, rank},
-                  {"v_transposed", v_transposed, rank, a.cols}};
-  for (const auto& [operand, matrix, rows, cols] : operands) {
-    check_dtype(operation, operand, matrix, {DType::f64});
-    check_shape(operation, operand, matrix, rows, cols);
-  }
+  check_singular_values(a, u, values, v_transposed);
   if (a.empty()) {
     return;
   }
@@ -182,15 +161,12 @@ void CpuBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_tra
                      lapack_size(a.stride), values.as<double>(), v_transposed.as<double>(),
                      lapack_size(v_transposed.stride), u.as<double>(), lapack_size(u.stride));
   if (info != 0) {
-    refuse_convergence(operation, info);
+    refuse_convergence("singular_values", info);
   }
 }
 
 void CpuBackend::qr(Matrix a, Matrix r) {
-  check_dtype("qr", "a", a, {DType::f64});
-  check_dtype("qr", "r", r, {DType::f64});
-  check_shape("qr", "a", a, std::max(a.rows, a.cols), a.cols);
-  check_shape("qr", "r", r, a.cols, a.cols);
+  check_qr(a, r);
   if (a.empty()) {
     return;
   }

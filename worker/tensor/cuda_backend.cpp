@@ -124,9 +124,15 @@ CudaBackend::CudaBackend(const CudaOptions& options)
   name_ = "cuda:" + std::to_string(options_.device) + " " + properties.name;
   blas_workspace_ = allocate(blas_workspace_bytes);
   check_cublas(cublasSetWorkspace(blas_, blas_workspace_.data(), blas_workspace_.bytes()), "start of cuBLAS");
+  // Sums of parts of a long depth stay f32 for bf16 results too.
+  check_cublas(
+      cublasSetMathMode(blas_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                                         CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
+      "start of cuBLAS");
 }
 
 CudaBackend::~CudaBackend() {
+  cudaStreamSynchronize(upload_stream_);
   cudaStreamSynchronize(stream_);
 }
 
@@ -150,6 +156,35 @@ void CudaBackend::download(ConstMatrix device, Matrix host) {
   check_shape("download", "device", device, device.rows, device.cols);
   check_dtype("download", "host", host, {device.dtype});
   staging_.download(device, host);
+}
+
+Buffer CudaBackend::allocate_host(std::size_t bytes) {
+  if (bytes == 0) {
+    return {};
+  }
+  const auto memory = std::make_shared<PinnedBuffer>(bytes);
+  return {memory->data(), bytes, memory};
+}
+
+void CudaBackend::start_upload(ConstMatrix host, Matrix device) {
+  check_shape("start_upload", "device", device, host.rows, host.cols);
+  check_shape("start_upload", "host", host, host.rows, host.cols);
+  check_dtype("start_upload", "device", device, {host.dtype});
+  if (host.empty()) {
+    return;
+  }
+  queued_.record(stream_);
+  queued_.hold_back(upload_stream_);
+  const std::size_t element = size_in_bytes(host.dtype);
+  check_cuda(cudaMemcpy2DAsync(device.data, static_cast<std::size_t>(device.stride) * element, host.data,
+                               static_cast<std::size_t>(host.stride) * element,
+                               static_cast<std::size_t>(host.cols) * element,
+                               static_cast<std::size_t>(host.rows), cudaMemcpyHostToDevice, upload_stream_),
+             "start_upload");
+}
+
+void CudaBackend::finish_uploads() {
+  check_cuda(cudaStreamSynchronize(upload_stream_), "wait for an upload");
 }
 
 void CudaBackend::fill_zero(Matrix target) {

@@ -15,9 +15,9 @@
 namespace cce {
 
 /// Backend on one GPU. Every operation queues its work on one stream and returns; download() and the few
-/// operations that hand numbers to the host wait. Matrices are dense row-major as everywhere; a matrix in GPU
-/// memory must not be read by the host, and the host spans of embed, output_losses and output_gradient are
-/// ordinary host memory.
+/// operations that hand numbers to the host wait; start_upload() alone has a stream of its own. Matrices are
+/// dense row-major as everywhere; a matrix in GPU memory must not be read by the host, and the host spans of
+/// embed, output_losses and output_gradient are ordinary host memory.
 ///
 /// Memory comes from a pool and may be handed out again as soon as a Buffer is destroyed, because whoever
 /// gets it next is queued behind on the same stream. Code that uses a second stream must order it by events
@@ -34,6 +34,7 @@ class CudaBackend final : public Backend {
   std::string_view device() const override { return name_; }
   bool host_memory() const override { return false; }
   bool has_fast_bf16() const override { return true; }
+  DType kept_sum_dtype() const override { return DType::f32; }
 
   /// The queue of all of this backend's work; valid as long as the backend.
   cudaStream_t stream() const { return stream_; }
@@ -46,6 +47,9 @@ class CudaBackend final : public Backend {
   Buffer allocate(std::size_t bytes) override;
   void upload(ConstMatrix host, Matrix device) override;    ///< returns when `host` may be changed
   void download(ConstMatrix device, Matrix host) override;  ///< returns when `host` holds the values
+  Buffer allocate_host(std::size_t bytes) override;         ///< pinned
+  void start_upload(ConstMatrix host, Matrix device) override;
+  void finish_uploads() override;
   void fill_zero(Matrix target) override;
   void synchronize() override;
 
@@ -127,6 +131,8 @@ class CudaBackend final : public Backend {
   std::string name_;
   int multiprocessors_ = 0;
   CudaStream stream_;
+  CudaStream upload_stream_;          ///< of start_upload
+  CudaEvent queued_;                  ///< what an upload waits for
   std::shared_ptr<MemoryPool> pool_;  ///< shared with Buffers, which may outlive the backend
   CudaStaging staging_;
   CublasHandle blas_;

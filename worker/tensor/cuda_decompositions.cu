@@ -94,12 +94,6 @@ void solve_symmetric(CudaBackend& backend, const CusolverHandle& solver, cusolve
   run.check_converged();
 }
 
-void check_symmetric(const char* operation, ConstMatrix a, ConstMatrix values) {
-  check_square_f64(operation, "a", a);
-  check_dtype(operation, "values", values, {DType::f64});
-  check_shape(operation, "values", values, 1, a.rows);
-}
-
 /// M = U Σ Vᵀ thin of the column-major M (height × width, height ≥ width) at `m`.
 struct ColumnMajorSvd {
   std::int64_t height, width;
@@ -127,7 +121,7 @@ void solve_singular(CudaBackend& backend, const CusolverHandle& solver, const Co
 
 void CudaBackend::eigen_symmetric(Matrix a, Matrix values) {
   constexpr const char* operation = "eigen_symmetric";
-  check_symmetric(operation, a, values);
+  check_eigen(operation, a, values);
   if (a.empty()) {
     return;
   }
@@ -139,7 +133,7 @@ void CudaBackend::eigen_symmetric(Matrix a, Matrix values) {
 
 void CudaBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
   constexpr const char* operation = "eigenvalues_symmetric";
-  check_symmetric(operation, a, values);
+  check_eigen(operation, a, values);
   if (a.empty()) {
     return;
   }
@@ -148,20 +142,7 @@ void CudaBackend::eigenvalues_symmetric(Matrix a, Matrix values) {
 }
 
 void CudaBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_transposed) {
-  constexpr const char* operation = "singular_values";
-  const std::int64_t rank = std::min(a.rows, a.cols);
-  const struct {
-    const char* operand;
-    Matrix matrix;
-    std::int64_t rows, cols;
-  } operands[] = {{"a", a, a.rows, a.cols},
-                  {"u", u, a.rows, rank},
-                  {"values", values, 1, rank},
-                  {"v_transposed", v_transposed, rank, a.cols}};
-  for (const auto& [operand, matrix, rows, cols] : operands) {
-    check_dtype(operation, operand, matrix, {DType::f64});
-    check_shape(operation, operand, matrix, rows, cols);
-  }
+  check_singular_values(a, u, values, v_transposed);
   if (a.empty()) {
     return;
   }
@@ -171,8 +152,8 @@ void CudaBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_tr
     return;
   }
   // Else A itself, by turning the memory; its factors then come back turned.
-  OwnedMatrix turned = matrix(DType::f64, a.cols, a.rows), left = matrix(DType::f64, rank, a.rows),
-              right = matrix(DType::f64, a.cols, rank);
+  OwnedMatrix turned = matrix(DType::f64, a.cols, a.rows), left = matrix(DType::f64, a.cols, a.rows),
+              right = matrix(DType::f64, a.cols, a.cols);
   transpose(a, turned.view());
   solve_singular(*this, solver_, {a.rows, a.cols, turned.view(), left.view(), right.view()}, values);
   transpose(left.view(), u);
@@ -181,10 +162,7 @@ void CudaBackend::singular_values(Matrix a, Matrix u, Matrix values, Matrix v_tr
 
 void CudaBackend::qr(Matrix a, Matrix r) {
   constexpr const char* operation = "qr";
-  check_dtype(operation, "a", a, {DType::f64});
-  check_dtype(operation, "r", r, {DType::f64});
-  check_shape(operation, "a", a, std::max(a.rows, a.cols), a.cols);
-  check_shape(operation, "r", r, a.cols, a.cols);
+  check_qr(a, r);
   if (a.empty()) {
     return;
   }

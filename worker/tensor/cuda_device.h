@@ -25,6 +25,7 @@ struct CudaOptions {
   std::size_t memory_limit_bytes =
       0;                 ///< what the backend may hold; 0: its share of nine tenths of what is free
   int sharers = 1;       ///< backends that share the device, for that default
+  bool tf32 = false;     ///< products of f32 matrices take ten bits of each factor's mantissa
   int host_threads = 1;  ///< that fill pinned buffers
 };
 

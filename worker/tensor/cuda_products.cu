@@ -17,10 +17,18 @@ std::int64_t leading_dimension(const ConstMatrix& matrix) {
   return std::max(matrix.stride, std::max<std::int64_t>(matrix.cols, 1));
 }
 
-/// cuBLAS knows column-major matrices: the same memory read so is the transpose, and Cᵀ = op(B)ᵀ op(A)ᵀ. f32
-/// stays f32: no TF32, whose ten bits would not meet the tolerances that other backends meet.
-void multiply_on_cublas(cublasHandle_t handle, ConstMatrix a, Transpose transpose_a, ConstMatrix b,
-                        Transpose transpose_b, Matrix c, std::int64_t depth, double alpha, double beta) {
+/// f32 stays f32 unless TF32 is asked for: its ten bits do not meet the tolerances that other backends meet.
+cublasComputeType_t compute_type(const ConstMatrix& factor, bool tf32) {
+  if (factor.dtype == DType::f64) {
+    return CUBLAS_COMPUTE_64F;
+  }
+  return tf32 && factor.dtype == DType::f32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+/// cuBLAS knows column-major matrices: the same memory read so is the transpose, and Cᵀ = op(B)ᵀ op(A)ᵀ.
+void multiply_on_cublas(cublasHandle_t handle, cublasComputeType_t compute, ConstMatrix a,
+                        Transpose transpose_a, ConstMatrix b, Transpose transpose_b, Matrix c,
+                        std::int64_t depth, double alpha, double beta) {
   const bool wide = c.dtype == DType::f64;
   const float alpha_single = static_cast<float>(alpha), beta_single = static_cast<float>(beta);
   const void* alpha_of_type = wide ? static_cast<const void*>(&alpha) : &alpha_single;
@@ -28,8 +36,7 @@ void multiply_on_cublas(cublasHandle_t handle, ConstMatrix a, Transpose transpos
   check_cublas(cublasGemmEx_64(handle, operation_of(transpose_b), operation_of(transpose_a), c.cols, c.rows,
                                depth, alpha_of_type, b.data, data_type(b.dtype), leading_dimension(b), a.data,
                                data_type(a.dtype), leading_dimension(a), beta_of_type, c.data,
-                               data_type(c.dtype), leading_dimension(c),
-                               wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+                               data_type(c.dtype), leading_dimension(c), compute, CUBLAS_GEMM_DEFAULT),
                "multiply");
 }
 
@@ -37,16 +44,11 @@ void multiply_on_cublas(cublasHandle_t handle, ConstMatrix a, Transpose transpos
 
 void CudaBackend::multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b,
                            Matrix c, double alpha, double beta) {
-  cuda_kernels::multiply(
-      CudaKernelDevice(*this, "multiply"), a, transpose_a, b, transpose_b, c, alpha, beta,
-      [&](std::int64_t depth) {
-        // Sums of parts of a long depth stay f32 for bf16 results too.
-        check_cublas(cublasSetMathMode(
-                         blas_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
-                                                          CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
-                     "multiply");
-        multiply_on_cublas(blas_, a, transpose_a, b, transpose_b, c, depth, alpha, beta);
-      });
+  cuda_kernels::multiply(CudaKernelDevice(*this, "multiply"), a, transpose_a, b, transpose_b, c, alpha, beta,
+                         [&](std::int64_t depth) {
+                           multiply_on_cublas(blas_, compute_type(a, options_.tf32), a, transpose_a, b,
+                                              transpose_b, c, depth, alpha, beta);
+                         });
 }
 
 void CudaBackend::gram(ConstMatrix features, Matrix gram) {

@@ -47,17 +47,11 @@ void solve_triangle(cublasHandle_t blas, ConstMatrix lower, Transpose transpose,
                operation);
 }
 
-void check_right_side(const char* operation, ConstMatrix factor, ConstMatrix right_side) {
-  check_square_f64(operation, "factor", factor);
-  check_dtype(operation, "right_side", right_side, {DType::f64});
-  check_shape(operation, "right_side", right_side, factor.rows, right_side.cols);
-}
-
 }  // namespace
 
 std::optional<std::int64_t> CudaBackend::cholesky(Matrix a) {
   constexpr const char* operation = "cholesky";
-  check_square_f64(operation, "a", a);
+  check_square(operation, "a", a);
   if (a.empty()) {
     return std::nullopt;
   }
@@ -82,14 +76,14 @@ std::optional<std::int64_t> CudaBackend::cholesky(Matrix a) {
 }
 
 void CudaBackend::triangular_solve(ConstMatrix lower, Transpose transpose, Matrix right_side) {
-  check_right_side("triangular_solve", lower, right_side);
+  check_triangle("triangular_solve", "lower", lower, right_side);
   if (!right_side.empty()) {
     solve_triangle(blas_, lower, transpose, right_side, "triangular_solve");
   }
 }
 
 void CudaBackend::cholesky_solve(ConstMatrix factor, Matrix right_side) {
-  check_right_side("cholesky_solve", factor, right_side);
+  check_triangle("cholesky_solve", "factor", factor, right_side);
   if (!right_side.empty()) {  // two triangles, because cuSOLVER's potrs wants the right side turned
     solve_triangle(blas_, factor, Transpose::no, right_side, "cholesky_solve");
     solve_triangle(blas_, factor, Transpose::yes, right_side, "cholesky_solve");
@@ -98,7 +92,7 @@ void CudaBackend::cholesky_solve(ConstMatrix factor, Matrix right_side) {
 
 void CudaBackend::cholesky_inverse(Matrix factor) {
   constexpr const char* operation = "cholesky_inverse";
-  check_square_f64(operation, "factor", factor);
+  check_square(operation, "factor", factor);
   if (factor.empty()) {
     return;
   }

@@ -214,9 +214,4 @@ void check_output(const char* operation, const ConstMatrix& hidden, const ConstM
   }
 }
 
-void check_square_f64(const char* operation, const char* operand, const ConstMatrix& matrix) {
-  check_same_dtype(operation, operand, matrix, DType::f64);
-  check_shape(operation, operand, matrix, matrix.rows, matrix.rows);
-}
-
 }  // namespace cce

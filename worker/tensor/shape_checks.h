@@ -83,7 +83,15 @@ void check_relative_error(const ConstMatrix& x, const ConstMatrix& target, const
 void check_adamw(const AdamWStep& step, const ConstMatrix& gradient, const ConstMatrix& weights,
                  const ConstMatrix& m, const ConstMatrix& v, const ConstMatrix& copy);
 
-/// f64 and square.
-void check_square_f64(const char* operation, const char* operand, const ConstMatrix& matrix);
+// solver_checks.cpp: f64 all
+void check_square(const char* operation, const char* operand, const ConstMatrix& matrix);
+/// A square triangle and a right side with as many rows.
+void check_triangle(const char* operation, const char* operand, const ConstMatrix& triangle,
+                    const ConstMatrix& right_side);
+/// A square matrix and a row for its eigenvalues.
+void check_eigen(const char* operation, const ConstMatrix& a, const ConstMatrix& values);
+void check_singular_values(const ConstMatrix& a, const ConstMatrix& u, const ConstMatrix& values,
+                           const ConstMatrix& v_transposed);
+void check_qr(const ConstMatrix& a, const ConstMatrix& r);
 
 }  // namespace cce

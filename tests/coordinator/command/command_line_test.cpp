@@ -233,6 +233,10 @@ TEST_F(CommandLine, bad_input_is_refused_before_any_work) {
        {"plan", "--model", "model", "--text", "text.txt", "--set", "sede=1"},
        2,
        "Did you mean 'seed'"},
+      {"probe_of_a_gpu",
+       {"plan", "--model", "model", "--text", "text.txt", "--probe", "--set", "resources.device=cuda"},
+       2,
+       "resources.device=cuda"},
       {"no_such_job", {"resume", "nothing.job"}, 2, "nothing.job"},
       {"worker_not_there", {"probe", "--worker", "no-such-worker"}, 2, "no-such-worker"}};
   for (const BadRow& row : rows) {

@@ -127,34 +127,32 @@ TEST_F(HttpServerTest, an_answer_that_takes_too_long_is_given_up) {
   EXPECT_THAT(exchange("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 504"));
 }
 
-TEST_F(HttpServerTest, a_header_that_drips_in_is_given_up) {
+/// What a connection does before it falls silent, and the limit that ends it.
+struct SilenceRow {
+  const char* name;
+  double HttpLimits::*limit;
+  const char* sent;
+};
+
+class SilentConnection : public HttpServerTest, public testing::WithParamInterface<SilenceRow> {};
+
+TEST_P(SilentConnection, is_closed_at_its_limit_without_an_answer) {
   HttpLimits limits = short_limits();
-  limits.header_seconds = 0.05;
+  limits.*GetParam().limit = 0.05;
   start(limits);
   RawClient client(port());
-  client.send("GET / HT");
+  client.send(GetParam().sent);
   EXPECT_EQ(client.read_all(), "");
   EXPECT_TRUE(client.closed());
 }
 
-TEST_F(HttpServerTest, a_body_that_does_not_come_is_given_up) {
-  HttpLimits limits = short_limits();
-  limits.body_seconds = 0.05;
-  start(limits);
-  RawClient client(port());
-  client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
-  EXPECT_EQ(client.read_all(), "");
-  EXPECT_TRUE(client.closed());
-}
-
-TEST_F(HttpServerTest, an_idle_connection_is_closed) {
-  HttpLimits limits = short_limits();
-  limits.idle_seconds = 0.05;
-  start(limits);
-  RawClient client(port());
-  EXPECT_EQ(client.read_all(), "");
-  EXPECT_TRUE(client.closed());
-}
+INSTANTIATE_TEST_SUITE_P(HttpServer, SilentConnection,
+                         testing::Values(SilenceRow{"idle", &HttpLimits::idle_seconds, ""},
+                                         SilenceRow{"in_the_header", &HttpLimits::header_seconds, "GET / HT"},
+                                         SilenceRow{
+                                             "in_the_body", &HttpLimits::body_seconds,
+                                             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na"}),
+                         [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(HttpServerTest, more_connections_than_the_limit_wait) {
   HttpLimits limits = short_limits();

@@ -209,6 +209,31 @@ TEST(Forecast, training_needs_its_owned_layers_its_tokens_and_its_teacher) {
   EXPECT_EQ(training_bytes(1, 8192, 5000), training_bytes(1, 8192, 0) + 5000);
 }
 
+/// Llama-2-7B's shapes on 128 windows of 2048 tokens, as gpu_check's largest run has them.
+TEST(Forecast, a_gpu_of_80_gb_holds_a_model_of_7_billion_parameters) {
+  ModelConfig config = model_of(32, 4096, 11008);
+  config.vocabulary_size = 32000;
+  config.tied_embeddings = false;
+  for (LayerShape& shape : config.layers) {
+    shape.kv_groups = 32;
+    shape.queries_per_group = 1;
+    shape.qk_dim = shape.vo_dim = 128;
+  }
+  JobSpec spec = spec_of(1, 128);
+  spec.calibration.length = 2048;
+  const CheckpointSize size{.tensor_bytes = 13'500'000'000, .compute_value_bytes = 2};
+  Machine host = roomy;
+  host.memory_bytes = std::int64_t{512} << 30;
+  const std::int64_t on_cpu =
+      make_partition(spec, config, size, host, assumed_rates(1, true)).forecast[0].peak_bytes;
+  spec.resources.device = "cuda";
+  const std::int64_t on_gpu =
+      make_partition(spec, config, size, host, assumed_rates(1, true)).forecast[0].peak_bytes;
+  EXPECT_LT(on_gpu, 72'000'000'000) << "nine tenths of an H100";
+  EXPECT_GT(on_cpu, on_gpu + 50'000'000'000)
+      << "the checkpoint's pages and half of the sums are the host's alone";
+}
+
 TEST(Forecast, gradient_sequences_add_up_over_ranks) {
   CalibrationSettings calibration;
   for (const std::int64_t ranks : {1, 2, 3, 5, 7}) {
@@ -221,6 +246,13 @@ TEST(Forecast, gradient_sequences_add_up_over_ranks) {
       EXPECT_EQ(total, gradients);
     }
   }
+}
+
+TEST(Rates, of_a_gpu_are_far_above_a_core_s_but_for_the_host_s_memory) {
+  const MachineRates core = assumed_rates(1, true), gpu = assumed_gpu_rates(1);
+  EXPECT_GT(gpu.bf16_flops, 100 * core.bf16_flops);
+  EXPECT_GT(gpu.f64_flops, 100 * core.f64_flops);
+  EXPECT_EQ(gpu.memory_bytes, core.memory_bytes);
 }
 
 TEST(Rates, are_read_strictly) {

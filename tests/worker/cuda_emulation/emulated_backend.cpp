@@ -49,6 +49,7 @@ class EmulatedBackend final : public Backend {
   bool has_fast_bf16() const override { return true; }
 
   Buffer allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
+  Buffer allocate_host(std::size_t bytes) override { return cpu_->allocate(bytes); }
   void upload(ConstMatrix host, Matrix device) override { cpu_->upload(host, device); }
   void download(ConstMatrix device, Matrix host) override { cpu_->download(device, host); }
   void fill_zero(Matrix target) override { cpu_->fill_zero(target); }

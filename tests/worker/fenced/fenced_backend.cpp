@@ -21,7 +21,8 @@ constexpr std::size_t limit_bytes = std::size_t{4} << 30;
 
 }  // namespace
 
-FencedBackend::FencedBackend(int threads) : cpu_(make_cpu_backend(threads)) {
+FencedBackend::FencedBackend(int threads, DType kept_sum_dtype)
+    : cpu_(make_cpu_backend(threads)), kept_sum_dtype_(kept_sum_dtype) {
   auto memory = std::make_unique<FencedMemory>();
   memory_ = memory.get();
   pool_ = std::make_shared<MemoryPool>("fenced memory", std::move(memory), limit_bytes);
@@ -61,6 +62,23 @@ void FencedBackend::expect_host(const char* copy, ConstMatrix matrix) const {
 void FencedBackend::upload(ConstMatrix host, Matrix device) {
   expect_host("upload", host);
   cpu_->upload(host, in(device));
+}
+
+void FencedBackend::start_upload(ConstMatrix host, Matrix device) {
+  expect_host("start_upload", host);
+  const Matrix target = in(device);
+  for (std::int64_t row = 0; row < target.rows; ++row) {
+    const std::size_t element = size_in_bytes(target.dtype);
+    std::memset(target.as<std::byte>() + static_cast<std::size_t>(row * target.stride) * element, 0xff,
+                static_cast<std::size_t>(target.cols) * element);
+  }
+  uploads_.push_back({host, device});
+}
+
+void FencedBackend::finish_uploads() {
+  for (const Upload& upload : std::exchange(uploads_, {})) {
+    FencedBackend::upload(upload.host, upload.device);
+  }
 }
 
 void FencedBackend::download(ConstMatrix device, Matrix host) {

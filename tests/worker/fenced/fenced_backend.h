@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <vector>
 
 #include "tests/worker/fenced/fenced_memory.h"
 #include "worker/tensor/backend.h"
@@ -9,18 +10,22 @@ namespace cce {
 /// The CPU backend with memory that only its own operations can reach, as a GPU's would be. Host code that
 /// reads a matrix of it is killed by a segmentation fault; an operation that is given the host's memory, or a
 /// copy that is given the wrong kind on either side, throws invalid_argument. New memory holds NaN in every
-/// dtype.
+/// dtype, and so does memory that an upload is started to, until it is finished: then alone it is copied.
 class FencedBackend final : public Backend {
  public:
-  explicit FencedBackend(int threads);
+  explicit FencedBackend(int threads, DType kept_sum_dtype = DType::f64);
 
   std::string_view device() const override { return "fenced cpu"; }
   bool host_memory() const override { return false; }
   bool has_fast_bf16() const override { return cpu_->has_fast_bf16(); }
+  DType kept_sum_dtype() const override { return kept_sum_dtype_; }
 
   Buffer allocate(std::size_t bytes) override;
   void upload(ConstMatrix host, Matrix device) override;
   void download(ConstMatrix device, Matrix host) override;
+  Buffer allocate_host(std::size_t bytes) override { return cpu_->allocate(bytes); }
+  void start_upload(ConstMatrix host, Matrix device) override;
+  void finish_uploads() override;
   void synchronize() override {}
   void fill_zero(Matrix target) override;
   void convert(ConstMatrix source, Matrix target) override;
@@ -88,7 +93,14 @@ class FencedBackend final : public Backend {
   /// Errors: invalid_argument unless the matrix is the host's.
   void expect_host(const char* copy, ConstMatrix matrix) const;
 
+  struct Upload {
+    ConstMatrix host;
+    Matrix device;
+  };
+
   std::unique_ptr<Backend> cpu_;
+  DType kept_sum_dtype_;
+  std::vector<Upload> uploads_;
   const FencedMemory* memory_;        ///< the pool's
   std::shared_ptr<MemoryPool> pool_;  ///< shared with Buffers, which may outlive the backend
 };

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/worker/fenced/fenced_backend.h"
@@ -44,8 +45,19 @@ TextSource tokens_of(const std::filesystem::path& path, std::int64_t first, std:
   return source;
 }
 
+/// What a job runs on: the CPU backend, or the fenced one with kept sums of a dtype.
+std::unique_ptr<Backend> on_cpu() {
+  return make_cpu_backend(1);
+}
+std::unique_ptr<Backend> behind_the_fence() {
+  return std::make_unique<FencedBackend>(1);
+}
+std::unique_ptr<Backend> behind_the_fence_with_f32_sums() {
+  return std::make_unique<FencedBackend>(1, DType::f32);
+}
+
 /// The files of the result by name.
-std::map<std::string, std::string> run_job(const JobRow& row, bool fenced) {
+std::map<std::string, std::string> run_job(const JobRow& row, std::unique_ptr<Backend> (*make_backend)()) {
   StageJob job(row.model, 16, 24);
   const TemporaryFolder text;
   const auto tokens = text.path() / "tokens.u16";
@@ -62,9 +74,7 @@ std::map<std::string, std::string> run_job(const JobRow& row, bool fenced) {
     std::erase(job.spec.stages, Stage::finetune);
   }
   job.delivery = row.delivery;
-  if (fenced) {
-    job.make_backend = [] { return std::make_unique<FencedBackend>(1); };
-  }
+  job.make_backend = make_backend;
   job.run(row.ranks, [](StageContext& context) { run_pipeline(context); });
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(job.root() / "result")) {
@@ -78,8 +88,8 @@ std::map<std::string, std::string> run_job(const JobRow& row, bool fenced) {
 class FencedPipeline : public ::testing::TestWithParam<JobRow> {};
 
 TEST_P(FencedPipeline, gives_the_bytes_of_the_cpu_backend) {
-  const auto expected = run_job(GetParam(), false);
-  const auto found = run_job(GetParam(), true);
+  const auto expected = run_job(GetParam(), on_cpu);
+  const auto found = run_job(GetParam(), behind_the_fence);
   ASSERT_TRUE(expected.contains("model.safetensors"));
   for (const char* name : {"model.safetensors", "config.json", "plan.json"}) {
     ASSERT_TRUE(found.contains(name)) << name;
@@ -114,6 +124,17 @@ const JobRow job_rows[] = {{"every_structure", "llama3_gqa", 1, LayerDelivery::m
                               spec.similarity.cluster_threshold = 0.0;
                             }},
                            {"stories", "stories260K", 1, LayerDelivery::mapped, [](JobSpec&) {}}};
+
+/// What a GPU keeps, to save memory: the choice may move by a step, what it costs by next to nothing.
+TEST(FencedSums, in_f32_cost_what_sums_in_f64_cost) {
+  const JobRow& row = job_rows[std::size(job_rows) - 1];
+  const auto perplexity = [&](std::unique_ptr<Backend> (*make_backend)()) {
+    const auto report = nlohmann::json::parse(run_job(row, make_backend).at("report.json"));
+    return report.at("evaluation").at("perplexity").at("tokens").at("after").get<double>();
+  };
+  const double expected = perplexity(behind_the_fence);
+  EXPECT_NEAR(perplexity(behind_the_fence_with_f32_sums), expected, 1e-3 * expected);
+}
 
 INSTANTIATE_TEST_SUITE_P(Jobs, FencedPipeline, ::testing::ValuesIn(job_rows),
                          [](const auto& row) { return std::string(row.param.name); });

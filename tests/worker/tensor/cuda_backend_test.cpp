@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "common/error.h"
 #include "tests/conformance/backend_suite.h"
 #include "worker/tensor/cuda_device.h"
@@ -57,6 +60,36 @@ TEST_F(CudaBackendOnly, attention_of_long_sequences_agrees_with_the_cpu) {
       EXPECT_LE(scaled_error(results[1][i], results[0][i]), 2e-2) << "result " << i;
     }
   }
+}
+
+/// Ten bits of each factor: 2⁻¹¹ of rounding twice a product, which a sum over some dozens does not reach.
+TEST_F(CudaBackendOnly, tf32_rounds_the_factors_of_f32_products_alone) {
+  const auto backend = make_cuda_backend({.memory_limit_bytes = std::size_t{2} << 30, .tf32 = true});
+  for (const ProductRow& row : product_rows) {
+    const double error = product_error(*backend, row);
+    EXPECT_LE(error, row.a_dtype == DType::f32 ? 1e-3 : row.tolerance) << row.name;
+  }
+}
+
+/// What layers do on their way: the copy runs beside a product and changes neither.
+TEST_F(CudaBackendOnly, an_upload_beside_a_product_brings_every_byte) {
+  const auto backend = cuda_case().make();
+  constexpr std::int64_t count = std::int64_t{1} << 24;
+  const Buffer host = backend->allocate_host(count * sizeof(float));
+  const Matrix values{host.data(), DType::f32, 1, count, count};
+  for (std::int64_t i = 0; i < count; ++i) {
+    values.as<float>()[i] = static_cast<float>(i);
+  }
+  OwnedMatrix arrived = backend->matrix(DType::f32, 1, count);
+  OwnedMatrix a = backend->zeros(DType::bf16, 2048, 2048), product = backend->matrix(DType::f32, 2048, 2048);
+  backend->start_upload(values, arrived.view());
+  for (int i = 0; i < 20; ++i) {
+    backend->gram(a.view(), product.view());
+  }
+  backend->finish_uploads();
+  std::vector<float> found(static_cast<std::size_t>(count));
+  backend->download(arrived.view(), {found.data(), DType::f32, 1, count, count});
+  EXPECT_TRUE(std::equal(found.begin(), found.end(), values.as<float>()));
 }
 
 }  // namespace

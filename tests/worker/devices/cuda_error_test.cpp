@@ -36,7 +36,7 @@ const StatusRow status_rows[] = {
     {"cublas_architecture", [] { check_cublas(CUBLAS_STATUS_ARCH_MISMATCH, "the operation"); },
      ErrorCode::unsupported, "-DCMAKE_CUDA_ARCHITECTURES="},
     {"cublas", [] { check_cublas(CUBLAS_STATUS_EXECUTION_FAILED, "the operation"); },
-     ErrorCode::device_failure, "CUBLAS_STATUS_EXECUTION_FAILED"},
+     ErrorCode::device_failure, "cuBLAS says"},
     {"cusolver_memory", [] { check_cusolver(CUSOLVER_STATUS_ALLOC_FAILED, "the operation"); },
      ErrorCode::does_not_fit, "lower resources.memory"},
     {"cusolver", [] { check_cusolver(CUSOLVER_STATUS_INTERNAL_ERROR, "the operation"); },

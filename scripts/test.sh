@@ -11,6 +11,8 @@ cmake --preset "$preset" -DCCE_BUILD_TESTS=ON
 cmake --build --preset "$preset" --parallel "$(scripts/build_jobs.sh)"
 if [[ $# -eq 0 && $preset == release ]] && command -v nvcc >/dev/null; then
   cmake --preset cuda -DCCE_CUDA=AUTO -DCCE_BUILD_TESTS=ON
+  grep -q '^CCE_CUDA_MISSING:INTERNAL=$' build/cuda/CMakeCache.txt ||
+    echo "test.sh: the GPU twins are NOT compiled: $(grep '^CCE_CUDA_MISSING' build/cuda/CMakeCache.txt)" >&2
   cmake --build --preset cuda --parallel "$(scripts/build_jobs.sh)" --target gpu_programs
   ctest --preset cuda --parallel 2 -R '^(device_tests|cuda_backend_tests|nccl_communicator_test)\.' --no-tests=ignore
 fi

@@ -39,13 +39,21 @@ DeviceChoice choose_device(const std::string& requested, const std::vector<RankD
   if (requested == "cpu") {
     return {};
   }
-  for (std::size_t other = 0; other < ranks.size(); ++other) {
-    if (ranks[other].gpus.empty()) {
-      if (requested == "cuda") {
-        refuse(ranks[other], other);
-      }
-      return {};
+  const auto without = std::find_if(ranks.begin(), ranks.end(),
+                                    [](const RankDevices& devices) { return devices.gpus.empty(); });
+  if (without != ranks.end()) {
+    const auto number = static_cast<std::size_t>(without - ranks.begin());
+    if (requested == "cuda") {
+      refuse(*without, number);
     }
+    const bool some_see_gpus = std::any_of(ranks.begin(), ranks.end(),
+                                           [](const RankDevices& devices) { return !devices.gpus.empty(); });
+    DeviceChoice cpu;
+    if (some_see_gpus || !without->refusal.empty()) {
+      cpu.note = "resources.device auto computes on CPUs: rank " + std::to_string(number) + " on " +
+                 without->host + " has no GPU" + (without->refusal.empty() ? "" : ": " + without->refusal);
+    }
+    return cpu;
   }
   const auto own = static_cast<std::size_t>(rank);
   DeviceChoice choice{.cuda = true, .index = index_of(ranks, own), .sharers = 0};

@@ -16,6 +16,8 @@ struct DeviceChoice {
   bool cuda = false;
   int index = 0;    ///< among this rank's visible GPUs
   int sharers = 1;  ///< ranks that the same GPU was given to, this one included
+  /// Why auto leaves GPUs, or a driver, aside that a program could use; the same on every rank.
+  std::string note = {};
 };
 
 /// Where rank `rank` computes. Ranks of one host take its GPUs in turn, in order of rank; visible GPUs of the

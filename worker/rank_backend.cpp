@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/number_format.h"
 #include "worker/tensor/cuda_device.h"
 
 namespace cce {
@@ -12,7 +13,7 @@ namespace {
 
 RankDevices inspect(const std::string& host, const std::string& requested) {
   RankDevices result{.host = host, .gpus = {}, .refusal = {}};
-  if (requested == "cpu") {
+  if (requested == "cpu" || (requested == "auto" && !built_with_cuda())) {
     return result;
   }
   try {
@@ -70,6 +71,22 @@ std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const Res
        .sharers = device.choice.sharers,
        .tf32 = tf32,
        .host_threads = threads});
+}
+
+void check_forecast(const ResourceSettings& resources, const Backend& backend, std::int64_t forecast_bytes) {
+  const std::optional<std::size_t> limit = backend.limit_bytes();
+  if (resources.device != "cuda" || !limit || forecast_bytes <= static_cast<std::int64_t>(*limit)) {
+    return;
+  }
+  const std::string room = format_bytes(static_cast<std::int64_t>(*limit));
+  throw Error{
+      .code = ErrorCode::does_not_fit,
+      .where = "memory of " + std::string(backend.device()),
+      .found = "a forecast of " + format_bytes(forecast_bytes),
+      .expected = "at most the " + room + " that this rank may take",
+      .remedy =
+          "Set resources.memory to that: chunks of the calibration then shrink to it. Or use more ranks, "
+          "each on a GPU of its own, or lower calibration.length"};
 }
 
 }  // namespace cce

@@ -29,4 +29,8 @@ ChosenDevice choose_rank_device(Communicator& communicator, const std::string& h
 std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const ResourceSettings& resources,
                                            int threads);
 
+/// Before any work: whether a rank's forecast is within what its backend may hold. A forecast for another
+/// device than the one that computes (resources.device auto) says nothing and passes. Errors: does_not_fit.
+void check_forecast(const ResourceSettings& resources, const Backend& backend, std::int64_t forecast_bytes);
+
 }  // namespace cce

@@ -50,6 +50,7 @@ class WorkerRun {
     if (device.refusal) {
       throw *device.refusal;
     }
+    device_note_ = device.choice.note;
     backend_ = make_rank_backend(device, resources, threads_);
     return *backend_;
   }
@@ -57,6 +58,10 @@ class WorkerRun {
   /// The job, after prepare().
   void run(Communicator& communicator) {
     const Partition partition = job_.read_partition();
+    if (!partition.forecast.empty()) {
+      check_forecast(spec_.resources, *backend_,
+                     partition.forecast.at(static_cast<std::size_t>(rank_)).peak_bytes);
+    }
     const Checkpoint checkpoint = Checkpoint::open(files_, spec_.model);
     Reporter reporter(job_, communicator, events_ ? &*events_ : nullptr, backend_.get());
     // Between GPUs a broadcast is faster than a copy over each one's bus.
@@ -71,6 +76,9 @@ class WorkerRun {
                          reporter,
                          compute_dtype_of(spec_.resources, *backend_),
                          maps ? LayerDelivery::mapped : LayerDelivery::broadcast};
+    if (!device_note_.empty() && rank_ == 0) {
+      reporter.warning(device_note_);
+    }
     run_pipeline(context);
     JobEvent done;
     done.type = "done";
@@ -125,6 +133,7 @@ class WorkerRun {
   JobDir job_;
   JobSpec spec_;
   std::unique_ptr<Backend> backend_;
+  std::string device_note_;
   std::optional<JobLock> lock_;
   std::optional<EventLog> events_;
 };

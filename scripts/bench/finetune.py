@@ -104,14 +104,17 @@ def finetune_settings(arguments, protocol, row):
 
 
 def compressed(arguments, protocol, row):
-    """The folder that the row starts from and its report; one that is there is used again."""
+    """The folder that the row starts from and its report; one that this program made is used again."""
     folder = arguments.work / "finetune" / row.compressed_name()
+    program, made_by = tools.program_digest(arguments.cce), folder.with_name(folder.name + ".program")
     report = tools.read_json(folder / "report.json")
-    if not report or (row.finetune is None and row.name in arguments.again):
+    again = row.finetune is None and row.name in arguments.again
+    if not report or again or not made_by.is_file() or made_by.read_text() != program:
         recipe = arguments.work / "recipes" / f"finetune-{row.compressed_name()}.yaml"
         protocols.write_if_new(recipe, protocols.recipe_text(protocol, protocol.case(row.base), folder))
         report = tools.compress(arguments, recipe, folder, (*row.encode_settings(), "evaluate.text=[]"))
         shutil.rmtree(folder.with_name(folder.name + ".job"), ignore_errors=True)
+        made_by.write_text(program)
     return folder, report
 
 

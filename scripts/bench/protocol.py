@@ -158,7 +158,7 @@ def add_arguments(parser):
 
 
 def protocol_of(arguments):
-    arguments.work = arguments.work.resolve()
+    arguments.work = arguments.work.resolve() / ("smoke" if arguments.smoke else "")
     if arguments.smoke:
         return smoke_protocol()
     if arguments.data is None:

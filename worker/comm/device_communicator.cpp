@@ -12,7 +12,8 @@ namespace {
 
 /// Bytes of a message of the handshake: a piece of this length is whole.
 constexpr std::size_t handshake_bytes = sizeof(DeviceCall);
-constexpr auto longest_patience = std::chrono::milliseconds(2000);
+/// For the cause that another rank gives: longer than a link takes to be given up, which may come before it.
+constexpr auto longest_patience = std::chrono::milliseconds(8000);
 
 std::chrono::milliseconds patience_of(double deadline_seconds) {
   const std::chrono::duration<double> quarter(deadline_seconds / 4.0);

@@ -85,6 +85,8 @@ class Backend {
   virtual void synchronize() = 0;                               ///< waits for queued work
   /// The most memory of its own that this backend held at once; 0 where its memory is the host's.
   virtual std::size_t peak_bytes() const { return 0; }
+  /// What it may hold at most; absent where its memory is the host's.
+  virtual std::optional<std::size_t> limit_bytes() const { return std::nullopt; }
 
   // ---- products
   /// C ← α op(A) op(B) + β C. (f32, f32) → f32; (bf16, bf16) → f32 or bf16 (β = 0 for bf16); (f64, f64) →

@@ -15,11 +15,19 @@ namespace {
 constexpr std::size_t blas_workspace_bytes = std::size_t{32}
                                              << 20;  // what cuBLAS advises for compute capability 9
 
+/// 0 where a driver shows none.
+int count_devices(const char* operation) {
+  int count = 0;
+  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaErrorNoDevice) {
+    check_cuda(status, operation);
+  }
+  return count;
+}
+
 /// Makes the device current for this thread, checked for what the backend needs.
 CudaOptions select_device(CudaOptions options) {
   constexpr const char* operation = "start of the CUDA backend";
-  int count = 0;
-  check_cuda(cudaGetDeviceCount(&count), operation);
+  const int count = count_devices(operation);
   if (options.device < 0 || options.device >= count) {
     throw Error{
         .code = ErrorCode::out_of_range,
@@ -33,17 +41,19 @@ CudaOptions select_device(CudaOptions options) {
   std::size_t free = 0;
   std::size_t total = 0;
   check_cuda(cudaMemGetInfo(&free, &total), operation);
-  if (options.memory_limit_bytes > free) {
+  const auto sharers = static_cast<std::size_t>(std::max(1, options.sharers));
+  if (options.memory_limit_bytes > free / sharers) {
     throw Error{.code = ErrorCode::does_not_fit,
                 .where = "resources.memory",
-                .found = format_bytes(static_cast<std::int64_t>(options.memory_limit_bytes)) + " with " +
+                .found = format_bytes(static_cast<std::int64_t>(options.memory_limit_bytes)) +
+                         " for each of " + std::to_string(sharers) + " ranks on a GPU, with " +
                          format_bytes(static_cast<std::int64_t>(free)) + " free of the GPU's " +
                          format_bytes(static_cast<std::int64_t>(total)),
                 .expected = "at most what is free",
                 .remedy = "lower resources.memory, or end what else uses the GPU"};
   }
   if (options.memory_limit_bytes == 0) {
-    options.memory_limit_bytes = free / 10 * 9 / static_cast<std::size_t>(std::max(1, options.sharers));
+    options.memory_limit_bytes = free / 10 * 9 / sharers;
   }
   return options;
 }
@@ -75,34 +85,23 @@ bool built_with_cuda() {
 
 std::vector<CudaDevice> cuda_devices() {
   constexpr const char* operation = "list of GPUs";
-  int count = 0;
-  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaErrorNoDevice) {
-    check_cuda(status, operation);
-  }
-  int before = 0;
-  if (count > 0) {
-    check_cuda(cudaGetDevice(&before), operation);
-  }
+  const int count = count_devices(operation);
   std::vector<CudaDevice> devices;
   for (int index = 0; index < count; ++index) {
-    cudaDeviceProp properties{};
+    cudaDeviceProp properties{};  // what needs no context: one takes hundreds of MB of its device
     check_cuda(cudaGetDeviceProperties(&properties, index), operation);
     CudaDevice device{.name = properties.name,
                       .identity = {},
                       .major = properties.major,
                       .minor = properties.minor,
+                      .total_bytes = properties.totalGlobalMem,
                       .multiprocessors = properties.multiProcessorCount};
     for (const char byte : properties.uuid.bytes) {
       constexpr const char* digits = "0123456789abcdef";
       const auto value = static_cast<unsigned char>(byte);
       device.identity += {digits[value / 16], digits[value % 16]};
     }
-    check_cuda(cudaSetDevice(index), operation);
-    check_cuda(cudaMemGetInfo(&device.free_bytes, &device.total_bytes), operation);
     devices.push_back(std::move(device));
-  }
-  if (count > 0) {
-    check_cuda(cudaSetDevice(before), operation);
   }
   return devices;
 }
@@ -175,12 +174,7 @@ void CudaBackend::start_upload(ConstMatrix host, Matrix device) {
   }
   queued_.record(stream_);
   queued_.hold_back(upload_stream_);
-  const std::size_t element = size_in_bytes(host.dtype);
-  check_cuda(cudaMemcpy2DAsync(device.data, static_cast<std::size_t>(device.stride) * element, host.data,
-                               static_cast<std::size_t>(host.stride) * element,
-                               static_cast<std::size_t>(host.cols) * element,
-                               static_cast<std::size_t>(host.rows), cudaMemcpyHostToDevice, upload_stream_),
-             "start_upload");
+  queue_copy(host, device, cudaMemcpyHostToDevice, upload_stream_, "start_upload");
 }
 
 void CudaBackend::finish_uploads() {

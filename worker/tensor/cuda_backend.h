@@ -42,6 +42,7 @@ class CudaBackend final : public Backend {
   int multiprocessors() const { return multiprocessors_; }
   const MemoryPool::Use& memory_use() const { return pool_->use(); }
   std::size_t peak_bytes() const override { return pool_->use().peak_reserved_bytes; }
+  std::optional<std::size_t> limit_bytes() const override { return pool_->limit_bytes(); }
 
   // cuda_backend.cpp
   Buffer allocate(std::size_t bytes) override;

@@ -16,7 +16,6 @@ struct CudaDevice {
   std::string identity;         ///< the same for the same device, whatever its index
   int major = 0, minor = 0;     ///< compute capability
   std::size_t total_bytes = 0;  ///< of its memory
-  std::size_t free_bytes = 0;   ///< of it when asked
   int multiprocessors = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/error.h"
+#include "common/number_format.h"
 
 #ifndef CCE_CUDA_ARCHITECTURE_NAMES
 #error "worker/tensor/CMakeLists.txt defines the compute capabilities that kernels are built for"
@@ -10,6 +11,10 @@
 
 namespace cce {
 namespace {
+
+constexpr const char* failure_remedy =
+    "run it again; if it comes back, CUDA_LAUNCH_BLOCKING=1 names the call, and resources.device: cpu goes "
+    "without the GPU";
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
@@ -53,10 +58,10 @@ void check_cuda(cudaError_t status, const char* operation) {
     case cudaSuccess:
       return;
     case cudaErrorInsufficientDriver:
+    case cudaErrorUnsupportedPtxVersion:  // made by a newer toolkit than the driver knows
       refuse_driver(operation);
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorInvalidDeviceFunction:
-    case cudaErrorUnsupportedPtxVersion:
       refuse_architecture(operation);
     case cudaErrorMemoryAllocation: {
       std::size_t free = 0;
@@ -65,8 +70,9 @@ void check_cuda(cudaError_t status, const char* operation) {
       throw Error{
           .code = ErrorCode::does_not_fit,
           .where = operation,
-          .found = std::to_string(free) + " bytes free of the GPU's " + std::to_string(total),
-          .expected = "memory for this call",
+          .found = "CUDA's own memory refused, with " + format_bytes(static_cast<std::int64_t>(free)) +
+                   " free of the GPU's " + format_bytes(static_cast<std::int64_t>(total)),
+          .expected = "some hundred MB beside this program's pool",
           .remedy =
               "lower resources.memory (what this program takes for itself), or end what else uses the GPU"};
     }
@@ -75,9 +81,7 @@ void check_cuda(cudaError_t status, const char* operation) {
                   .where = operation,
                   .found = std::string(cudaGetErrorName(status)) + " (" + cudaGetErrorString(status) + ")",
                   .expected = {},
-                  .remedy =
-                      "run it again; if it comes back, CUDA_LAUNCH_BLOCKING=1 names the call, and "
-                      "resources.device: cpu goes without the GPU"};
+                  .remedy = failure_remedy};
   }
 }
 
@@ -95,7 +99,7 @@ void check_cublas(cublasStatus_t status, const char* operation) {
               .where = operation,
               .found = std::string("cuBLAS says ") + cublasGetStatusString(status),
               .expected = {},
-              .remedy = {}};
+              .remedy = failure_remedy};
 }
 
 void check_cusolver(cusolverStatus_t status, const char* operation) {
@@ -112,7 +116,7 @@ void check_cusolver(cusolverStatus_t status, const char* operation) {
               .where = operation,
               .found = "cuSOLVER status " + std::to_string(static_cast<int>(status)),
               .expected = {},
-              .remedy = {}};
+              .remedy = failure_remedy};
 }
 
 }  // namespace cce

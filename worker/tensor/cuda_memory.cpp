@@ -4,6 +4,8 @@
 #include <cstring>
 #include <optional>
 
+#include "common/error.h"
+#include "common/number_format.h"
 #include "worker/tensor/cuda_error.h"
 #include "worker/tensor/row_pointer.h"
 
@@ -31,9 +33,34 @@ std::size_t CudaRawMemory::free_bytes() {
   return free;
 }
 
+void queue_copy(const ConstMatrix& from, const Matrix& to, cudaMemcpyKind kind, cudaStream_t stream,
+                const char* operation) {
+  const auto bytes = [&](std::int64_t elements) {
+    return static_cast<std::size_t>(elements) * size_in_bytes(from.dtype);
+  };
+  if (from.rows == 1 || (from.stride == from.cols && to.stride == to.cols)) {
+    check_cuda(cudaMemcpyAsync(to.data, from.data, bytes(from.rows * from.cols), kind, stream), operation);
+    return;
+  }
+  check_cuda(cudaMemcpy2DAsync(to.data, bytes(to.stride), from.data, bytes(from.stride), bytes(from.cols),
+                               static_cast<std::size_t>(from.rows), kind, stream),
+             operation);
+}
+
 PinnedBuffer::PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
   void* data = nullptr;
-  check_cuda(cudaMallocHost(&data, bytes), "pinned host memory");
+  const cudaError_t status = cudaMallocHost(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw Error{.code = ErrorCode::does_not_fit,
+                .where = "pinned memory of the host",
+                .found = format_bytes(static_cast<std::int64_t>(bytes)) + " that the system refused",
+                .expected = "memory that a GPU copies from",
+                .remedy =
+                    "raise the limit of locked memory (ulimit -l), ask the cluster for more memory, or "
+                    "start fewer ranks on this machine"};
+  }
+  check_cuda(status, "pinned memory of the host");
   data_ = static_cast<std::byte*>(data);
 }
 
@@ -62,7 +89,7 @@ void CudaStaging::copy_rows(std::byte* to, std::size_t to_pitch, const std::byte
                             std::size_t from_pitch, std::size_t row_bytes, std::int64_t rows) const {
   constexpr std::size_t worth_sharing_bytes = std::size_t{1} << 20;
   const std::size_t bytes = row_bytes * static_cast<std::size_t>(rows);
-  if (to_pitch == row_bytes && from_pitch == row_bytes && rows > 1) {  // one run of memory: parts of any size
+  if (rows == 1 || (to_pitch == row_bytes && from_pitch == row_bytes)) {  // one run: parts of any size
     rows = std::clamp<std::int64_t>(static_cast<std::int64_t>(bytes / worth_sharing_bytes), 1, threads_);
     if (rows == 1) {
       std::memcpy(to, from, bytes);
@@ -92,11 +119,8 @@ void CudaStaging::upload(const ConstMatrix& host, const Matrix& device) {
     const std::size_t row_bytes = static_cast<std::size_t>(piece.cols) * element;
     copy_rows(slot.memory.data(), row_bytes, element_of(host, piece.row, piece.col),
               static_cast<std::size_t>(host.stride) * element, row_bytes, piece.rows);
-    check_cuda(
-        cudaMemcpy2DAsync(element_of(device, piece.row, piece.col),
-                          static_cast<std::size_t>(device.stride) * element, slot.memory.data(), row_bytes,
-                          row_bytes, static_cast<std::size_t>(piece.rows), cudaMemcpyHostToDevice, stream_),
-        "upload");
+    queue_copy(in_slot(slot, host.dtype, piece), device.block(piece.row, piece.col, piece.rows, piece.cols),
+               cudaMemcpyHostToDevice, stream_, "upload");
     slot.done.record(stream_);
   });
 }
@@ -121,11 +145,8 @@ void CudaStaging::download(const ConstMatrix& device, const Matrix& host) {
     Slot& slot = slots_[next_slot_];
     next_slot_ = 1 - next_slot_;
     slot.done.wait();
-    const std::size_t row_bytes = static_cast<std::size_t>(piece.cols) * element;
-    check_cuda(cudaMemcpy2DAsync(slot.memory.data(), row_bytes, element_of(device, piece.row, piece.col),
-                                 static_cast<std::size_t>(device.stride) * element, row_bytes,
-                                 static_cast<std::size_t>(piece.rows), cudaMemcpyDeviceToHost, stream_),
-               "download");
+    queue_copy(device.block(piece.row, piece.col, piece.rows, piece.cols), in_slot(slot, device.dtype, piece),
+               cudaMemcpyDeviceToHost, stream_, "download");
     slot.done.record(stream_);
     receive();
     arriving = Arriving{&slot, piece};

@@ -19,6 +19,12 @@ class CudaRawMemory final : public RawMemory {
   std::size_t free_bytes() override;
 };
 
+/// Queues the copy of a matrix to one of its shape and dtype. What lies in one run goes as one run: CUDA
+/// copies rows only where they are less than 2 GiB apart (cudaDevAttrMaxPitch), and the only row of a packed
+/// layer may be longer.
+void queue_copy(const ConstMatrix& from, const Matrix& to, cudaMemcpyKind kind, cudaStream_t stream,
+                const char* operation);
+
 /// Host memory that a GPU copies from and to without the processor's help.
 class PinnedBuffer {
  public:
@@ -57,6 +63,10 @@ class CudaStaging {
     std::int64_t row = 0, rows = 0, col = 0, cols = 0;
   };
   static void for_each_piece(const ConstMatrix& shape, const std::function<void(const Piece&)>& work);
+  /// A piece in a slot, dense.
+  static Matrix in_slot(const Slot& slot, DType dtype, const Piece& piece) {
+    return {slot.memory.data(), dtype, piece.rows, piece.cols, piece.cols};
+  }
   /// Moves a piece between the slot (dense) and the host's rows.
   void copy_rows(std::byte* to, std::size_t to_pitch, const std::byte* from, std::size_t from_pitch,
                  std::size_t row_bytes, std::int64_t rows) const;

@@ -26,7 +26,7 @@ const StatusRow status_rows[] = {
     {"no_kernels", [] { check_cuda(cudaErrorNoKernelImageForDevice, "the operation"); },
      ErrorCode::unsupported, "-DCMAKE_CUDA_ARCHITECTURES="},
     {"newer_ptx", [] { check_cuda(cudaErrorUnsupportedPtxVersion, "the operation"); }, ErrorCode::unsupported,
-     "compute capability"},
+     "a driver for CUDA"},
     {"memory", [] { check_cuda(cudaErrorMemoryAllocation, "the operation"); }, ErrorCode::does_not_fit,
      "lower resources.memory"},
     {"launch", [] { check_cuda(cudaErrorLaunchFailure, "the operation"); }, ErrorCode::device_failure,

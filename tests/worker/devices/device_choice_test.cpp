@@ -47,6 +47,19 @@ TEST(DeviceChoice, ranks_of_a_host_take_its_gpus_in_turn) {
   }
 }
 
+TEST(DeviceChoice, auto_that_leaves_a_gpu_or_a_driver_aside_says_why) {
+  const auto note = [](const std::vector<RankDevices>& ranks) {
+    return choose_device("auto", ranks, 0).note;
+  };
+  const RankDevices seen = on("a", {"u0 X"}), old{.host = "c", .gpus = {}, .refusal = "a driver for CUDA 9"};
+  EXPECT_EQ(note({seen}), "");
+  EXPECT_EQ(note({hidden, hidden}), "") << "a machine without GPUs";
+  EXPECT_EQ(note({seen, hidden}), "resources.device auto computes on CPUs: rank 1 on c has no GPU");
+  EXPECT_EQ(note({old}),
+            "resources.device auto computes on CPUs: rank 0 on c has no GPU: a driver for CUDA 9");
+  EXPECT_EQ(choose_device("cpu", {old}, 0).note, "");
+}
+
 TEST(DeviceChoice, cuda_without_a_gpu_names_the_rank_and_why) {
   for (const auto& [ranks, reason] :
        {std::pair<std::vector<RankDevices>, std::string>{{on("a", {"u X"}), no_gpu}, "no NVIDIA driver"},

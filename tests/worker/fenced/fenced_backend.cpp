@@ -9,7 +9,7 @@
 namespace cce {
 namespace {
 
-constexpr std::size_t limit_bytes = std::size_t{4} << 30;
+constexpr std::size_t most_bytes = std::size_t{4} << 30;
 
 [[noreturn]] void refuse(const char* where, const char* found, const char* expected) {
   throw Error{.code = ErrorCode::invalid_argument,
@@ -25,7 +25,7 @@ FencedBackend::FencedBackend(int threads, DType kept_sum_dtype)
     : cpu_(make_cpu_backend(threads)), kept_sum_dtype_(kept_sum_dtype) {
   auto memory = std::make_unique<FencedMemory>();
   memory_ = memory.get();
-  pool_ = std::make_shared<MemoryPool>("fenced memory", std::move(memory), limit_bytes);
+  pool_ = std::make_shared<MemoryPool>("fenced memory", std::move(memory), most_bytes);
 }
 
 Buffer FencedBackend::allocate(std::size_t bytes) {

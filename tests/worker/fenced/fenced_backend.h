@@ -19,6 +19,7 @@ class FencedBackend final : public Backend {
   bool host_memory() const override { return false; }
   bool has_fast_bf16() const override { return cpu_->has_fast_bf16(); }
   DType kept_sum_dtype() const override { return kept_sum_dtype_; }
+  std::optional<std::size_t> limit_bytes() const override { return pool_->limit_bytes(); }
 
   Buffer allocate(std::size_t bytes) override;
   void upload(ConstMatrix host, Matrix device) override;

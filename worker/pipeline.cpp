@@ -140,7 +140,8 @@ void train(StageContext& context, const std::string& fingerprint, RunResults& re
   layers.emplace(context, *results.compressed, input.fingerprint, Stage::finetune);
 }
 
-/// The last layers that a finished job left: trained ones where it trained. Errors: missing_file.
+/// The last layers that a finished job left: trained ones where it trained; where training was asked for and
+/// did not end, the encoded ones, with a warning. Errors: missing_file.
 void find_finished(StageContext& context, const std::string& fingerprint, RunResults& results,
                    std::optional<EncodedLayers>& layers) {
   std::optional<PreparedJob> job = load_prepared_job(context, fingerprint, false);
@@ -148,6 +149,11 @@ void find_finished(StageContext& context, const std::string& fingerprint, RunRes
   const bool was_trained = context.job.find_state(finetune_done_state, trained).has_value();
   if (!job && !was_trained) {
     refuse_export_without_encode(context);
+  }
+  if (!was_trained && context.spec.finetune.asked_for() && context.rank() == 0) {
+    context.reporter.warning(
+        "the job's fine-tuning has not ended: this export holds the encoded layers as they were before "
+        "training (cce resume of the job goes on with it)");
   }
   results.compressed = context.dense();
   if (job) {

@@ -8,7 +8,7 @@ transformers and safetensors; the test needs none of them.
 The loss is alpha L_rec + kl KL + beta L_sim + gamma L_reg + delta L_task:
   L_rec   mean over layers and tokens of |student - teacher|^2 / |teacher|^2 at the stream after each layer
   KL      mean over tokens of KL(teacher || student), natural logarithm, temperature 1
-  L_sim   mean over all pairs of FFN sub-blocks of S(i, j)^2, plus the same of attention sub-blocks: S the cosine of
+  L_sim   mean over both kinds, FFN and attention, of the mean over all pairs of that kind of S(i, j)^2: S the cosine of
           K = W^T C W, W the output matrix (features x stream), C the centred covariance of its input features on these
           tokens at the start, a constant
   L_reg   sum over the layers' matrices of nuclear norm / Frobenius norm
@@ -87,7 +87,7 @@ def output_matrices(layer):
 
 
 def similarity_loss(model, covariances):
-    total = 0.0
+    means = []
     for kind in ("ffn", "attention"):
         signatures = []
         for (own_kind, layer), covariance in covariances.items():
@@ -95,8 +95,8 @@ def similarity_loss(model, covariances):
                 weight = output_matrices(model.model.layers[layer])[kind].weight
                 signatures.append((weight @ covariance @ weight.T).flatten())
         pairs = [torch.cosine_similarity(a, b, dim=0) ** 2 for i, a in enumerate(signatures) for b in signatures[:i]]
-        total = total + torch.stack(pairs).mean()
-    return total
+        means.append(torch.stack(pairs).mean())
+    return torch.stack(means).mean()
 
 
 def main():

@@ -1,6 +1,8 @@
 """Fine-tuning: inside compress and alone, on each format; stopped and resumed; over 1, 2 and 4 ranks."""
 import json
 import os
+import pathlib
+import re
 import signal
 import unittest
 
@@ -71,6 +73,7 @@ class Finetune(cce_case.CceCase):
         self.run_cce("export", "trained.job", "--dtype", "f32", "--out", "again", "--quiet")
         self.assertEqual((self.folder / "trained/model.safetensors").read_bytes(),
                          (self.folder / "again/model.safetensors").read_bytes())
+        self.assertFalse([line for line in self.report("again")["warnings"] if "training" in line])
 
     def test_a_killed_rank_and_an_interrupt(self):
         content = cce_case.recipe(target={"remove_params": 0.3}, resources={"ranks": 2}, export={"format": "custom"},
@@ -95,6 +98,44 @@ class Finetune(cce_case.CceCase):
         self.run_cce("resume", job, "--quiet")
         for name in ("model.safetensors", "config.json"):
             self.assertEqual((self.folder / "whole" / name).read_bytes(), (self.folder / "stopped" / name).read_bytes(), name)
+
+    def test_time_alone_is_used_up(self):
+        passes = 96 * 128 // BATCH_TOKENS
+        seconds = 4
+        report = self.finetuned(cce_case.STORIES, "timed", "--set", "finetune.max_tokens=0", "--max-seconds", seconds)
+        curve = report["finetuning"]["curve"]
+        self.assertGreater(len(curve), passes, "the text is repeated")
+        self.assertGreater(report["finetuning"]["seconds"], 0.5 * seconds)
+        longest = BATCH_TOKENS / min(point["tokens_per_second"] for point in curve)
+        self.assertLess(report["finetuning"]["seconds"], seconds + longest + 1)
+        self.assertLess(report["stages"]["finetune"]["seconds"], seconds + longest + 3, "publishing included")
+
+    def test_a_run_that_diverges_says_what_to_do(self):
+        """...and what it says works."""
+        path = self.write_recipe(cce_case.recipe(
+            target={"remove_params": 0.3}, export={"format": "custom"},
+            finetune=training(learning_rate=1.0, clip=0, warmup=1.0, checkpoint_steps=1)))
+        found = self.run_cce("compress", path, "--out", "wild", "--quiet", status=2)
+        self.assertRegex(found.err, r"out_of_range at finetune\.learning_rate: found 1, under which training diverged: "
+                                    r"(rec|kl|sim|gradient_norm) = \S+ at step \d+, \S+ at step \d+")
+        self.assertIn("finetune.learning_rate=0.25", found.err)
+        job = self.folder / "wild.job"
+        self.assertIn(f"cce export {job} --out DIR", found.err)
+        kept = re.search(r"The checkpoint of step (\d+) stays in (\S+)\. ", found.err)
+        self.assertTrue((pathlib.Path(kept[2]) / f"finetune.step-{int(kept[1]):06}.rank-0").is_dir(), found.err)
+
+        exported = self.run_cce("export", job, "--out", "untrained", "--quiet")
+        warnings = self.report("untrained")["warnings"]
+        self.assertEqual(len([line for line in warnings if "before training" in line]), 1, warnings)
+        self.assertIn("before training", exported.out + exported.err)
+        self.assertTrue([event for event in self.events("untrained.job")
+                         if event["type"] == "warning" and "before training" in event["message"]])
+        self.compressed("plain", export={"format": "custom"})
+        self.assertEqual((self.folder / "plain/model.safetensors").read_bytes(),
+                         (self.folder / "untrained/model.safetensors").read_bytes(), "the encoded layers")
+        self.assertFalse([line for line in self.report("plain")["warnings"] if "training" in line])
+        report = self.finetuned("untrained", "trained")
+        self.assertLess(cce_case.perplexity(report), 0.97 * cce_case.perplexity(report, "before"))
 
     def test_bad_input_is_refused_by_name(self):
         rows = (("finetune.text", ["--set", "finetune.text=[]"]), ("finetune.batch_tokens", ["--set", "finetune.batch_tokens=100"]),

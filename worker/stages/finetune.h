@@ -8,13 +8,17 @@
 
 namespace cce {
 
+/// Of a clock that never goes back.
+double steady_seconds();
+
 /// What fine-tuning starts from.
 struct FinetuneInput {
   const ModelConfig& student;
   std::function<HostLayer(std::int64_t)> layer;  ///< f32; called for owned layers only
   HostMatrix final_norm;                         ///< 1 × d
   const Checkpoint& teacher;
-  std::string fingerprint;  ///< of everything that decides the result
+  std::string fingerprint;                           ///< of everything that decides the result
+  std::function<double()> seconds = steady_seconds;  ///< since some moment; rank 0 alone asks
 };
 
 /// Joint fine-tuning of the student against the teacher (design 3.5), all ranks together, until the token or
@@ -25,9 +29,15 @@ struct FinetuneInput {
 ///   weights   3. the gradient's global norm, clipped   4. AdamW at the owners
 /// Every checkpoint_steps steps and at a cancel the run's whole state goes to state/, from where a later
 /// attempt goes on with the same bits. With a validation text the weights of the best validation are the
-/// result. Collective. Errors: not_converged, with step and term, where a term or the gradient's norm is not
-/// finite or the loss has grown past all bounds (the last good checkpoint stays); cancelled, worker_died,
-/// disk_full, does_not_fit; those of the texts.
+/// result.
+/// max_seconds counts everything from the stage's start, set-up, validations and checkpoints too, of all
+/// attempts (what a killed one did after its last checkpoint is not known and not counted). It becomes a
+/// number of steps (finetune_schedule.h) for the learning rate's sake; the clock has the last word, before
+/// each step but the first: a run is over its budget by a step and a validation at most, and may end before
+/// the learning rate is at 0. How many steps fit depends on the machine; which text they see does not. Its
+/// checkpoints hold what was decided and spent, and a resumed run goes on with both.
+/// Collective. Errors: those of find_divergence and divergence_error; cancelled, worker_died, disk_full,
+/// does_not_fit; those of the texts.
 FinetuneProgress finetune(StageContext& context, const FinetuneInput& input);
 
 }  // namespace cce

@@ -99,6 +99,11 @@ std::optional<FinetuneProgress> FinetuneCheckpoints::load(const State& state) {
   return progress;
 }
 
+std::optional<std::int64_t> FinetuneCheckpoints::latest_step() const {
+  const std::optional<FinetuneProgress> progress = read_progress(latest_state);
+  return progress ? std::optional(progress->step) : std::nullopt;
+}
+
 void FinetuneCheckpoints::save_best(TrainedParameters& parameters) {
   parameters.save_weights(context_.job.begin_state(best_state()));
   context_.job.publish_state(best_state(), fingerprint_);

@@ -30,6 +30,8 @@ class FinetuneCheckpoints {
   void save(const FinetuneProgress& progress, const State& state);
   /// The latest checkpoint, into state; nothing where no rank or not every rank has it.
   std::optional<FinetuneProgress> load(const State& state);
+  /// The step of the latest checkpoint. Not collective.
+  std::optional<std::int64_t> latest_step() const;
 
   void save_best(TrainedParameters& parameters);
   void load_best(TrainedParameters& parameters);

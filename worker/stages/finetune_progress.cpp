@@ -71,7 +71,9 @@ std::string to_json(const FinetuneProgress& progress) {
   return pretty_json({{"schema_version", 1},
                       {"step", progress.step},
                       {"total_steps", progress.total_steps},
+                      {"validations", progress.validations},
                       {"seconds", progress.seconds},
+                      {"validation_seconds", progress.validation_seconds},
                       {"first_validation", value_or_null(progress.first_validation)},
                       {"best_validation", value_or_null(progress.best_validation)},
                       {"best_step", progress.best_step},
@@ -86,7 +88,9 @@ FinetuneProgress parse_finetune_progress(const std::string& json_text, const std
   reader.required("schema_version").integer({.lowest = 1, .highest = 1});
   progress.step = reader.required("step").integer({.lowest = 0});
   progress.total_steps = reader.required("total_steps").integer({.lowest = 0});
+  progress.validations = reader.required("validations").integer({.lowest = 1});
   progress.seconds = reader.required("seconds").number({.lowest = 0.0});
+  progress.validation_seconds = reader.required("validation_seconds").number({.lowest = 0.0});
   progress.first_validation = number_in(reader, "first_validation");
   progress.best_validation = number_in(reader, "best_validation");
   progress.best_step = reader.required("best_step").integer({.lowest = 0});

@@ -33,11 +33,16 @@ struct FinetunePoint {
   std::optional<double> validation_perplexity;  ///< after the step, where it was measured
 };
 
+/// Validations of a run whose settings name no interval.
+inline constexpr std::int64_t usual_validations = 8;
+
 /// Where a run of fine-tuning stands; with the weights and moments, all that a resumed run needs.
 struct FinetuneProgress {
-  std::int64_t step = 0;                                    ///< steps done
-  std::int64_t total_steps = 0;                             ///< of the schedule
-  double seconds = 0.0;                                     ///< spent in steps, over all attempts
+  std::int64_t step = 0;                         ///< steps done
+  std::int64_t total_steps = 0;                  ///< of the schedule, as it was last decided
+  std::int64_t validations = usual_validations;  ///< of the schedule, where no interval is set
+  double seconds = 0.0;             ///< of the stage until this was taken down, over all attempts
+  double validation_seconds = 0.0;  ///< of the latest validation
   std::optional<double> first_validation, best_validation;  ///< perplexities
   std::int64_t best_step = 0;
   std::int64_t worse_in_a_row = 0;  ///< validations since the best one

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <span>
 
 #include "common/job_spec.h"
+#include "worker/stages/finetune_progress.h"
 
 namespace cce {
 
@@ -13,16 +15,36 @@ double learning_rate_at(const FinetuneSettings& settings, std::int64_t step, std
 /// Whole windows in a step: batch_tokens / length, at most what max_tokens holds, at least one.
 std::int64_t batch_sequences(const FinetuneSettings& settings, std::int64_t length);
 
-/// Steps of a run before its speed is known: those that max_tokens pays for; without it one pass through the
-/// training text. At least one.
-std::int64_t planned_steps(const FinetuneSettings& settings, std::int64_t length, std::int64_t text_windows);
+/// Steps of a run that has a time budget alone, assumed until its own are measured: they decide no more than
+/// the learning rates of the first few.
+inline constexpr std::int64_t unmeasured_steps = 100;
 
-/// Steps after which a time budget is turned into a number of steps, once: the schedule is then fixed, and a
-/// resumed run follows the same one.
-inline constexpr std::int64_t measured_steps = 3;
+/// Steps of a run before its speed is known: those that max_tokens pays for, at least one; without it
+/// unmeasured_steps. The text repeats, in another order each time, for as long as steps ask for windows.
+std::int64_t planned_steps(const FinetuneSettings& settings, std::int64_t length);
 
-/// The number of steps, known to be at most planned, of which done took `seconds`, that max_seconds pays for.
-std::int64_t affordable_steps(const FinetuneSettings& settings, std::int64_t planned, std::int64_t done,
-                              double seconds);
+/// What a run with a time budget has measured, in seconds.
+struct MeasuredSeconds {
+  double spent = 0.0;       ///< of the budget: everything since the stage began, over all attempts
+  double step = 0.0;        ///< of one step
+  double validation = 0.0;  ///< of one validation; 0: there are none
+};
+
+/// True after steps 3, 6, 12, 24, …: there a time budget is turned into a number of steps, each time from
+/// more of them. Between these steps the number stays, and a resumed run goes on with it.
+bool is_measuring_step(std::int64_t steps_done);
+
+/// The mean over the run's steps but the first, which also makes what the others find ready; 0 for no steps.
+double seconds_per_step(std::span<const FinetunePoint> curve, std::int64_t batch_tokens);
+
+/// Validations of a run where validate_steps does not say: usual_validations, fewer where they would take
+/// more than a quarter of max_seconds, at least one.
+std::int64_t affordable_validations(const FinetuneSettings& settings, double validation_seconds);
+
+/// Of the whole run, `done` included: what the rest of max_seconds pays for, validations set aside, and at
+/// most what max_tokens pays for. An estimate: the clock ends the run, perhaps before this number is reached
+/// and so before the learning rate is down at 0.
+std::int64_t affordable_steps(const FinetuneSettings& settings, std::int64_t length, std::int64_t done,
+                              const MeasuredSeconds& seconds);
 
 }  // namespace cce

@@ -111,6 +111,9 @@ void SimilarityTerm::find_clusters(Kind& kind, TrainedParameters& parameters) {
   std::vector<bool> has_partner(kind.sketched.size(), false);
   const HostRead host(context_.backend, similarity.view());
   for (auto& cluster : cluster_by_similarity(host.view(), context_.spec.similarity.cluster_threshold)) {
+    std::erase_if(cluster, [&](std::int32_t layer) {  // a threshold of 0 takes in even what is not there
+      return !has(student_.layers[static_cast<std::size_t>(layer)], kind.name);
+    });
     if (cluster.size() > 1) {
       for (const std::int32_t member : cluster) {
         has_partner[static_cast<std::size_t>(member)] = true;

@@ -10,15 +10,12 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/safetensors_header.h"
+#include "tests/worker/test_model.h"
 #include "worker/model/block.h"
 #include "worker/model/checkpoint.h"
 #include "worker/model/host_layer.h"
 
 namespace cce {
-
-inline std::filesystem::path test_model(const std::string& name) {
-  return std::filesystem::path(CCE_TESTS_DIR) / "data/models" / name;
-}
 
 /// What transformers computed with tests/data/models/NAME: tests/goldens/model_NAME.safetensors, made by
 /// scripts/conformance/model_goldens.py.

@@ -14,7 +14,9 @@ FinetuneProgress example() {
   FinetuneProgress progress;
   progress.step = 2;
   progress.total_steps = 40;
+  progress.validations = 5;
   progress.seconds = 1.0 / 3.0;
+  progress.validation_seconds = 0.7;
   progress.first_validation = 20.1;
   progress.best_validation = std::nextafter(17.0, 18.0);
   progress.best_step = 2;
@@ -40,6 +42,9 @@ TEST(FinetuneProgress, comes_back_to_the_same_bits) {
   const std::string text = to_json(before);
   const FinetuneProgress after = parse_finetune_progress(text, "progress.json");
   EXPECT_EQ(to_json(after), text);
+  EXPECT_EQ(after.validations, 5);
+  EXPECT_EQ(after.seconds, before.seconds);
+  EXPECT_EQ(after.validation_seconds, 0.7);
   EXPECT_EQ(after.best_validation, before.best_validation);
   EXPECT_EQ(after.curve[0].terms.rec, before.curve[0].terms.rec);
   EXPECT_EQ(after.curve[0].terms.kl, before.curve[0].terms.kl);

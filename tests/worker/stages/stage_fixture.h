@@ -12,15 +12,12 @@
 
 #include "common/job_dir.h"
 #include "tests/common/temporary_folder.h"
+#include "tests/worker/test_model.h"
 #include "worker/comm/local_communicator.h"
 #include "worker/stages/calibration_data.h"
 #include "worker/stages/stage_context.h"
 
 namespace cce {
-
-inline std::filesystem::path test_model(const std::string& name) {
-  return std::filesystem::path(CCE_TESTS_DIR) / "data/models" / name;
-}
 
 /// A job on one of the small models, f32, whose stages run on any number of ranks, a thread each.
 class StageJob {

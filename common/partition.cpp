@@ -35,7 +35,12 @@ std::string to_json(const Partition& partition) {
     for (const StageForecast& stage : rank.stages) {
       stages.push_back({{"stage", stage.stage}, {"seconds", stage.seconds}});
     }
-    forecast.push_back({{"peak_bytes", rank.peak_bytes}, {"stages", stages}});
+    OrderedJson entry{{"peak_bytes", rank.peak_bytes}};
+    if (rank.host_bytes > 0) {
+      entry["host_bytes"] = rank.host_bytes;
+    }
+    entry["stages"] = stages;
+    forecast.push_back(std::move(entry));
   }
   return pretty_json({{"schema_version", 1},
                       {"owner", partition.owner},
@@ -50,6 +55,7 @@ namespace {
 RankForecast parse_rank_forecast(JsonReader reader) {
   RankForecast forecast;
   forecast.peak_bytes = reader.required("peak_bytes").integer({.lowest = 0});
+  forecast.host_bytes = reader.integer_or("host_bytes", 0, {.lowest = 0});
   for (JsonReader stage : reader.required("stages").items()) {
     forecast.stages.push_back({.stage = stage.required("stage").text(),
                                .seconds = stage.required("seconds").number({.lowest = 0.0})});

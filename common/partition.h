@@ -17,7 +17,8 @@ struct StageForecast {
 };
 
 struct RankForecast {
-  std::int64_t peak_bytes = 0;
+  std::int64_t peak_bytes = 0;  ///< where the device computes: the host's memory, or the GPU's
+  std::int64_t host_bytes = 0;  ///< of the host's beside the GPU's; 0 where the CPU computes
   std::vector<StageForecast> stages;
 };
 

@@ -27,7 +27,7 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   const auto started = std::chrono::steady_clock::now();
   const fs::path& here = surroundings.current_folder;
   PosixFileSystem files;
-  const JobDir source = open_job(files, (here / options.job).lexically_normal(), "");
+  const JobDir source = open_finished_job(files, (here / options.job).lexically_normal());
 
   Json recipe = parse_json(to_json(source.read_spec()), (source.root() / "spec.json").string());
   if (!options.format.empty()) {
@@ -59,7 +59,7 @@ void add_export_command(CLI::App& app, const Surroundings& surroundings) {
       app.add_subcommand("export", "Write a finished job's model again, in another format or dtype");
   command->footer(examples);
   command->add_option("JOB", options->job, "Job directory of a finished compression")->required();
-  command->add_option("--format", options->format, "uniform, custom, deci or dense [default: the job's]")
+  command->add_option("--format", options->format, "uniform or custom [default: the job's]")
       ->type_name("FORMAT");
   command->add_option("--dtype", options->dtype, "bf16, f16 or f32 [default: the job's]")->type_name("DTYPE");
   command->add_option("--out", options->output, "Folder for the result")->type_name("DIR")->required();

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "common/error.h"
+#include "common/number_format.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 
@@ -39,10 +40,10 @@ void add_settings(FinetuneOptions& options, const Surroundings& surroundings) {
     settings.push_back("finetune.max_tokens=" + std::to_string(options.max_tokens.value_or(usual_tokens)));
   }
   if (options.max_seconds) {
-    settings.push_back("finetune.max_seconds=" + std::to_string(*options.max_seconds));
+    settings.push_back("finetune.max_seconds=" + format_number(*options.max_seconds));
   }
   if (options.learning_rate) {
-    settings.push_back("finetune.learning_rate=" + std::to_string(*options.learning_rate));
+    settings.push_back("finetune.learning_rate=" + format_number(*options.learning_rate));
   }
   options.recipe.settings.insert(options.recipe.settings.begin(), settings.begin(), settings.end());
 }

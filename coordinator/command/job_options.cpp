@@ -129,7 +129,7 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
                     "What may shrink: ffn, vo, qk, kv_groups, blocks, layers [default: auto: ffn; for "
                     "custom ffn, vo, qk]")
         ->type_name("NAME...");
-    command.add_option("--format", options.format, "uniform, custom, deci or dense [default: uniform]")
+    command.add_option("--format", options.format, "uniform or custom [default: uniform]")
         ->type_name("FORMAT");
     command.add_option("--out", options.output, "Folder for the result")->type_name("DIR");
   }

@@ -7,6 +7,7 @@
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
 #include "coordinator/job/job_creation.h"
+#include "coordinator/recipe/disk_forecast.h"
 #include "coordinator/recipe/probe.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/report/report_rows.h"
@@ -78,8 +79,16 @@ std::string forecast_text(const PreparedJob& job) {
 }
 
 void print_json(const PreparedJob& job, const Surroundings& surroundings) {
+  const DiskForecast disk = forecast_disk(job.spec, job.checkpoint.config);
   const OrderedJson document{{"spec", OrderedJson::parse(to_json(job.spec))},
-                             {"partition", OrderedJson::parse(to_json(job.partition))}};
+                             {"partition", OrderedJson::parse(to_json(job.partition))},
+                             {"disk_bytes",
+                              {{"prepared", disk.prepared},
+                               {"encoded", disk.encoded},
+                               {"training", disk.training},
+                               {"trained", disk.trained},
+                               {"result", disk.result},
+                               {"widest", disk.widest()}}}};
   surroundings.out << pretty_json(document);
 }
 
@@ -94,6 +103,8 @@ void print_tables(const PreparedJob& job, bool probed, const Surroundings& surro
                    << job.partition.chunk_sequences << " sequences of " << job.spec.calibration.length
                    << " tokens\n\n";
   surroundings.out << partition_text(job.partition) << "\n" << forecast_text(job) << "\n";
+  surroundings.out << "The job's folder needs at most "
+                   << format_bytes(forecast_disk(job.spec, config).widest()) << " of disk.\n";
   surroundings.out << (probed ? "Seconds from rates measured just now.\n"
                        : job.spec.resources.device == "cuda"
                            ? "Seconds from half of an A100's data sheet: measured on no GPU.\n"

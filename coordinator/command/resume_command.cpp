@@ -10,7 +10,7 @@ namespace cce {
 namespace {
 
 struct ResumeOptions {
-  std::string job, model;
+  std::string job, model, teacher;
   RunOptions run;
   ServerOptions server;
 };
@@ -31,13 +31,16 @@ void resume_here(const ResumeOptions& options, const Surroundings& surroundings)
   const auto started = std::chrono::steady_clock::now();
   PosixFileSystem files;
   const auto& here = surroundings.current_folder;
-  const std::string model = options.model.empty() ? "" : (here / options.model).lexically_normal().string();
-  JobDir job = open_job(files, (here / options.job).lexically_normal(), model);
+  const auto anchored = [&here](const std::string& folder) {
+    return folder.empty() ? folder : (here / folder).lexically_normal().string();
+  };
+  JobDir job = open_job(files, (here / options.job).lexically_normal(),
+                        {.model = anchored(options.model), .teacher = anchored(options.teacher)});
   run_attempt(files, job, options.run, surroundings, started);
 }
 
 void resume_there(const CLI::App& command, const ResumeOptions& options, const Surroundings& surroundings) {
-  for (const char* flag : {"--model", "--force", "--worker", "--bind", "--grace"}) {
+  for (const char* flag : {"--model", "--teacher", "--force", "--worker", "--bind", "--grace"}) {
     if (command.get_option(flag)->count() > 0) {
       throw Error{.code = ErrorCode::impossible_combination,
                   .where = "command line",
@@ -60,6 +63,7 @@ void add_resume_command(CLI::App& app, const Surroundings& surroundings) {
   command->footer(examples);
   command->add_option("JOB", options->job, "Job directory, or the id of a server's job")->required();
   command->add_option("--model", options->model, "Where the same checkpoint lies now")->type_name("DIR");
+  command->add_option("--teacher", options->teacher, "Where the same teacher lies now")->type_name("DIR");
   add_run_options(*command, options->run, false);
   command->add_flag("--force", options->run.force, "Replace the output even if it holds something else");
   add_server_options(*command, options->server);

@@ -5,16 +5,14 @@
 #include "common/digest.h"
 #include "common/error.h"
 #include "common/number_format.h"
+#include "coordinator/recipe/disk_forecast.h"
+#include "coordinator/recipe/kept_share.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool runs(const JobSpec& spec, Stage stage) {
-  return std::find(spec.stages.begin(), spec.stages.end(), stage) != spec.stages.end();
-}
 
 void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, const std::string& key,
                  bool needed) {
@@ -36,27 +34,15 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
   }
 }
 
-/// What fine-tuning keeps in state/ at most: two checkpoints of masters, moments and perhaps polar factors,
-/// the weights of the best validation, and the result, f32.
-std::int64_t training_bytes(const PreparedJob& job) {
-  if (!runs(job.spec, Stage::finetune)) {
-    return 0;
-  }
-  const std::int64_t checkpoint = job.spec.finetune.gamma > 0.0 ? 4 : 3;
-  const std::int64_t best = job.spec.finetune.validation.empty() ? 0 : 1;
-  return 4 * (2 * checkpoint + best + 1) * block_parameters(job.checkpoint.config);
-}
-
 void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob& job) {
   fs::path existing = root;
   while (!files.exists(existing) && existing.has_parent_path() && existing != existing.parent_path()) {
     existing = existing.parent_path();
   }
-  if (!runs(job.spec, Stage::export_result) || !files.exists(existing)) {
+  if (!runs_stage(job.spec, Stage::export_result) || !files.exists(existing)) {
     return;
   }
-  const std::int64_t needed =
-      2 * job.size.tensor_bytes + training_bytes(job);  // state/ and result/ each hold at most the model once
+  const std::int64_t needed = forecast_disk(job.spec, job.checkpoint.config).widest();
   const std::int64_t free = files.free_bytes(existing);
   if (free < needed) {
     throw Error{.code = ErrorCode::disk_full,
@@ -64,6 +50,35 @@ void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob
                 .found = format_bytes(free) + " free",
                 .expected = "at least " + format_bytes(needed),
                 .remedy = "Free some space, or put the job elsewhere with --job"};
+  }
+}
+
+/// How errors call one of a job's two checkpoints.
+struct CheckpointWords {
+  const char *name, *flag, *changed;
+};
+constexpr CheckpointWords model_words{"model", "--model", "The model"};
+constexpr CheckpointWords teacher_words{"teacher", "--teacher", "The teacher"};
+
+/// Errors: missing_file, digest_mismatch.
+void check_same_checkpoint(const FileSystem& files, const fs::path& root, const fs::path& folder,
+                           const std::string& wanted, const CheckpointWords& words) {
+  if (!files.is_directory(folder)) {
+    throw Error{.code = ErrorCode::missing_file,
+                .where = root.string(),
+                .found = std::string("no ").append(words.name) + " folder " + folder.string(),
+                .expected = "the checkpoint that the job was made for",
+                .remedy = std::string("Say where it is now with ").append(words.flag) + " DIR"};
+  }
+  const std::string digest = checkpoint_digest(files, folder);
+  if (digest != wanted) {
+    throw Error{.code = ErrorCode::digest_mismatch,
+                .where = folder.string(),
+                .found = digest,
+                .expected = wanted,
+                .remedy = std::string(words.changed) +
+                          " changed since the job was made: start a new job, or name the original with " +
+                          words.flag};
   }
 }
 
@@ -78,10 +93,10 @@ bool is_checkpoint_file(const std::string& name) {
 
 PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
                         const MachineRates* rates) {
-  check_texts(files, spec.calibration.text, "calibration.text", runs(spec, Stage::calibrate));  // 1.
-  check_texts(files, spec.finetune.text, "finetune.text", runs(spec, Stage::finetune));
+  check_texts(files, spec.calibration.text, "calibration.text", runs_stage(spec, Stage::calibrate));  // 1.
+  check_texts(files, spec.finetune.text, "finetune.text", runs_stage(spec, Stage::finetune));
   check_texts(files, spec.finetune.validation, "finetune.validation", false);
-  const bool only_evaluates = spec.stages.size() == 1 && runs(spec, Stage::evaluate);
+  const bool only_evaluates = spec.stages.size() == 1 && runs_stage(spec, Stage::evaluate);
   check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
   PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
@@ -90,7 +105,12 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   const bool narrow = resources.precision == "bf16" || (resources.precision == "auto" && fast_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
   if (!job.spec.finetune.teacher.empty()) {
-    job.size.teacher_bytes = inspect_checkpoint(files, job.spec.finetune.teacher).tensor_bytes;
+    const CheckpointFacts teacher = inspect_checkpoint(files, job.spec.finetune.teacher);
+    job.size.teacher_bytes = teacher.tensor_bytes;
+    for (const LayerShape& shape : teacher.config.layers) {
+      job.size.teacher_layer_parameters =
+          std::max(job.size.teacher_layer_parameters, layer_parameters(shape, teacher.config.hidden_size));
+    }
   }
   if (!resources.threads) {  // 3.
     job.spec.resources.threads = std::max<std::int64_t>(1, machine.cores / ranks_per_node(resources));
@@ -127,29 +147,30 @@ fs::path default_job_root(const JobSpec& spec, const std::string& command, const
   return root;
 }
 
-JobDir open_job(FileSystem& files, const fs::path& root, const std::string& model) {
+JobDir open_finished_job(FileSystem& files, const fs::path& root) {
   JobDir job = JobDir::open(files, root);
-  JobSpec spec = job.read_spec();
-  const fs::path folder = model.empty() ? fs::path(spec.model) : fs::path(model);
-  if (!files.is_directory(folder)) {
-    throw Error{.code = ErrorCode::missing_file,
+  const JobSpec spec = job.read_spec();
+  check_same_checkpoint(files, root, spec.model, spec.model_digest, model_words);
+  return job;
+}
+
+JobDir open_job(FileSystem& files, const fs::path& root, const MovedCheckpoints& moved) {
+  JobDir job = JobDir::open(files, root);
+  const JobSpec before = job.read_spec();
+  JobSpec spec = before;
+  spec.model = moved.model.empty() ? before.model : moved.model;
+  check_same_checkpoint(files, root, spec.model, spec.model_digest, model_words);
+  if (runs_stage(spec, Stage::finetune) && !spec.finetune.teacher.empty()) {
+    spec.finetune.teacher = moved.teacher.empty() ? before.finetune.teacher : moved.teacher;
+    check_same_checkpoint(files, root, spec.finetune.teacher, spec.finetune.teacher_digest, teacher_words);
+  } else if (!moved.teacher.empty()) {
+    throw Error{.code = ErrorCode::impossible_combination,
                 .where = root.string(),
-                .found = "no model folder " + folder.string(),
-                .expected = "the checkpoint that the job was made for",
-                .remedy = "Say where it is now with --model DIR"};
+                .found = "--teacher with a job that has no teacher of its own",
+                .expected = "a job that is fine-tuned against another checkpoint",
+                .remedy = "Leave --teacher out"};
   }
-  const std::string digest = checkpoint_digest(files, folder);
-  if (digest != spec.model_digest) {
-    throw Error{
-        .code = ErrorCode::digest_mismatch,
-        .where = folder.string(),
-        .found = digest,
-        .expected = spec.model_digest,
-        .remedy =
-            "The model changed since the job was made: start a new job, or name the original with --model"};
-  }
-  if (folder != fs::path(spec.model)) {
-    spec.model = folder.string();
+  if (spec.model != before.model || spec.finetune.teacher != before.finetune.teacher) {
     job.write_spec(spec);
   }
   return job;

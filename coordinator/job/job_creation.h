@@ -26,9 +26,9 @@ struct PreparedJob {
 PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
                         const MachineRates* rates);
 
-/// Writes the job directory, with the checkpoint's digest in spec.json and the resolved recipe in
-/// recipe.yaml. Errors: disk_full before anything is written where the result cannot fit; those of
-/// JobDir::create.
+/// Writes the job directory, with both checkpoints' digests in spec.json and the resolved recipe in
+/// recipe.yaml. Errors: disk_full before anything is written where the job cannot fit at its widest moment
+/// (disk_forecast.h); those of JobDir::create.
 JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
 
 /// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/COMMAND. The
@@ -36,9 +36,19 @@ JobDir create_job(FileSystem& files, const std::filesystem::path& root, Prepared
 std::filesystem::path default_job_root(const JobSpec& spec, const std::string& command,
                                        const std::filesystem::path& current_folder);
 
-/// The job at `root`, its model perhaps moved to `model` (empty: where it was).
-/// Errors: missing_file for a job or a model that is not there; digest_mismatch for another model.
-JobDir open_job(FileSystem& files, const std::filesystem::path& root, const std::string& model);
+/// Where a job's checkpoints lie now; empty: where they were.
+struct MovedCheckpoints {
+  std::string model = {}, teacher = {};
+};
+
+/// The job at `root`, to be run: its model and, where it is fine-tuned against another checkpoint, its
+/// teacher are those that it was made for; spec.json says where they are now. Errors: missing_file for a job
+/// or a checkpoint that is not there; digest_mismatch for another checkpoint; impossible_combination for a
+/// moved teacher of a job that has none.
+JobDir open_job(FileSystem& files, const std::filesystem::path& root, const MovedCheckpoints& moved = {});
+
+/// The job at `root`, to be read: its model is checked, and no teacher needed. Errors: as open_job.
+JobDir open_finished_job(FileSystem& files, const std::filesystem::path& root);
 
 /// SHA-256 of what decides a checkpoint's output: config, weights and tokenizer files.
 std::string checkpoint_digest(const FileSystem& files, const std::filesystem::path& folder);

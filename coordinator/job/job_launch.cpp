@@ -16,7 +16,7 @@ std::string run_name(const std::string& id, std::int64_t attempt) {
 void prepare_directory(FileSystem& files, const fs::path& root, const std::string& spec,
                        const Machine& machine) {
   if (files.exists(root / "spec.json")) {
-    const JobDir job = open_job(files, root, "");
+    const JobDir job = open_job(files, root);
     if (!files.exists(root / "recipe.yaml")) {  // an earlier try ended between the two files
       files.write_atomic(root / "recipe.yaml", recipe_yaml(job.read_spec()));
     }

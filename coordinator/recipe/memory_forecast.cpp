@@ -1,6 +1,10 @@
 #include "coordinator/recipe/memory_forecast.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "coordinator/recipe/kept_share.h"
+#include "coordinator/recipe/training_memory.h"
 
 namespace cce {
 namespace {
@@ -121,36 +125,10 @@ class RankMemory {
 
  private:
   void add_training(StageMemory& memory) const {
-    const auto add = [&memory](const char* name, std::int64_t bytes) {
-      memory.terms.push_back({.name = name, .bytes = bytes});
-    };
-    const FinetuneSettings& finetune = spec_.finetune;
-    const std::int64_t length = spec_.calibration.length;
-    const std::int64_t ranks = partition_.ranks();
-    const std::int64_t batch = std::max<std::int64_t>(1, finetune.batch_tokens / length);
-    const std::int64_t tokens = (batch + ranks - 1) / ranks * length;
-    const std::int64_t row = config_.hidden_size * 4;
-    const auto layers = static_cast<std::int64_t>(config_.layers.size());
-    const bool recovers = finetune.alpha > 0.0;
-    add("weights, moments and gradients of owned layers",
-        student(owned_parameters_) * (16 + size_.compute_value_bytes));
-    add("gradient of a visiting layer", ranks > 1 ? 4 * student(widths_.layer_parameters) : 0);
-    add("boundaries of a step", (layers + 3) * tokens * row);
-    add("gradients of L_rec",
-        recovers ? layers * tokens * config_.hidden_size * size_.compute_value_bytes : 0);
-    if (recovers || finetune.kl > 0.0) {
-      const std::int64_t outer = (config_.tied_embeddings ? 1 : 2) * config_.vocabulary_size;
-      add("teacher's embedding and head", outer * config_.hidden_size * size_.compute_value_bytes);
-      add("teacher's mapped checkpoint", on_gpu() ? 0 : size_.teacher_bytes);
+    for (MemoryTerm& term :
+         training_memory(spec_, config_, size_, partition_, rank_, scratch_bytes_per_token())) {
+      memory.terms.push_back(std::move(term));
     }
-    add("output layer", length * config_.hidden_size * (2 * size_.compute_value_bytes + 4));
-  }
-
-  /// Parameters of what is trained: those that encode leaves, or the model's own.
-  std::int64_t student(std::int64_t dense) const {
-    const bool compresses =
-        std::find(spec_.stages.begin(), spec_.stages.end(), Stage::encode) != spec_.stages.end();
-    return compresses ? kept(dense) : dense;
   }
 
   std::vector<MemoryTerm> common_terms() const {
@@ -182,11 +160,12 @@ class RankMemory {
   std::int64_t rank_tokens() const {
     return partition_.sequences[static_cast<std::size_t>(rank_)].count * spec_.calibration.length;
   }
-  std::int64_t scratch_bytes() const {
+  std::int64_t scratch_bytes_per_token() const {
     const std::int64_t narrow = 3 * widths_.features + 3 * widths_.projections + 2 * config_.hidden_size;
     const std::int64_t wide = 4 * config_.hidden_size + widths_.pairs;
-    return micro_batch_tokens() * (narrow * size_.compute_value_bytes + wide * 4);
+    return narrow * size_.compute_value_bytes + wide * 4;
   }
+  std::int64_t scratch_bytes() const { return micro_batch_tokens() * scratch_bytes_per_token(); }
   std::int64_t boundary_bytes() const {
     const SequenceRange& range = partition_.sequences[static_cast<std::size_t>(rank_)];
     const std::int64_t sequences =
@@ -206,13 +185,7 @@ class RankMemory {
     }
     return 4 * kept(owned_parameters_) + 8 * owned_layers_ * config_.hidden_size * config_.hidden_size;
   }
-  /// What is left of a width or a count of parameters.
-  std::int64_t kept(std::int64_t dense) const {
-    const bool is_fraction =
-        spec_.target.kind == TargetKind::remove_params || spec_.target.kind == TargetKind::remove_flops;
-    return is_fraction ? static_cast<std::int64_t>(static_cast<double>(dense) * (1.0 - spec_.target.amount))
-                       : dense;
-  }
+  std::int64_t kept(std::int64_t dense) const { return kept_of(spec_, dense); }
 
   const JobSpec& spec_;
   const ModelConfig& config_;

@@ -14,6 +14,7 @@ struct CheckpointSize {
   std::int64_t tensor_bytes = 0;         ///< of all shards
   std::int64_t compute_value_bytes = 2;  ///< of a weight while it computes: 2 (bf16) or 4 (f32)
   std::int64_t teacher_bytes = 0;        ///< tensors of finetune.teacher where that is another checkpoint
+  std::int64_t teacher_layer_parameters = 0;  ///< of its largest layer
 };
 
 struct MemoryTerm {
@@ -45,11 +46,7 @@ struct StageMemory {
 ///               solution 8 (3 r² + 4 r d); starting layers of the owned layers, f32, with two d × d metrics
 ///               each; refined, 16 bytes for each kept parameter of one layer and a micro-batch's stream,
 ///               gradient and features
-///   finetune    masters, moments, gradients and copies of the owned layers, kept (16 + w) bytes a parameter;
-///               the gradient of a visiting layer; over the rank's tokens t of a step: boundaries (L + 1) t d
-///               4, gradients of L_rec L t d w, gradient and teacher's stream 2 t d 4; the teacher's mapped
-///               checkpoint where it has its own, its embedding and head; what the output layer takes of a
-///               sequence, s (2 d w + d 4)
+///   finetune    training_memory.h
 ///   evaluate    a chunk's streams c s d 4
 ///   export      a layer and the embedding in f32 while they are written
 /// r = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.

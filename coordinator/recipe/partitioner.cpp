@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/number_format.h"
+#include "coordinator/recipe/host_memory.h"
 
 namespace cce {
 namespace {
@@ -128,8 +129,10 @@ Partition make_partition(const JobSpec& spec, const ModelConfig& config, const C
     refuse_size(spec, config, size, machine, fit);
   }
   for (std::int64_t rank = 0; rank < fit.partition.ranks(); ++rank) {  // 4.
+    const bool on_gpu = spec.resources.device == "cuda";
     fit.partition.forecast.push_back(
         {.peak_bytes = peak_bytes(forecast_memory(spec, config, size, fit.partition, rank)),
+         .host_bytes = on_gpu ? peak_bytes(forecast_host_memory(spec, config, size, fit.partition, rank)) : 0,
          .stages = forecast_seconds(spec, config, size, fit.partition, rank, rates)});
   }
   return std::move(fit.partition);

@@ -109,14 +109,22 @@ std::string read_text(const fs::path& file) {
 }  // namespace
 
 void refuse_run_keys(const Json& recipe) {
-  for (const char* key : {"stages", "model_digest"}) {
-    if (recipe.is_object() && recipe.contains(key)) {
+  if (!recipe.is_object()) {
+    return;
+  }
+  const auto refuse = [](const Json& section, const char* key, const char* path) {
+    if (section.is_object() && section.contains(key)) {
       throw Error{.code = ErrorCode::unknown_key,
-                  .where = std::string("recipe: ").append(key),
+                  .where = std::string("recipe: ").append(path),
                   .found = "a key that a run fills in",
                   .expected = "a recipe without it",
                   .remedy = "Leave it out"};
     }
+  };
+  refuse(recipe, "stages", "stages");
+  refuse(recipe, "model_digest", "model_digest");
+  if (const auto finetune = recipe.find("finetune"); finetune != recipe.end()) {
+    refuse(*finetune, "teacher_digest", "finetune.teacher_digest");
   }
 }
 

@@ -34,7 +34,8 @@ void set_key(Json& recipe, std::string_view key_path, Json value);
 /// at `folder`. Errors: invalid_argument without '=' or with an empty key; as parse_yaml and set_key.
 void apply_setting(Json& recipe, std::string_view setting, const std::filesystem::path& folder);
 
-/// Refuses the keys that a run fills in (stages, model_digest): in a recipe they would do nothing.
+/// Refuses the keys that a run fills in (stages, model_digest, finetune.teacher_digest): in a recipe they
+/// would do nothing.
 /// Errors: unknown_key.
 void refuse_run_keys(const Json& recipe);
 
@@ -42,7 +43,7 @@ void refuse_run_keys(const Json& recipe);
 std::string recipe_text(const Json& recipe);
 
 /// The resolved job as a recipe that resolves to the same job again: block style, strings quoted where YAML
-/// would read them as something else. What a run fills in (model_digest, stages) is left out.
+/// would read them as something else. What a run fills in (refuse_run_keys) is left out.
 std::string recipe_yaml(const JobSpec& spec);
 
 }  // namespace cce

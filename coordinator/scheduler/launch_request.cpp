@@ -5,6 +5,21 @@
 #include "common/number_format.h"
 
 namespace cce {
+namespace {
+
+std::optional<std::int64_t> memory_of_rank(const ResourceSettings& resources, const Partition& partition) {
+  const bool on_gpu = resources.device == "cuda";  // resources.memory is then the GPU's
+  if (!on_gpu && resources.memory_bytes) {
+    return resources.memory_bytes;
+  }
+  std::int64_t most = 0;
+  for (const RankForecast& forecast : partition.forecast) {
+    most = std::max(most, on_gpu ? forecast.host_bytes : forecast.peak_bytes);
+  }
+  return most > 0 ? std::optional(most + most / 4) : std::nullopt;
+}
+
+}  // namespace
 
 Launch launch_request(const JobSpec& spec, const Partition& partition) {
   const ResourceSettings& resources = spec.resources;
@@ -13,13 +28,7 @@ Launch launch_request(const JobSpec& spec, const Partition& partition) {
   launch.threads = resources.threads.value_or(1);
   launch.nodes = resources.nodes;
   launch.gpus_per_rank = resources.device == "cuda" ? resources.gpus_per_rank : 0;
-  std::int64_t peak_bytes = 0;
-  for (const RankForecast& forecast : partition.forecast) {
-    peak_bytes = std::max(peak_bytes, forecast.peak_bytes);
-  }
-  if (resources.memory_bytes || peak_bytes > 0) {
-    launch.memory_bytes = resources.memory_bytes.value_or(peak_bytes + peak_bytes / 4);
-  }
+  launch.memory_bytes = memory_of_rank(resources, partition);
   launch.time_limit_seconds = parse_duration_seconds(resources.time_limit, "resources.time_limit");
   launch.partition = resources.partition;
   launch.account = resources.account;

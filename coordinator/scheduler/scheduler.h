@@ -19,7 +19,7 @@ struct Launch {
   std::filesystem::path worker;  ///< the cce-worker program
   std::int64_t attempt = 1;
   std::int64_t ranks = 1;    ///< over all nodes
-  std::int64_t threads = 1;  ///< of each rank
+  std::int64_t threads = 1;  ///< of each rank, its node's
   Binding binding = Binding::automatic;
 
   // ---- clusters

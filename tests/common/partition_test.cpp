@@ -39,8 +39,9 @@ Partition example() {
   partition.sequences = split_sequences(5, 2);
   partition.micro_batch_sequences = 2;
   partition.chunk_sequences = 4;
-  partition.forecast = {{.peak_bytes = 1LL << 33, .stages = {{.stage = "calibrate", .seconds = 1.5}}},
-                        {.peak_bytes = 10, .stages = {}}};
+  partition.forecast = {
+      {.peak_bytes = 1LL << 33, .host_bytes = 1LL << 31, .stages = {{.stage = "calibrate", .seconds = 1.5}}},
+      {.peak_bytes = 10, .host_bytes = 0, .stages = {}}};
   return partition;
 }
 
@@ -50,6 +51,8 @@ TEST(PartitionTest, text_reads_back_equal) {
   EXPECT_EQ(to_json(read_back), text);
   EXPECT_EQ(read_back.owner, example().owner);
   EXPECT_EQ(read_back.forecast[0].peak_bytes, 1LL << 33);
+  EXPECT_EQ(read_back.forecast[0].host_bytes, 1LL << 31);
+  EXPECT_EQ(read_back.forecast[1].host_bytes, 0);
   EXPECT_EQ(read_back.forecast[0].stages[0].seconds, 1.5);
 }
 

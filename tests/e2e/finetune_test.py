@@ -32,10 +32,23 @@ class Finetune(cce_case.CceCase):
                      "--set", "export.dtype=f32", *flags)
         return self.report(out)
 
+    def forecast_of_disk(self, recipe):
+        return json.loads(self.run_cce("plan", recipe, "--json").out)["disk_bytes"]
+
+    def check_written(self, job, states, forecast):
+        """The f32 files of these states, against what was to be expected: norms, biases and padding are not in it, and no
+        width lies between two steps."""
+        written = sum(path.stat().st_size for path in (self.folder / job / "state").glob(f"{states}/*.f32"))
+        self.assertLessEqual(written, 1.02 * forecast, states)
+        self.assertGreaterEqual(written, 0.8 * forecast, states)
+
     def test_it_recovers_what_was_lost(self):
         plain = cce_case.perplexity(self.compressed("plain"))
         report = self.compressed("trained", ranks=2, finetune=training())
         self.assertLess(cce_case.perplexity(report), 0.95 * plain)
+        disk = self.forecast_of_disk("trained.yaml")
+        for states, moment in (("make_plan.layer-*", "prepared"), ("encode.layer-*", "encoded"), ("finetune.layer-*", "trained")):
+            self.check_written("trained.job", states, disk[moment])
         curve = report["finetuning"]["curve"]
         self.assertEqual(len(curve), 24)
         self.assertLess(curve[-1]["kl"], curve[0]["kl"])
@@ -89,6 +102,7 @@ class Finetune(cce_case.CceCase):
         self.assertFalse((job / "state/finetune.done").exists(), "it came too late")
         killed_at = json.loads(latest.read_text())["step"]
         self.assertEqual(killed_at % 3, 0)
+        self.check_written("stopped.job", f"finetune.step-{killed_at:06}.rank-*", self.forecast_of_disk(path)["training"] / 2)
 
         process = self.start_cce("resume", job, "--quiet")
         self.wait_for("another checkpoint", lambda: json.loads(latest.read_text())["step"] > killed_at, process)

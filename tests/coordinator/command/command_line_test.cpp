@@ -158,6 +158,60 @@ TEST_F(CommandLine, resume_wants_the_same_model) {
   EXPECT_THAT(err_.str(), HasSubstr("digest_mismatch"));
 }
 
+TEST_F(CommandLine, resume_wants_the_same_teacher) {
+  fs::copy(folder_ / "model", folder_ / "teacher");
+  mode("die");
+  ASSERT_EQ(run({"finetune", "model", "--teacher", "teacher", "--text", "text.txt", "--length", "128",
+                 "--threads", "1", "--out", "out"}),
+            4)
+      << err_.str();
+  mode("done");
+  fs::rename(folder_ / "teacher", folder_ / "moved");
+  EXPECT_EQ(run({"resume", "out.job"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("no teacher folder"));
+  EXPECT_THAT(err_.str(), HasSubstr("--teacher DIR"));
+  EXPECT_EQ(run({"resume", "out.job", "--teacher", "moved"}), 0) << err_.str();
+  PosixFileSystem files;
+  EXPECT_EQ(JobDir::open(files, folder_ / "out.job").read_spec().finetune.teacher,
+            (folder_ / "moved").string());
+  std::ofstream(folder_ / "moved/config.json", std::ios::app) << " ";
+  EXPECT_EQ(run({"resume", "out.job"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("digest_mismatch"));
+  EXPECT_THAT(err_.str(), HasSubstr("The teacher changed"));
+  EXPECT_THAT(err_.str(), HasSubstr("name the original with --teacher"));
+  fs::remove_all(folder_ / "moved");
+  EXPECT_EQ(run({"export", "out.job", "--dtype", "f32", "--out", "again"}), 0)
+      << "no teacher is needed for that: " << err_.str();
+}
+
+TEST_F(CommandLine, a_job_without_a_teacher_cannot_be_given_one) {
+  mode("die");
+  ASSERT_EQ(compress(), 4);
+  EXPECT_EQ(run({"resume", "out.job", "--teacher", "model"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("--teacher"));
+}
+
+TEST_F(CommandLine, finetune_takes_numbers_exactly) {
+  ASSERT_EQ(run({"finetune", "model", "--teacher", "model", "--text", "text.txt", "--length", "128",
+                 "--learning-rate", "4.123456789e-7", "--max-seconds", "0.0000001", "--max-tokens",
+                 "1099511627776", "--out", "out"}),
+            0)
+      << err_.str();
+  PosixFileSystem files;
+  const FinetuneSettings settings = JobDir::open(files, folder_ / "out.job").read_spec().finetune;
+  EXPECT_EQ(settings.learning_rate, 4.123456789e-7);
+  EXPECT_EQ(settings.max_seconds, 1e-7);
+  EXPECT_EQ(settings.max_tokens, 1099511627776);
+}
+
+TEST_F(CommandLine, formats_that_are_always_refused_are_not_offered) {
+  for (const char* name : {"compress", "export"}) {
+    ASSERT_EQ(run({name, "--help"}), 0);
+    EXPECT_THAT(out_.str(), HasSubstr("uniform or custom")) << name;
+    EXPECT_THAT(out_.str(), Not(HasSubstr("deci"))) << name;
+  }
+}
+
 TEST_F(CommandLine, export_starts_from_the_state_of_a_finished_job) {
   ASSERT_EQ(compress(), 0);
   fs::create_directories(folder_ / "out.job/state/encode");
@@ -195,6 +249,10 @@ TEST_F(CommandLine, plan_runs_nothing_and_shows_what_would) {
   const Json plan = parse_json(out_.str(), "stdout");
   EXPECT_EQ(plan["partition"]["owner"].size(), 5U);
   EXPECT_EQ(plan["spec"]["calibration"]["sequences"], 64);
+  const Json& disk = plan["disk_bytes"];
+  EXPECT_EQ(disk["widest"].get<std::int64_t>(), disk["prepared"].get<std::int64_t>() +
+                                                    disk["encoded"].get<std::int64_t>() +
+                                                    disk["result"].get<std::int64_t>());
 }
 
 TEST_F(CommandLine, probe_prints_rates) {

@@ -79,6 +79,10 @@ TEST_P(BadSettings, are_refused_with_path_and_suggestion) {
 const BadRow bad_rows[] = {
     {"unknown_key", {"calibraton.length=5"}, ErrorCode::unknown_key, "Did you mean 'calibration'"},
     {"key_that_a_run_fills_in", {"stages=[evaluate]"}, ErrorCode::unknown_key, "stages"},
+    {"digest_that_a_run_fills_in",
+     {"finetune.teacher_digest=abc"},
+     ErrorCode::unknown_key,
+     "finetune.teacher_digest"},
     {"unknown_inner_key", {"encode.refine_step=5"}, ErrorCode::unknown_key, "Did you mean 'refine_steps'"},
     {"wrong_type", {"calibration.length=long"}, ErrorCode::wrong_type, "calibration.length"},
     {"fraction_as_text", {"target.remove_params='0.3'"}, ErrorCode::wrong_type, "target.remove_params"},

@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "coordinator/recipe/host_memory.h"
+
 #include "tests/common/error_matcher.h"
 
 namespace cce {
@@ -232,6 +234,49 @@ TEST(Forecast, a_gpu_of_80_gb_holds_a_model_of_7_billion_parameters) {
   EXPECT_LT(on_gpu, 72'000'000'000) << "nine tenths of an H100";
   EXPECT_GT(on_cpu, on_gpu + 50'000'000'000)
       << "the checkpoint's pages and half of the sums are the host's alone";
+}
+
+struct HostRow {
+  const char* name;
+  Stage stage;
+  std::int64_t beyond;  ///< program, mapped checkpoint, two pinned layers, two buffers
+};
+class HostMemory : public ::testing::TestWithParam<HostRow> {};
+
+TEST_P(HostMemory, of_a_gpus_rank_is_what_waits_there) {
+  const ModelConfig config = model_of(4, 64, 128);
+  const std::int64_t layer = layer_parameters(config.layers[0], 64);
+  JobSpec spec = spec_of(2, 8);
+  spec.target.amount = 0.5;
+  spec.resources.device = "cuda";
+  spec.finetune.max_tokens = 1;
+  spec.stages = stages_of_compression(spec.finetune);
+  CheckpointSize size{.tensor_bytes = 1000, .compute_value_bytes = 2};
+  size.teacher_bytes = 77;
+  const Partition partition = make_partition(spec, config, size, roomy, assumed_rates(1, true));
+  const std::int64_t every_stage = (1LL << 30) + 1000 + 4 * layer + (32LL << 20);
+  for (const StageMemory& memory : forecast_host_memory(spec, config, size, partition, 0)) {
+    EXPECT_GE(partition.forecast[0].host_bytes, memory.bytes());
+    if (memory.stage == GetParam().stage) {
+      EXPECT_EQ(memory.bytes(), every_stage + GetParam().beyond);
+    }
+  }
+}
+
+constexpr std::int64_t host_layer = 64 * 64 * (9 + 3 + 3 + 9) + 3 * 64 * 128;
+constexpr std::int64_t host_starts = 2 * (4 * host_layer / 2 + 8 * 64 * 64);  // of two layers
+const HostRow host_rows[] = {
+    {"calibrate", Stage::calibrate, 0},
+    {"make_plan", Stage::make_plan, host_starts + 8 * host_layer},
+    {"encode", Stage::encode, host_starts},
+    {"finetune", Stage::finetune, 77 + 4 * host_layer + 4 * host_layer + 16 * 4 * 64 * 64},
+    {"evaluate", Stage::evaluate, 4 * host_layer},
+    {"export", Stage::export_result, 4 * (host_layer + 1000 * 64)}};
+INSTANTIATE_TEST_SUITE_P(Forecast, HostMemory, ::testing::ValuesIn(host_rows),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Forecast, a_cpus_rank_has_no_host_beside_it) {
+  EXPECT_EQ(partition_for(2, 8, model_of(4, 64, 128)).forecast[0].host_bytes, 0);
 }
 
 TEST(Forecast, gradient_sequences_add_up_over_ranks) {

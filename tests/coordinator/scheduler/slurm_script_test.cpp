@@ -194,7 +194,8 @@ TEST(LaunchRequest, takes_everything_from_recipe_and_partition) {
   Partition partition;
   partition.sequences.resize(6);
   EXPECT_EQ(launch_request(spec, partition).memory_bytes, std::nullopt);
-  partition.forecast = {{.peak_bytes = 800, .stages = {}}, {.peak_bytes = 1000, .stages = {}}};
+  partition.forecast = {{.peak_bytes = 800, .host_bytes = 0, .stages = {}},
+                        {.peak_bytes = 1000, .host_bytes = 0, .stages = {}}};
   const Launch launch = launch_request(spec, partition);
   EXPECT_EQ(launch.ranks, 6);
   EXPECT_EQ(launch.threads, 4);
@@ -206,9 +207,22 @@ TEST(LaunchRequest, takes_everything_from_recipe_and_partition) {
   EXPECT_THAT(launch.environment_modules, ::testing::ElementsAre("a", "b"));
   EXPECT_EQ(launch.container_image, "/i.sif");
   spec.resources.memory_bytes = 5000;
-  spec.resources.device = "cuda";
   EXPECT_EQ(launch_request(spec, partition).memory_bytes, 5000);
+  spec.resources.device = "cuda";
   EXPECT_EQ(launch_request(spec, partition).gpus_per_rank, 1);
+}
+
+TEST(LaunchRequest, asks_for_the_hosts_memory_where_the_recipes_is_the_gpus) {
+  JobSpec spec;
+  spec.resources.device = "cuda";
+  spec.resources.memory_bytes = 5000;
+  Partition partition;
+  partition.sequences.resize(2);
+  partition.forecast = {{.peak_bytes = 800, .host_bytes = 400, .stages = {}},
+                        {.peak_bytes = 700, .host_bytes = 600, .stages = {}}};
+  EXPECT_EQ(launch_request(spec, partition).memory_bytes, 750) << "the largest host's and a quarter";
+  partition.forecast.clear();
+  EXPECT_EQ(launch_request(spec, partition).memory_bytes, std::nullopt);
 }
 
 }  // namespace

@@ -120,6 +120,8 @@ TEST_F(ServiceTest, bad_recipes_leave_nothing) {
       {R"({"model": "model", "modell": 1})", ErrorCode::unknown_key, "modell"},
       {R"({"model": "model", "stages": ["evaluate"]})", ErrorCode::unknown_key, "stages"},
       {R"({"model": "model", "model_digest": "0"})", ErrorCode::unknown_key, "model_digest"},
+      {R"({"model": "model", "finetune": {"teacher_digest": "0"}})", ErrorCode::unknown_key,
+       "teacher_digest"},
       {R"({"model": "model", "output": "../out"})", ErrorCode::out_of_range, "output"},
   };
   for (const Row& row : rows) {

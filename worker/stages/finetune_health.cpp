@@ -15,7 +15,7 @@ constexpr double divergence_factor = 4.0;
 constexpr double divergence_margin = 1.0;
 /// Of the rise, what a term must make up to be named: a ratio of two tiny numbers says nothing.
 constexpr double named_share = 0.1;
-/// How much lower the rate is that an error suggests.
+/// How much lower the rate is that an error suggests, where the default is not lower anyway.
 constexpr double suggested_factor = 0.25;
 
 /// A number of a point and its weight in the loss.
@@ -122,7 +122,9 @@ Error divergence_error(const StageContext& context, const Divergence& divergence
         .remedy = "See what cce evaluate says of the model and of its teacher; try resources.precision=f32."};
   }
   const std::string job = context.job.root().string();
-  const std::string lower = number(suggested_factor * spec.finetune.learning_rate);
+  const double rate = spec.finetune.learning_rate;
+  const double usual = FinetuneSettings{}.learning_rate;
+  const std::string lower = number(rate > usual ? usual : suggested_factor * rate);
   const bool encoded = std::find(spec.stages.begin(), spec.stages.end(), Stage::encode) != spec.stages.end();
   std::string remedy = sentence_of(kept, context.job.state_root().string()) +
                        "A resume would diverge again. Start a new job with a lower rate: cce " +
@@ -134,8 +136,8 @@ Error divergence_error(const StageContext& context, const Divergence& divergence
   }
   return {.code = ErrorCode::out_of_range,
           .where = "finetune.learning_rate",
-          .found = number(spec.finetune.learning_rate) + ", under which training diverged: " + at + ", " +
-                   number(divergence.best) + " at step " + std::to_string(divergence.best_step),
+          .found = number(rate) + ", under which training diverged: " + at + ", " + number(divergence.best) +
+                   " at step " + std::to_string(divergence.best_step),
           .expected = "a rate under which every term stays finite and near its start",
           .remedy = remedy};
 }

@@ -108,11 +108,13 @@ TEST(FinetuneHealth, its_error_says_what_is_kept_and_what_to_run) {
                                     "checkpoint of step 10 and the weights of the best validation (step 8)"));
     EXPECT_THAT(encoded.remedy, ::testing::HasSubstr(root + "/state"));
     EXPECT_THAT(encoded.remedy, ::testing::HasSubstr("cce export " + root + " --out DIR"));
-    EXPECT_THAT(encoded.remedy, ::testing::HasSubstr("finetune.learning_rate=0.005"));
+    EXPECT_THAT(encoded.remedy, ::testing::HasSubstr("finetune.learning_rate=0.0002 "));
+    job.spec.finetune.learning_rate = 1e-4;
     job.spec.stages = {Stage::finetune};
     const Error alone = divergence_error(context, divergence, {});
     EXPECT_THAT(alone.remedy, ::testing::Not(::testing::HasSubstr("cce export")));
     EXPECT_THAT(alone.remedy, ::testing::HasSubstr("No checkpoint"));
+    EXPECT_THAT(alone.remedy, ::testing::HasSubstr("finetune.learning_rate=2.5e-05 "));
     const Error at_once = divergence_error(context, {.term = "kl", .step = 1, .value = nan}, {});
     EXPECT_EQ(error_name(at_once.code), "not_converged") << "no learning rate had any part in it";
   });

@@ -193,7 +193,7 @@ TEST(Finetune, a_diverging_run_names_the_learning_rate_the_term_and_what_is_kept
     EXPECT_EQ(exit_code(error.code), 2);
     EXPECT_EQ(error.where, "finetune.learning_rate");
     EXPECT_THAT(error.found, ::testing::ContainsRegex("1, under .*: (rec|kl) = .* at step .*, .* at step "));
-    EXPECT_THAT(error.remedy, ::testing::HasSubstr("finetune.learning_rate=0.25"));
+    EXPECT_THAT(error.remedy, ::testing::HasSubstr("finetune.learning_rate=0.0002 "));
     EXPECT_THAT(error.remedy, ::testing::ContainsRegex("The checkpoint of step [0-9]+ stay"));
     EXPECT_TRUE(context.job.find_state("finetune.latest", "test").has_value());
   });

@@ -1,14 +1,16 @@
-"""What the machine offers: GPUs, CUDA's libraries, the C library; and the environment that packed programs run in."""
+"""What the machine offers: GPUs, the driver, CUDA's libraries and tools, the C library."""
 import ctypes
 import glob
 import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
 
 NVIDIA_SMI_FIELDS = ("name", "driver_version", "memory.total", "memory.free", "compute_cap", "pci.bus_id", "mig.mode.current")
+COMPUTE_CAPABILITY_ATTRIBUTES = (75, 76)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 
 
 def output_of(command, timeout=30):
@@ -20,34 +22,71 @@ def output_of(command, timeout=30):
     return result.stdout if result.returncode == 0 else None
 
 
-def gpus():
-    """One dict a GPU as nvidia-smi tells it; empty where there is none, or no driver."""
+def gpus_of_nvidia_smi():
+    """One dict a GPU as nvidia-smi tells it; empty where there is none, or no such program."""
     listing = output_of(["nvidia-smi", f"--query-gpu={','.join(NVIDIA_SMI_FIELDS)}", "--format=csv,noheader"])
     lines = (listing or "").strip().splitlines()
     return [dict(zip(NVIDIA_SMI_FIELDS, (field.strip() for field in line.split(",")))) for line in lines if "," in line]
 
 
-def driver():
-    """Whether the driver's library can be loaded, and what it says about devices: (devices or None, text)."""
+def folder_of_loaded(name):
+    """The folder of a library that this process has loaded, or None."""
     try:
-        library = ctypes.CDLL("libcuda.so.1")
+        lines = pathlib.Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    stem = name.split(".so")[0] + ".so"
+    paths = [line.split(None, 5)[5] for line in lines if len(line.split(None, 5)) == 6]
+    return next((os.path.dirname(path) for path in paths if os.path.basename(path).startswith(stem)), None)
+
+
+def gpus_of_driver(library, count):
+    """Name, memory and compute capability of the devices that the driver shows to programs here."""
+    found = []
+    for index in range(count):
+        device, name, size = ctypes.c_int(0), ctypes.create_string_buffer(256), ctypes.c_size_t(0)
+        if library.cuDeviceGet(ctypes.byref(device), index) != 0:
+            continue
+        gpu = {"name": "a GPU without a name"}
+        if library.cuDeviceGetName(name, len(name), device) == 0:
+            gpu["name"] = name.value.decode(errors="replace")
+        if library.cuDeviceTotalMem_v2(ctypes.byref(size), device) == 0:
+            gpu["memory_bytes"] = size.value
+        capability = [ctypes.c_int(0), ctypes.c_int(0)]
+        statuses = [library.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+                    for value, attribute in zip(capability, COMPUTE_CAPABILITY_ATTRIBUTES)]
+        if not any(statuses):
+            gpu["compute_capability"] = ".".join(str(value.value) for value in capability)
+        found.append(gpu)
+    return found
+
+
+def driver(library_name="libcuda.so.1"):
+    """What the driver's library says: {"devices" (their count, or None where it cannot tell), "text", "gpus", "folder"}."""
+    found = {"devices": None, "text": "", "gpus": [], "folder": None}
+    try:
+        library = ctypes.CDLL(library_name)
     except OSError as error:
-        return None, f"no NVIDIA driver: {error}"
+        return {**found, "text": f"no NVIDIA driver: {error}"}
+    found["folder"] = folder_of_loaded(library_name)
     status = library.cuInit(0)
     if status != 0:
-        return None, f"the NVIDIA driver does not start: cuInit returned {status}"
+        return {**found, "text": f"the NVIDIA driver does not start: cuInit returned {status}"}
     count = ctypes.c_int(0)
     status = library.cuDeviceGetCount(ctypes.byref(count))
     if status != 0:
-        return None, f"the NVIDIA driver names no devices: cuDeviceGetCount returned {status}"
-    return count.value, f"{count.value} visible"
+        return {**found, "text": f"the NVIDIA driver names no devices: cuDeviceGetCount returned {status}"}
+    return {**found, "devices": count.value, "text": f"{count.value} visible", "gpus": gpus_of_driver(library, count.value)}
 
 
 def python_library_folders():
     """nvidia/*/lib of this Python's and other Pythons' packages: where wheels keep CUDA's libraries."""
     script = "import site, sys; print('\\n'.join(sys.path + site.getsitepackages() + [site.getusersitepackages()]))"
     folders = set(sys.path)
-    for python in ("python3", "python", os.path.join(os.environ.get("CONDA_PREFIX", ""), "bin", "python")):
+    pythons = ["python3", "python"]
+    if os.environ.get("CONDA_PREFIX"):
+        pythons.append(os.path.join(os.environ["CONDA_PREFIX"], "bin", "python"))
+    for python in pythons:
         folders.update((output_of([python, "-c", script]) or "").splitlines())
     found = []
     for folder in sorted(filter(None, folders)):
@@ -55,14 +94,24 @@ def python_library_folders():
     return sorted(found)
 
 
+def toolkits():
+    """Folders that may hold a CUDA toolkit, best first."""
+    homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda",
+             *sorted(glob.glob("/usr/local/cuda-*"), reverse=True)]
+    return list(dict.fromkeys(filter(None, homes)))
+
+
+def compute_sanitizer():
+    """Its path: from PATH, or of a toolkit; None where there is none."""
+    places = [os.path.join(home, folder) for home in toolkits() for folder in ("bin", "compute-sanitizer")]
+    return shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path=os.pathsep.join(places))
+
+
 def library_folders():
     """Folders that may hold CUDA's libraries, best first."""
     folders = os.environ.get("LD_LIBRARY_PATH", "").split(":")
-    for home in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"):
-        if home:
-            folders += [f"{home}/lib64", f"{home}/lib", f"{home}/targets/x86_64-linux/lib"]
-    for home in sorted(glob.glob("/usr/local/cuda-*"), reverse=True):
-        folders += [f"{home}/lib64", f"{home}/targets/x86_64-linux/lib"]
+    for home in toolkits():
+        folders += [f"{home}/lib64", f"{home}/lib", f"{home}/targets/x86_64-linux/lib"]
     folders += python_library_folders()
     cache = output_of(["/sbin/ldconfig", "-p"]) or output_of(["ldconfig", "-p"]) or ""
     folders += [os.path.dirname(path) for path in re.findall(r"lib(?:cublas|cusolver|nccl)\.so\S* .*=> (\S+)", cache)]
@@ -91,61 +140,12 @@ def c_library_version():
 
 def describe(manifest):
     """The machine as the result records it."""
-    devices, driver_text = driver()
+    shown = driver()
     folders, libraries, others = find_cuda_libraries(manifest["cuda_libraries"])
     return {
         "host": platform.node(), "kernel": platform.release(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "glibc": c_library_version(), "devices": devices, "driver": driver_text, "gpus": gpus(),
+        "glibc": c_library_version(), "devices": shown["devices"], "driver": shown["text"], "driver_folder": shown["folder"],
+        "gpus": shown["gpus"], "gpus_of_nvidia_smi": gpus_of_nvidia_smi(), "compute_sanitizer": compute_sanitizer(),
         "cuda_libraries": libraries, "cuda_library_folders": folders, "other_versions": others,
         "nvidia_smi": output_of(["nvidia-smi"]),
     }
-
-
-class Runtime:
-    """The unpacked programs: commands and the environment that they run in."""
-
-    def __init__(self, root, machine, use_loader):
-        self.root = pathlib.Path(root)
-        self.use_loader = use_loader
-        self.bin = self.root / ("wrapped" if use_loader else "bin")
-        libraries = [str(self.root / "lib"), *machine["cuda_library_folders"]]
-        if use_loader:
-            self.write_wrappers(libraries)
-        mpi = self.root / "mpi"
-        self.environment = {
-            **os.environ,
-            "PATH": f"{self.bin}:{mpi / 'bin'}:{os.environ.get('PATH', '')}",
-            "CCE_TESTS_FOLDER": str(self.root / "tests"),
-            "OPAL_PREFIX": str(mpi), "OPAL_BINDIR": str(mpi / "bin"), "OPAL_LIBDIR": str(self.root / "lib"),
-            "OPAL_PKGLIBDIR": str(mpi / "plugins"), "OPAL_PKGDATADIR": str(mpi / "share"), "OPAL_DATADIR": str(mpi / "share"),
-            "OPAL_SYSCONFDIR": str(mpi / "etc"),
-            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_plm": "isolated",
-            "OMPI_MCA_ras": "^slurm,gridengine,loadleveler,tm", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,vader",
-            "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "OMPI_MCA_oob_tcp_if_include": "lo",
-            "OMPI_MCA_mpi_yield_when_idle": "1",
-        }
-        if not use_loader:
-            self.environment["LD_LIBRARY_PATH"] = ":".join(libraries)
-
-    def write_wrappers(self, libraries):
-        """Programs that start through the packed loader, for a machine whose own C library is too old for them."""
-        path = ":".join([str(self.root / "clib"), *libraries])
-        self.bin.mkdir(exist_ok=True)
-        programs = [*(self.root / "bin").iterdir(), self.root / "mpi" / "bin" / "mpirun"]
-        for program in programs:
-            wrapper = self.bin / program.name
-            wrapper.write_text("#!/bin/sh\n"
-                               f"exec '{self.root}/clib/ld-linux-x86-64.so.2' --library-path '{path}' '{program}' \"$@\"\n",
-                               encoding="utf-8")
-            wrapper.chmod(0o755)
-
-    def has(self, program):
-        return (self.root / "bin" / program).is_file()
-
-    def command(self, program, *arguments, ranks=None):
-        """A packed program, over MPI where ranks are given."""
-        command = [str(self.bin / program), *map(str, arguments)]
-        if ranks is None:
-            return command
-        mpirun = self.bin / "mpirun" if self.use_loader else self.root / "mpi" / "bin" / "mpirun"
-        return [str(mpirun), "--oversubscribe", "-n", str(ranks), *command]

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import tarfile
 
-# Programs of a build's bin/, by what they need. A build without CUDA has no *cuda* programs, and its others refuse GPUs.
+# Programs of a build's bin/. A build without CUDA lacks cuda_backend_tests, and its others refuse GPUs.
 PROGRAMS = ("cce", "cce-worker", "cce-ops-bench", "tensor_tests", "local_communicator_test", "mpi_communicator_test",
-            "device_communicator_test", "staged_communicator_test", "device_route_test", "nccl_communicator_test")
-OPTIONAL = ("cuda_*",)
-OF_THE_HOST = ("cuda_emulation_tests",)
+            "device_communicator_test", "staged_communicator_test", "device_route_test", "nccl_communicator_test", "device_tests",
+            "cuda_backend_tests")
 REQUIRED = ("cce", "cce-worker", "tensor_tests", "mpi_communicator_test", "nccl_communicator_test")
 DATA = ("tests/goldens/backend_ops.json", "tests/data/models/stories260K")
-SCRIPTS = ("scripts/gpu_check", "scripts/gpu_check_parts/running.py", "scripts/gpu_check_parts/machine.py",
-           "scripts/gpu_check_parts/steps.py", "scripts/make_random_checkpoint.py")
+SCRIPTS = ("gpu_check", "gpu_check_parts/judging.py", "gpu_check_parts/machine.py", "gpu_check_parts/processes.py",
+           "gpu_check_parts/reading.py", "gpu_check_parts/running.py", "gpu_check_parts/runtime.py", "gpu_check_parts/steps.py",
+           "make_random_checkpoint.py")
+ARCHIVE, MANIFEST = "cce.tar.xz", "manifest.json"
 
 # What the GPU machine has: CUDA and the driver. The C library is packed apart, for machines with an older one.
 OF_THE_MACHINE = re.compile(r"lib(cuda|cudart|cublas|cublasLt|cusolver|cusparse|nvJitLink|nccl|nvidia-.*)\.so")
@@ -118,9 +119,7 @@ def without_owner(entry):
 
 def collect(repository, bin_folder):
     archive = Archive()
-    patterns = PROGRAMS + OPTIONAL
-    programs = sorted({path for pattern in patterns for path in bin_folder.glob(pattern)
-                       if os.access(path, os.X_OK) and path.name not in OF_THE_HOST})
+    programs = [path for path in sorted(bin_folder / name for name in PROGRAMS) if os.access(path, os.X_OK)]
     for program in programs:
         archive.add_with_libraries(f"bin/{program.name}", program)
     archive.add_mpi()
@@ -134,22 +133,34 @@ def check_size(size, limit_mib):
     return stop(f"that is more than {limit_mib:g} MiB") if size > limit_mib * 2**20 else 0
 
 
+def is_earlier_pack(folder):
+    """Whether its manifest says that this script made it."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and {"programs", "cuda_libraries", "unpacked_bytes"} <= manifest.keys()
+
+
+def clear(folder):
+    """Deletes what an earlier pack put there, and nothing else."""
+    for name in (ARCHIVE, *SCRIPTS):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "gpu_check_parts" / "__pycache__", ignore_errors=True)
+    (folder / "gpu_check_parts").mkdir(parents=True, exist_ok=True)
+
+
 def pack(repository, build, folder, limit_mib):
     bin_folder = build / "bin"
     lacking = [name for name in REQUIRED if not (bin_folder / name).is_file()]
     if lacking:
         return stop(f"{bin_folder} lacks {', '.join(lacking)}: build them first, with the preset cuda for GPUs")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "gpu_check_parts").is_dir():
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or is_earlier_pack(folder))):
         return stop(f"{folder} holds something else than an earlier pack: choose another folder")
     archive, programs = collect(repository, bin_folder)
     if archive.missing:
         return stop(f"the loader does not find {', '.join(sorted(archive.missing))}: set LD_LIBRARY_PATH")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "gpu_check_parts").mkdir(parents=True)
-    archive.write(folder / "cce.tar.xz")
-    for name in SCRIPTS:
-        destination = folder / pathlib.Path(name).relative_to("scripts")
-        shutil.copy2(repository / name, destination)
+    clear(folder)
     manifest = {
         "programs": programs,
         "cuda": bool(archive.of_the_machine),
@@ -157,8 +168,14 @@ def pack(repository, build, folder, limit_mib):
         "glibc": newest_symbol_version(path for name, path in archive.files.items() if not name.startswith("clib/")),
         "unpacked_bytes": sum(path.stat().st_size for path in archive.files.values()),
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    # First, so that a pack that was interrupted may be made again in its place.
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    for name in SCRIPTS:
+        shutil.copy2(repository / "scripts" / name, folder / name)
+    archive.write(folder / ARCHIVE)
+    size = sum((folder / name).stat().st_size for name in (ARCHIVE, MANIFEST, *SCRIPTS))
+    left_out = [name for name in PROGRAMS if name not in programs]
     print(f"{folder}: {size / 2**20:.1f} MiB ({manifest['unpacked_bytes'] / 2**20:.0f} MiB unpacked), "
-          f"{len(programs)} programs, CUDA {'in' if manifest['cuda'] else 'not in'} this build")
+          f"{len(programs)} programs, CUDA {'in' if manifest['cuda'] else 'not in'} this build"
+          + (f"; not built, so their steps will not run: {', '.join(left_out)}" if left_out else ""))
     return check_size(size, limit_mib)

@@ -1,24 +1,38 @@
 #!/usr/bin/env python3
 """The parts of scripts/gpu_check that decide: where libraries are found, what output says, and what the verdict is, also on
 machines that this one is not."""
+import contextlib
+import io
 import json
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
+import types
 import unittest
 from unittest import mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "scripts" / "gpu_check_parts"))
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+SCRIPTS = REPOSITORY / "scripts"
+sys.path.insert(0, str(SCRIPTS / "gpu_check_parts"))
+import judging  # noqa: E402
 import machine  # noqa: E402
 import packing  # noqa: E402
+import reading  # noqa: E402
 import running  # noqa: E402
+import runtime  # noqa: E402
 import steps  # noqa: E402
 
-RATES = """bf16 gate                               1.250 ms     5800.0 GFLOP/s
+RATES = """peak bf16 8192^3                        2.000 ms   600000.0 GFLOP/s
+7b bf16 q                               1.250 ms   480000.0 GFLOP/s
+7b bf16 down                            1.250 ms   300000.0 GFLOP/s
 rms_norm                                0.010 ms      940.5 GB/s
 not a row
 """
+MACHINE = {"host": "h", "cores": 2, "glibc": [99, 0], "devices": None, "driver": "no NVIDIA driver", "driver_folder": None,
+           "gpus": [], "compute_sanitizer": None, "cuda_libraries": {}, "cuda_library_folders": [], "other_versions": {}}
 
 
 class Scratch(unittest.TestCase):
@@ -26,12 +40,26 @@ class Scratch(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory(prefix="gpu-check-parts-")
         self.addCleanup(scratch.cleanup)
         self.folder = pathlib.Path(scratch.name)
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.printed = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
 
-    def make(self, name):
+    def make(self, name, text=""):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_text(text, encoding="utf-8")
         return str(path)
+
+    def fake_runtime(self, programs=()):
+        """An unpacked folder with programs that do nothing."""
+        for program in programs:
+            os.chmod(self.make(f"unpacked/bin/{program}", "#!/bin/sh\n"), 0o755)
+        return runtime.Runtime(self.folder / "unpacked", MACHINE, False)
+
+    def options(self, **others):
+        return types.SimpleNamespace(**{"checkpoint": None, "text": [], "random_7b": None, "only": "", "loader": "never",
+                                        "out": self.folder / "out", **others})
 
 
 class Libraries(Scratch):
@@ -50,14 +78,68 @@ class Libraries(Scratch):
         self.assertEqual(folders, [os.path.dirname(os.path.realpath(path)) for path in (both, wheel)])
         self.assertEqual(others, {"libcce-newer.so.2": [os.path.realpath(old)]})
 
-    def test_what_is_missing_is_named_with_what_is_there_instead(self):
-        text = running.missing_libraries({"cuda_libraries": {"libcublas.so.13": None, "libnccl.so.2": "/x/libnccl.so.2"},
-                                          "other_versions": {"libcublas.so.13": ["/y/libcublas.so.12"]}})
-        self.assertIn("libcublas.so.13", text)
-        self.assertIn("/y/libcublas.so.12", text)
-        self.assertNotIn("libnccl", text)
-        self.assertIsNone(running.missing_libraries({"cuda_libraries": {"libnccl.so.2": "/x"}, "other_versions": {}}))
+    def test_no_program_of_the_current_folder_is_run(self):
+        ran = []
+        with mock.patch.dict(os.environ), mock.patch.object(machine, "output_of", lambda command: ran.append(command[0])):
+            os.environ.pop("CONDA_PREFIX", None)
+            machine.python_library_folders()
+            self.assertEqual(ran, ["python3", "python"])
+            os.environ["CONDA_PREFIX"] = "/conda"
+            machine.python_library_folders()
+        self.assertEqual(ran[-1], "/conda/bin/python")
 
+    def test_compute_sanitizer_is_found_in_a_toolkit_beside_path(self):
+        os.chmod(self.make("toolkit/bin/compute-sanitizer", "#!/bin/sh\n"), 0o755)
+        with mock.patch.dict(os.environ, {"PATH": "/nowhere", "CUDA_HOME": str(self.folder / "toolkit")}):
+            self.assertEqual(machine.compute_sanitizer(), str(self.folder / "toolkit/bin/compute-sanitizer"))
+
+    def test_what_is_missing_is_named_with_what_is_there_instead(self):
+        text = judging.missing_libraries({"cuda_libraries": {"libcublas.so.13": None, "libnccl.so.2": "/x/libnccl.so.2"},
+                                          "other_versions": {"libcublas.so.13": ["/y/libcublas.so.12"]}})
+        self.assertEqual(["libcublas.so.13" in text, "/y/libcublas.so.12" in text, "libnccl" in text], [True, True, False])
+        self.assertIsNone(judging.missing_libraries({"cuda_libraries": {"libnccl.so.2": "/x"}, "other_versions": {}}))
+
+    def test_missing_nccl_comes_with_where_to_get_it(self):
+        for major in ("12", "13"):
+            text = judging.missing_libraries({"cuda_libraries": {f"libcublas.so.{major}": "/x", "libnccl.so.2": None},
+                                              "other_versions": {}})
+            self.assertIn(f"nvidia-nccl-cu{major} ", text)
+            self.assertIn("libnccl2", text)
+
+    def test_the_users_library_path_and_the_drivers_folder_come_last(self):
+        own = {**MACHINE, "cuda_library_folders": ["/cuda"], "driver_folder": "/driver"}
+        with mock.patch.dict(os.environ, {"LD_LIBRARY_PATH": "/mine::/cuda"}):
+            self.assertEqual(runtime.library_path(pathlib.Path("/p"), own), ["/p/lib", "/cuda", "/mine", "/driver"])
+            plain = runtime.Runtime("/p", own, False)
+            self.assertEqual(plain.environment["LD_LIBRARY_PATH"], "/p/lib:/cuda:/mine:/driver")
+            self.make("p/bin/cce")
+            runtime.Runtime(self.folder / "p", own, True)
+        wrapper = (self.folder / "p/wrapped/cce").read_text(encoding="utf-8")
+        self.assertIn(f"--library-path '{self.folder}/p/clib:{self.folder}/p/lib:/cuda:/mine:/driver'", wrapper)
+
+    def test_gpus_by_what_the_driver_says(self):
+        def put(value):
+            return lambda pointer, *_: setattr(pointer._obj, "value", value) or 0
+
+        names = [b"GPU A", None]
+        driver = types.SimpleNamespace(
+            cuDeviceGet=lambda pointer, index: setattr(pointer._obj, "value", index) or 0,
+            cuDeviceGetName=lambda buffer, size, device: setattr(buffer, "value", names[device.value] or b"") or 0,
+            cuDeviceTotalMem_v2=put(80 * 2**30), cuDeviceGetAttribute=lambda pointer, attribute, device:
+            setattr(pointer._obj, "value", {75: 9, 76: 0}[attribute]) or (0 if names[device.value] else 1))
+        self.assertEqual(machine.gpus_of_driver(driver, 2),
+                         [{"name": "GPU A", "memory_bytes": 80 * 2**30, "compute_capability": "9.0"},
+                          {"name": "", "memory_bytes": 80 * 2**30}])
+
+    def test_a_library_that_is_no_driver(self):
+        self.assertIn("no NVIDIA driver", machine.driver("libcce-absent.so.1")["text"])
+
+    def test_the_folder_of_a_loaded_library(self):
+        self.assertTrue(os.path.isdir(machine.folder_of_loaded("libc.so.6")))
+        self.assertIsNone(machine.folder_of_loaded("libcce-absent.so.1"))
+
+
+class Packs(Scratch):
     def test_a_pack_over_its_limit_is_an_error(self):
         self.assertEqual([packing.check_size(size, 60) for size in (60 * 2**20, 60 * 2**20 + 1)], [0, 1])
 
@@ -70,66 +152,248 @@ class Libraries(Scratch):
         for name in ("libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"):
             self.assertTrue(packing.C_LIBRARY.match(name), name)
 
+    def test_all_scripts_are_packed(self):
+        parts = {f"gpu_check_parts/{path.name}" for path in (SCRIPTS / "gpu_check_parts").glob("*.py")}
+        self.assertEqual(parts - set(packing.SCRIPTS), {"gpu_check_parts/packing.py"})
+        for name in packing.SCRIPTS:
+            self.assertTrue((SCRIPTS / name).is_file(), name)
+
+    def test_a_folder_that_is_no_earlier_pack_is_left_alone(self):
+        for program in packing.REQUIRED:
+            self.make(f"build/bin/{program}")
+        precious = pathlib.Path(self.make("out/gpu_check_parts/precious"))
+        with mock.patch.object(packing, "collect", side_effect=AssertionError("it went on")):
+            self.assertEqual(packing.pack(REPOSITORY, self.folder / "build", self.folder / "out", 60), 1)
+            self.make("out/manifest.json", '{"name": "of something else"}')
+            self.assertEqual(packing.pack(REPOSITORY, self.folder / "build", self.folder / "out", 60), 1)
+        self.assertTrue(precious.is_file())
+
+    def test_clearing_an_earlier_pack_keeps_what_it_did_not_bring(self):
+        result = pathlib.Path(self.make("out/gpu_check_result/gpu_check.json"))
+        old = pathlib.Path(self.make("out/cce.tar.xz"))
+        self.make("out/manifest.json", '{"programs": [], "cuda_libraries": [], "unpacked_bytes": 1}')
+        self.assertTrue(packing.is_earlier_pack(self.folder / "out"))
+        packing.clear(self.folder / "out")
+        self.assertEqual((result.is_file(), old.exists()), (True, False))
+
 
 class Output(Scratch):
-    def test_rates(self):
-        rows = steps.read_rates(RATES)
-        self.assertEqual(rows["bf16 gate"], {"milliseconds": 1.25, "rate": 5800.0, "unit": "GFLOP/s"})
-        self.assertEqual(sorted(rows), ["bf16 gate", "rms_norm"])
+    def test_rates_and_the_products_share_of_the_measured_peak(self):
+        rows = reading.read_rates(RATES)
+        self.assertEqual(rows["7b bf16 q"], {"milliseconds": 1.25, "rate": 480000.0, "unit": "GFLOP/s", "share_of_peak": 0.8})
+        self.assertEqual(rows["rms_norm"], {"milliseconds": 0.01, "rate": 940.5, "unit": "GB/s"})
+        self.assertEqual(len(rows), 4)
+        goals = reading.goals({"rates": {"figures": {"rates": rows}}})
+        self.assertEqual([(row["measured"], row["passed"]) for row in goals], [(0.8, True), (0.5, False)])
+        with self.assertRaises(ValueError):
+            reading.read_rates("nothing")
+
+    def test_products_without_a_peak_miss_their_goal(self):
+        rows = reading.read_rates(RATES.splitlines()[1] + "\n")
+        self.assertFalse(reading.goals({"rates": {"figures": {"rates": rows}}})[0]["passed"])
 
     def test_tests_of_a_program(self):
-        path = self.folder / "tests.json"
         cases = [{"name": "a", "classname": "S", "result": "COMPLETED"},
                  {"name": "b", "classname": "S", "result": "COMPLETED", "failures": [{"failure": "no"}]},
                  {"name": "c", "classname": "S", "result": "SKIPPED"}]
-        path.write_text(json.dumps({"testsuites": [{"testsuite": cases}]}), encoding="utf-8")
-        counts = steps.read_tests(path)
-        self.assertEqual((counts["run"], counts["failed"], counts["skipped"]), (2, ["S.b"], 1))
-        self.assertIsNone(steps.read_tests(self.folder / "absent.json"))
+        path = pathlib.Path(self.make("tests.json", json.dumps({"testsuites": [{"testsuite": cases}]})))
+        counts = reading.read_tests(path, "x_test.cpp:3: Skipped\nno driver\n\n")
+        self.assertEqual(counts, {"run": 2, "failed": ["S.b"], "skipped": 1, "skipped_names": ["S.c"], "skip_reasons": ["no driver"]})
 
-    def test_a_command_is_ended_at_its_limit_with_all_that_it_started(self):
-        code, text, seconds = steps.run_command(["sh", "-c", "echo begun; sleep 60 & sleep 60"], dict(os.environ),
-                                                self.folder / "log", 0.5)
-        self.assertIsNone(code)
-        self.assertIn("begun", text)
-        self.assertLess(seconds, 20)
+    def make_compression(self, peak_bytes):
+        stages = {stage: {"seconds": seconds, "peak_bytes": peak_bytes / 2, "tokens": 0.0}
+                  for stage, seconds in (("calibrate", 40.0), ("analyze", 8.0), ("make_plan", 2.0), ("encode", 12.0),
+                                         ("evaluate", 100.0), ("export", 100.0))}
+        stages["encode"]["peak_bytes"] = peak_bytes
+        report = {"evaluation": {"perplexity": {}}, "params": {}, "stages": stages, "warnings": []}
+        self.make("step/result/report.json", json.dumps(report))
+        self.make("step/job/partition.json", json.dumps({"forecast": [{"peak_bytes": 900}, {"peak_bytes": 1000}]}))
+        return reading.read_compression(self.folder / "step")
+
+    def test_seconds_and_memory_of_a_compression_beside_their_goals(self):
+        for peak_bytes, passed in ((1090.0, True), (1110.0, False), (890.0, False)):
+            figures = self.make_compression(peak_bytes)
+            self.assertEqual(figures["seconds_calibrate_to_encode"], 62.0)
+            self.assertEqual((figures["memory"]["ratio"], figures["memory"]["passed"]), (peak_bytes / 1000, passed))
+            goals = reading.goals({"compress random 7b x1": {"figures": figures}})
+            self.assertEqual([row["passed"] for row in goals], [passed, False])
+
+    def test_a_read_compression_leaves_its_report_and_not_its_state(self):
+        self.make_compression(1.0)
+        self.assertEqual(sorted(path.name for path in (self.folder / "step").iterdir()), ["partition.json", "report.json"])
+
+
+class Steps(Scratch):
+    def all_steps(self, runtime_part, own_machine=None, **options):
+        own_machine = own_machine or MACHINE
+        return {step.name: step for step in [*steps.host_steps(runtime_part, self.folder),
+                                             *steps.gpu_steps(runtime_part, self.folder, SCRIPTS, own_machine, self.options(**options))]}
+
+    def test_what_is_not_in_a_pack_has_a_row_that_says_so(self):
+        found = self.all_steps(self.fake_runtime(["cce", "device_tests"]))
+        for name in ("rates", "cuda_backend_tests", "nccl_communicator_test x1", "tensor_tests", "memcheck cuda_backend_tests"):
+            self.assertIn("is not in this pack", found[name].not_run or "", name)
+        self.assertIsNone(found["device_tests"].not_run)
+        self.assertTrue(found["device_tests"].needs_gpu)
+
+    def test_sanitizers_count_tests_and_follow_processes(self):
+        own_machine = {**MACHINE, "compute_sanitizer": "/cuda/bin/compute-sanitizer"}
+        found = self.all_steps(self.fake_runtime(["cuda_backend_tests"]), own_machine)
+        for name, report in (("memcheck cuda_backend_tests", True), ("racecheck cuda_backend_tests", False)):
+            command = found[name].command
+            self.assertEqual((command[0], found[name].not_run), ("/cuda/bin/compute-sanitizer", None))
+            self.assertEqual(command[command.index("--target-processes") + 1], "all")
+            self.assertEqual("--report-api-errors" in command, report)
+            self.assertTrue(any(word.startswith("--gtest_output=json:") for word in command))
+            self.assertEqual(len(found[name].outputs), 1)
+        self.assertIn("no compute-sanitizer",
+                      self.all_steps(self.fake_runtime(["cuda_backend_tests"]))["memcheck cuda_backend_tests"].not_run)
+
+    def test_the_random_checkpoint_is_made_by_this_python_as_the_user_has_it(self):
+        found = self.all_steps(self.fake_runtime(["cce"]), random_7b=self.folder / "random")
+        step = found["make random 7b"]
+        self.assertEqual((step.command[0], step.environment), (sys.executable, dict(os.environ)))
+        maker = pathlib.Path(step.command[2])
+        self.assertTrue(maker.is_file())
+        self.assertIn(str(maker.relative_to(SCRIPTS)), packing.SCRIPTS)
+        self.assertEqual(found["compress random 7b x1"].after, "make random 7b")
+
+    def test_disk_space_is_asked_for_before(self):
+        usage = types.SimpleNamespace(free=60_000_000_000)
+        with mock.patch.object(steps.shutil, "disk_usage", lambda folder: usage):
+            inside = self.folder / "not/there/yet"
+            self.assertIsNone(steps.lacking_space({inside: 50_000_000_000}))
+            self.assertIn("63.6 GB needed", steps.lacking_space({inside: 50_000_000_000, self.folder: 13_600_000_000}))
+
+    def test_earlier_results_go_when_their_step_runs_and_not_before(self):
+        old = pathlib.Path(self.make("tensor_tests.json", '{"testsuites": []}'))
+        fake = self.fake_runtime(["tensor_tests"])
+        step = self.all_steps(fake)["tensor_tests"]
+        self.assertTrue(old.is_file())
+        (self.folder / "logs").mkdir()
+        result = running.run_step(step, fake, self.folder)
+        self.assertFalse(old.exists())
+        self.assertEqual(result["status"], "failed")  # exit 0 without its result
+        self.assertIn("cannot be read", result["reason"])
+
+    def run_one(self, step, results=None, reason=None, complaint=None):
+        (self.folder / "logs").mkdir(exist_ok=True)
+        results = {} if results is None else results
+        running.run_steps([step], types.SimpleNamespace(environment=None), self.folder, reason, complaint, results, lambda: None)
+        return results[step.name]
+
+    def test_statuses(self):
+        def counts(run, *names):
+            return lambda text: {"tests": {"run": run, "failed": [], "skipped": len(names), "skipped_names": names,
+                                           "skip_reasons": ["why"]}}
+
+        skips = ["sh", "-c", "echo skipped: too old; exit 77"]
+        for step, status, reason in (
+                (steps.Step("a", ["true"]), "passed", None),
+                (steps.Step("a", ["false"]), "failed", "exit code 1"),
+                (steps.Step("a", skips), "skipped", "too old"),
+                (steps.Step("a", skips, True), "failed", "too old"),
+                (steps.Step("a", ["true"], True, read=counts(0, "S.a")), "failed", "why"),
+                (steps.Step("a", ["true"], True, read=counts(3, "S.a"), may_skip=()), "failed", "why"),
+                (steps.Step("a", ["true"], True, read=counts(3, "S.a"), may_skip=("S.a",)), "passed", None),
+                (steps.Step("a", ["true"], True, read=counts(3, "S.a")), "passed", None),
+                (steps.Step("a", ["true"], read=lambda text: {}["x"]), "failed", "KeyError"),
+                (steps.Step("a", ["true"], check=lambda: "disk full"), "failed", "disk full"),
+                (steps.Step("a", ["true"], not_run="not packed"), "not run", "not packed")):
+            result = self.run_one(step)
+            self.assertEqual(result["status"], status, reason)
+            self.assertIn(reason or "", result.get("reason", ""))
+
+    def test_a_step_waits_for_the_one_that_it_needs(self):
+        step = steps.Step("a", ["true"], after="before")
+        self.assertEqual(self.run_one(step, {"before": {"status": "failed"}})["status"], "not run")
+        self.assertEqual(self.run_one(step, {"before": {"status": "passed"}})["status"], "passed")
+
+
+class WholeRuns(Scratch):
+    """run() on machines that are made up; the pack holds no program that is started."""
+
+    def run_on(self, own_machine, **options):
+        self.make("pack/manifest.json", json.dumps({"cuda": True, "cuda_libraries": [], "glibc": [2, 36], "programs": []}))
+        self.make("pack/cce.tar.xz")
+        (self.folder / "unpacked/bin").mkdir(parents=True, exist_ok=True)
+        with mock.patch.object(machine, "describe", lambda manifest: own_machine), \
+                mock.patch.object(runtime, "unpack", lambda pack, out: self.folder / "unpacked"), \
+                mock.patch.object(signal, "signal"):
+            code = running.run(self.folder / "pack", self.options(**options))
+        path = self.folder / "out/gpu_check.json"
+        return code, json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def test_no_gpu_comes_before_missing_libraries_and_both_are_written(self):
+        missing = {**MACHINE, "cuda_libraries": {"libnccl.so.2": None}}
+        code, document = self.run_on(missing)
+        self.assertEqual((code, document["exit_code"], document["finished"]), (77, 77, True))
+        self.assertIn("NO GPU: no NVIDIA driver", document["verdict"])
+        self.assertIn("nvidia-nccl-cu", document["verdict"])
+        code, document = self.run_on({**missing, "devices": 1})
+        self.assertEqual((code, document["exit_code"], document["ran_on_gpu"]), (1, 1, False))
+        self.assertEqual({step["status"] for step in document["steps"].values()}, {"not run"})
+
+    def test_a_step_that_does_not_exist(self):
+        with mock.patch.object(running, "complain") as complain:
+            self.assertEqual(self.run_on(MACHINE, only="typo"), (2, None))
+        self.assertIn("tensor_tests", complain.call_args[0][0])
+
+    def test_a_gpu_on_which_nothing_could_be_run_is_no_pass(self):
+        self.assertEqual(self.run_on({**MACHINE, "devices": 1}, only="rates")[0], 1)
+
+    def test_a_model_and_its_text_need_each_other(self):
+        for words in (["--checkpoint", "m"], ["--text", "t"]):
+            result = subprocess.run([sys.executable, "-B", SCRIPTS / "gpu_check", "run", *words], capture_output=True, text=True,
+                                    timeout=60, check=False)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("need each other", result.stderr)
 
 
 def compressed(after):
-    return {"status": "passed", "figures": {"perplexity": {"text": {"before": 2.0, "after": after}}}}
+    return {"status": "passed", "needs_gpu": True, "figures": {"perplexity": {"text": {"before": 2.0, "after": after}}}}
 
 
 class Verdict(unittest.TestCase):
-    PASSED, FAILED = {"status": "passed"}, {"status": "failed", "reason": "x"}
+    PASSED, FAILED = {"status": "passed", "needs_gpu": True}, {"status": "failed", "reason": "x", "needs_gpu": True}
+    HOST, LEFT = {"status": "passed", "needs_gpu": False}, {"status": "not run", "needs_gpu": True}
 
     def test_no_gpu_is_never_a_pass(self):
-        code, sentence = running.verdict({"a": self.PASSED, "b": {"status": "not run"}}, None, "no NVIDIA driver")
+        code, sentence = judging.verdict({"a": self.HOST, "b": self.LEFT}, None, [], "no NVIDIA driver")
         self.assertEqual(code, 77)
         self.assertTrue(sentence.startswith("NO GPU: no NVIDIA driver. Nothing was run on a GPU; the 1 step"), sentence)
+        self.assertEqual(judging.verdict({"a": self.HOST}, None, [], None)[0], 77)
 
     def test_a_failure_counts_with_and_without_a_gpu(self):
         for reason in (None, "no NVIDIA driver"):
-            self.assertEqual(running.verdict({"a": self.FAILED}, None, reason)[0], 1)
+            self.assertEqual(judging.verdict({"a": self.FAILED}, None, [], reason)[0], 1)
+
+    def test_nothing_run_is_no_pass(self):
+        for results in ({}, {"a": self.LEFT}):
+            self.assertEqual(judging.verdict(results, None, [], None)[0], 1)
 
     def test_all_on_a_gpu(self):
-        self.assertEqual(running.verdict({"a": self.PASSED}, None, None)[0], 0)
+        self.assertEqual(judging.verdict({"a": self.PASSED}, None, [], None)[0], 0)
+        code, sentence = judging.verdict({"a": self.PASSED}, None, [{"step": "a", "goal": "speed", "passed": False}], None)
+        self.assertEqual(code, 0)
+        self.assertIn("Goals missed: speed (a)", sentence)
 
     def test_results_that_disagree_fail(self):
-        for after, ok in ((3.01, True), (3.2, False), (float("nan"), False)):
-            comparison = steps.agreement({"compress cpu": compressed(3.0), "compress cuda x1": compressed(after)})
+        for after, ok in ((3.01, True), (3.2, False), (float("nan"), False), (None, False)):
+            comparison = reading.agreement({"compress cpu": compressed(3.0), "compress cuda x1": compressed(after)})
             self.assertEqual(comparison["ok"], ok, after)
-            self.assertEqual(running.verdict({"a": self.PASSED}, comparison, None)[0], 0 if ok else 1)
-        self.assertIsNone(steps.agreement({"compress cpu": compressed(3.0)}))
+            self.assertEqual(judging.verdict({"a": self.PASSED}, comparison, [], None)[0], 0 if ok else 1)
+        self.assertIsNone(reading.agreement({"compress cpu": compressed(3.0)}))
+        self.assertFalse(reading.agreement({"compress cpu": compressed(None), "compress cuda x1": compressed(3.0)})["ok"])
 
-    def test_a_gpu_step_that_skips_beside_a_gpu_fails(self):
-        with tempfile.TemporaryDirectory() as name:
-            out = pathlib.Path(name)
-            (out / "logs").mkdir()
-            runtime = mock.Mock(environment=dict(os.environ))
-            step = steps.Step("s", ["sh", "-c", "echo skipped: too old; exit 77"], "gpu")
-            self.assertEqual(running.run_step(step, runtime, out)["status"], "failed")
-            step = steps.Step("s", ["sh", "-c", "echo skipped: too old; exit 77"])
-            self.assertEqual(running.run_step(step, runtime, out)["status"], "skipped")
+    def test_results_that_were_not_compared_fail(self):
+        results = {"compress cpu": {**self.HOST, "figures": {}}, "compress cuda x1": {**self.PASSED, "figures": {}}}
+        comparison = reading.agreement(results)
+        self.assertIsNone(comparison)
+        self.assertEqual(judging.verdict(results, comparison, [], None)[0], 1)
+
+    def test_what_json_has_no_number_for(self):
+        self.assertEqual(running.finite({"a": [float("inf"), 1.0]}), {"a": [None, 1.0]})
 
 
 if __name__ == "__main__":

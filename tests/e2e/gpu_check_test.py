@@ -46,9 +46,23 @@ def run(command, codes):
     return result
 
 
+def check_compression(figures):
+    """Quality, time and memory of a compression: what the figures about a GPU are made of."""
+    if not all(value["after"] > value["before"] > 1.0 for value in figures["perplexity"].values()):
+        fail(f"perplexity {figures['perplexity']}")
+    timed = sum(figures["stages"][stage]["seconds"] for stage in ("calibrate", "analyze", "make_plan", "encode"))
+    if not 0.0 < timed == figures["seconds_calibrate_to_encode"]:
+        fail(f"seconds {figures}")
+    memory = figures["memory"]
+    if not (memory["forecast_bytes"] > 0 and memory["ratio"] == memory["peak_bytes"] / memory["forecast_bytes"]):
+        fail(f"memory {memory}")
+
+
 def check_result(out, step_names):
     """The run's JSON: the named steps passed, and a GPU is claimed only where there is one."""
     document = json.loads((out / "gpu_check.json").read_text(encoding="utf-8"))
+    if not document["finished"]:
+        fail(document["verdict"])
     for name in step_names:
         step = document["steps"][name]
         if step["status"] != "passed":
@@ -70,6 +84,8 @@ def main():
         scratch = pathlib.Path(scratch_name)
         pack = scratch / "pack"
         run([REPOSITORY / "scripts" / "gpu_check", "pack", build, pack], {0})
+        if not (pack / "make_random_checkpoint.py").is_file():
+            fail("the pack lacks make_random_checkpoint.py beside gpu_check")
         size = sum(path.stat().st_size for path in pack.rglob("*") if path.is_file())
         if size > LIMIT_MIB * 2**20:
             fail(f"the pack has {size} bytes")
@@ -79,9 +95,7 @@ def main():
         out = scratch / "own"
         run([*(hide or []), pack / "gpu_check", "run", "--out", out, "--only", "compress"], {0, 77})
         document = check_result(out, ["compress cpu"])
-        perplexity = document["steps"]["compress cpu"]["figures"]["perplexity"]
-        if not all(value["after"] > value["before"] > 1.0 for value in perplexity.values()):
-            fail(f"perplexity {perplexity}")
+        check_compression(document["steps"]["compress cpu"]["figures"])
         run([*(hide or []), pack / "gpu_check", "run", "--out", out, "--only", "communicator_test x", "--loader", "always"], {0, 77})
         check_result(out, ["mpi_communicator_test x2"])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """random_checkpoint_test.py: scripts/make_random_checkpoint.py writes the same bytes however many threads write them, weights
-of the promised spread, and a folder that cce compresses. Exit 77 where there is no numpy."""
+of the promised spread, in little memory, and a folder that cce compresses. Exit 77 where there is no numpy."""
 import json
 import os
 import pathlib
@@ -37,6 +37,15 @@ def check_weights(data):
     assert all(abs(value - 0.02) < 0.002 for value in spread), spread
 
 
+def check_memory(folder):
+    """Tensors of 8 million values, which a thread must not hold whole."""
+    process = subprocess.Popen([sys.executable, MAKER, folder, "--layers", "1", "--hidden", "1024", "--ffn", "8192", "--heads", "8",
+                                "--kv-heads", "8", "--vocabulary", "8192", "--threads", "8"])
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, status
+    assert usage.ru_maxrss < 250 * 1024, f"{usage.ru_maxrss} KiB"
+
+
 def main():
     try:
         import numpy  # noqa: F401
@@ -48,6 +57,7 @@ def main():
         data = make(scratch / "one", 1)
         assert data == make(scratch / "three", 3), "other bytes with other threads"
         check_weights(data)
+        check_memory(scratch / "large")
         subprocess.run([os.environ["CCE_PROGRAM"], "compress", "--model", scratch / "one", "--text",
                         scratch / "one" / "random.tokens.u16", "--length", "64", "--sequences", "8", "--out", scratch / "out"],
                        check=True, timeout=300)

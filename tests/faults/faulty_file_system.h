@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -52,7 +53,11 @@ class FaultyFileSystem final : public FileSystem {
   }
   MappedFile map_readonly(const Path& path) const override { return real_.map_readonly(path); }
   std::vector<std::string> list(const Path& folder) const override { return real_.list(folder); }
-  std::int64_t free_bytes(const Path& path) const override { return real_.free_bytes(path); }
+  std::int64_t free_bytes(const Path& path) const override {
+    return free_bytes_ ? *free_bytes_ : real_.free_bytes(path);
+  }
+  /// What the disk says it has left from now on.
+  void set_free_bytes(std::int64_t bytes) { free_bytes_ = bytes; }
 
   std::unique_ptr<FileWriter> open_writer(const Path& path, WriteMode mode) override {
     step("open", path);
@@ -141,6 +146,7 @@ class FaultyFileSystem final : public FileSystem {
   }
 
   FileSystem& real_;
+  std::optional<std::int64_t> free_bytes_;
   Fault fault_;
   std::int64_t steps_ = 0;
   std::map<std::string, std::int64_t> synced_;

@@ -150,8 +150,9 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         const double kept = compresses(spec) && is_fraction ? 1.0 - spec.target.amount : 1.0;
         seconds = training_tokens(spec) / static_cast<double>(partition.ranks()) * forward *
                   (1.0 + 4.0 * kept) / product_rate;
-        if (spec.finetune.max_seconds > 0.0) {
-          seconds = std::min(seconds, spec.finetune.max_seconds);
+        if (spec.finetune.max_seconds > 0.0) {  // alone, it is used up: the text repeats
+          const bool alone = spec.finetune.max_tokens == 0;
+          seconds = alone ? spec.finetune.max_seconds : std::min(seconds, spec.finetune.max_seconds);
         }
         break;
       }

@@ -37,12 +37,13 @@ MachineRates parse_rates(const std::string& json_text, const std::string& where)
 ///   analyze    Σ owned layers 9 (m³ + n³) at the f64 rate
 ///   make_plan  Σ owned layers 2.6 (m³ + n³) + 7 d³ at the f64 rate
 ///   encode     T (2 F + 2 Σ (m² + m d)) at the product rate + Σ all layers (m³ / 3 + 2 m² d) at the f64
-///   rate, which is serial
+///              rate, which is serial
 ///   finetune   F + 4 F_s a token at the product rate, F_s of the student (forward, again in the backward
-///   pass, and twice that for gradients), over max_tokens, else over one pass through the text; at most
-///   max_seconds evaluate   2 F per token and model; a text's windows where the recipe bounds them, else its
-///   bytes / 4 as tokens export     bytes written and read back at a tenth of memory bandwidth, plus two
-///   windows forward
+///              pass, and twice that for gradients), over max_tokens; at most max_seconds, which alone is
+///              used up
+///   evaluate   2 F per token and model; a text's windows where the recipe bounds them, else its bytes / 4 as
+///              tokens
+///   export     bytes written and read back at a tenth of memory bandwidth, plus two windows forward
 std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConfig& config,
                                             const CheckpointSize& size, const Partition& partition,
                                             std::int64_t rank, const MachineRates& rates);

@@ -279,6 +279,22 @@ TEST(Forecast, a_cpus_rank_has_no_host_beside_it) {
   EXPECT_EQ(partition_for(2, 8, model_of(4, 64, 128)).forecast[0].host_bytes, 0);
 }
 
+TEST(Forecast, a_time_budget_alone_is_used_up_and_bounds_tokens) {
+  const auto seconds = [](std::int64_t tokens, double most) {
+    JobSpec spec = spec_of(1, 16);
+    spec.finetune.max_tokens = tokens;
+    spec.finetune.max_seconds = most;
+    spec.stages = {Stage::finetune};
+    return make_partition(spec, model_of(8, 576, 1536), small_checkpoint, roomy, assumed_rates(1, true))
+        .forecast[0]
+        .stages[0]
+        .seconds;
+  };
+  EXPECT_DOUBLE_EQ(seconds(0, 600.0), 600.0);
+  EXPECT_LT(seconds(4096, 600.0), 600.0);
+  EXPECT_DOUBLE_EQ(seconds(1'000'000'000, 600.0), 600.0);
+}
+
 TEST(Forecast, gradient_sequences_add_up_over_ranks) {
   CalibrationSettings calibration;
   for (const std::int64_t ranks : {1, 2, 3, 5, 7}) {

@@ -106,8 +106,8 @@ def run_steps(steps, runtime, out, reason_without_gpu, complaint, results, recor
         result = {"needs_gpu": step.needs_gpu, "command": step.command}
         results[step.name] = result
         reason = why_not(step, results, reason_without_gpu, complaint)
-        lack = step.check() if step.check and not reason else None
         try:
+            lack = step.check() if step.check and not reason else None
             if reason or lack:
                 result.update(status="failed" if lack else "not run", reason=lack or reason)
             else:
@@ -115,9 +115,11 @@ def run_steps(steps, runtime, out, reason_without_gpu, complaint, results, recor
                 ended = run_step(step, runtime, out)
                 del result["reason"]
                 result.update(ended)
+        except OSError as error:
+            result.update(status="failed", reason=f"{type(error).__name__}: {error}")
         finally:
+            record()  # before the terminal, which may be what has gone
             print_result(step, result)
-            record()
 
 
 def finite(value):
@@ -179,7 +181,9 @@ def run(folder, options):
     if manifest is None:
         complain(f"{folder} is no packed folder. Make one: scripts/gpu_check pack BUILD FOLDER, then FOLDER/gpu_check run")
         return 1
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end of time is Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # the end of a job's time and of its terminal are Ctrl-C
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     out = options.out.resolve()
     (out / "logs").mkdir(parents=True, exist_ok=True)
     machine = machine_part.describe(manifest)

@@ -12,6 +12,7 @@ def unpack(folder, out):
     stamp = out / "unpacked.stamp"
     state = f"{archive.stat().st_size} {archive.stat().st_mtime_ns}"
     if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == state):
+        stamp.unlink(missing_ok=True)
         shutil.rmtree(root, ignore_errors=True)
         with lzma.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             tar.extractall(root)

@@ -64,6 +64,11 @@ def lacking_space(wanted):
     return "; ".join(lines) or None
 
 
+def occupied_bytes(folder):
+    """What deleting the folder will free."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def test_step(runtime, out, program, needs_gpu=False, ranks=None, timeout=900.0, may_skip=None):
     name = program if ranks is None else f"{program} x{ranks}"
     result = out / f"{file_name(name)}.json"
@@ -104,19 +109,23 @@ def host_steps(runtime, out):
 def random_7b_steps(runtime, out, pack, folder, ranks_of_runs):
     """A checkpoint of Llama-2-7B's shapes, made with this Python in the user's own environment, and its compression."""
     maker, weights = pack / "make_random_checkpoint.py", folder / "model.safetensors"
+    settings = ("calibration.length=2048", "calibration.sequences=128", "calibration.gradient_sequences=32")
+    runs = [compression(runtime, out, f"compress random 7b x{ranks}", "cuda", ranks, folder, [folder / "random.tokens.u16"],
+                        settings) for ranks in ranks_of_runs]
+
+    def job_bytes(step):
+        return max(JOB_BYTES - sum(map(occupied_bytes, step.outputs)), 0)
 
     def why_not():
         if importlib.util.find_spec("numpy") is None:
             return f"{sys.executable} has no numpy: {sys.executable} -m pip install numpy"
         there = weights.stat().st_size if weights.is_file() else 0
-        return lacking_space({folder: max(CHECKPOINT_BYTES - there, 0), out: JOB_BYTES})
+        return lacking_space({folder: max(CHECKPOINT_BYTES - there, 0), out: job_bytes(runs[0])})
 
     yield Step("make random 7b", [sys.executable or "python3", "-B", str(maker), str(folder)], True, 3600.0,
                check=why_not, environment=dict(os.environ))
-    for ranks in ranks_of_runs:
-        step = compression(runtime, out, f"compress random 7b x{ranks}", "cuda", ranks, folder, [folder / "random.tokens.u16"],
-                           ("calibration.length=2048", "calibration.sequences=128", "calibration.gradient_sequences=32"))
-        step.after, step.check = "make random 7b", lambda: lacking_space({out: JOB_BYTES})
+    for step in runs:
+        step.after, step.check = "make random 7b", lambda step=step: lacking_space({out: job_bytes(step)})
         yield step
 
 
@@ -132,8 +141,8 @@ def gpu_steps(runtime, out, pack, machine, options):
     ranks_of_runs = sorted({1, gpu_count})
     if options.checkpoint:
         model = options.checkpoint.resolve()
-        steps += [compression(runtime, out, f"compress {model.name} x{ranks}", "cuda", ranks, model, options.text)
-                  for ranks in ranks_of_runs]
+        steps += [compression(runtime, out, f"compress checkpoint {model.name} x{ranks}", "cuda", ranks, model,
+                              options.text) for ranks in ranks_of_runs]
     if options.random_7b:
         steps += random_7b_steps(runtime, out, pack, options.random_7b.resolve(), ranks_of_runs)
     return steps

@@ -264,6 +264,10 @@ class Steps(Scratch):
             inside = self.folder / "not/there/yet"
             self.assertIsNone(steps.lacking_space({inside: 50_000_000_000}))
             self.assertIn("63.6 GB needed", steps.lacking_space({inside: 50_000_000_000, self.folder: 13_600_000_000}))
+            found = self.all_steps(self.fake_runtime(["cce"]), random_7b=self.folder / "random")
+            with mock.patch.object(steps.importlib.util, "find_spec"):
+                self.assertIn("63.6 GB needed", found["make random 7b"].check())
+            self.assertIsNone(found["compress random 7b x1"].check())
 
     def test_earlier_results_go_when_their_step_runs_and_not_before(self):
         old = pathlib.Path(self.make("tensor_tests.json", '{"testsuites": []}'))
@@ -299,6 +303,7 @@ class Steps(Scratch):
                 (steps.Step("a", ["true"], True, read=counts(3, "S.a")), "passed", None),
                 (steps.Step("a", ["true"], read=lambda text: {}["x"]), "failed", "KeyError"),
                 (steps.Step("a", ["true"], check=lambda: "disk full"), "failed", "disk full"),
+                (steps.Step("a", ["true"], check=lambda: os.stat("/no/such/file")), "failed", "FileNotFoundError"),
                 (steps.Step("a", ["true"], not_run="not packed"), "not run", "not packed")):
             result = self.run_one(step)
             self.assertEqual(result["status"], status, reason)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/coordinator/recipe/uniform_model.h"
 namespace cce {
 namespace {
 
@@ -11,18 +12,9 @@ constexpr std::int64_t outer = 1000 * hidden;
 constexpr std::int64_t beside_tensors = std::int64_t{16} << 20;
 
 ModelConfig model() {
-  ModelConfig config;
-  config.hidden_size = hidden;
-  config.vocabulary_size = 1000;
-  config.head_dim = 16;
-  config.tied_embeddings = true;
-  LayerShape shape;
-  shape.kv_groups = 4;
-  shape.queries_per_group = 1;
-  shape.qk_dim = shape.vo_dim = 16;
-  shape.ffn_width = 160;
-  config.layers.assign(3, shape);
-  return config;
+  return UniformModel{
+      .layers = 3, .hidden = hidden, .ffn = 160, .kv_groups = 4, .queries_per_group = 1, .head_dim = 16}
+      .config();
 }
 
 JobSpec compression() {

@@ -3,26 +3,14 @@
 #include <numeric>
 
 #include "coordinator/recipe/host_memory.h"
-
 #include "tests/common/error_matcher.h"
+#include "tests/coordinator/recipe/uniform_model.h"
 
 namespace cce {
 namespace {
 
 ModelConfig model_of(std::int64_t layers, std::int64_t hidden, std::int64_t ffn) {
-  ModelConfig config;
-  config.hidden_size = hidden;
-  config.vocabulary_size = 1000;
-  config.head_dim = 64;
-  config.tied_embeddings = true;
-  LayerShape shape;
-  shape.kv_groups = 3;
-  shape.queries_per_group = 3;
-  shape.qk_dim = 64;
-  shape.vo_dim = 64;
-  shape.ffn_width = ffn;
-  config.layers.assign(static_cast<std::size_t>(layers), shape);
-  return config;
+  return UniformModel{.layers = layers, .hidden = hidden, .ffn = ffn}.config();
 }
 
 JobSpec spec_of(std::int64_t ranks, std::int64_t sequences) {
@@ -213,14 +201,15 @@ TEST(Forecast, training_needs_its_owned_layers_its_tokens_and_its_teacher) {
 
 /// Llama-2-7B's shapes on 128 windows of 2048 tokens, as gpu_check's largest run has them.
 TEST(Forecast, a_gpu_of_80_gb_holds_a_model_of_7_billion_parameters) {
-  ModelConfig config = model_of(32, 4096, 11008);
-  config.vocabulary_size = 32000;
+  ModelConfig config = UniformModel{.layers = 32,
+                                    .hidden = 4096,
+                                    .ffn = 11008,
+                                    .vocabulary = 32000,
+                                    .kv_groups = 32,
+                                    .queries_per_group = 1,
+                                    .head_dim = 128}
+                           .config();
   config.tied_embeddings = false;
-  for (LayerShape& shape : config.layers) {
-    shape.kv_groups = 32;
-    shape.queries_per_group = 1;
-    shape.qk_dim = shape.vo_dim = 128;
-  }
   JobSpec spec = spec_of(1, 128);
   spec.calibration.length = 2048;
   const CheckpointSize size{.tensor_bytes = 13'500'000'000, .compute_value_bytes = 2};

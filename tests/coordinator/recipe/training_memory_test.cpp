@@ -6,24 +6,14 @@
 #include <string>
 
 #include "coordinator/recipe/partitioner.h"
+#include "tests/coordinator/recipe/uniform_model.h"
 
 namespace cce {
 namespace {
 
 /// SmolLM2-135M with FFNs of this width.
 ModelConfig smollm2(std::int64_t ffn) {
-  ModelConfig config;
-  config.hidden_size = 576;
-  config.vocabulary_size = 49152;
-  config.head_dim = 64;
-  config.tied_embeddings = true;
-  LayerShape shape;
-  shape.kv_groups = 3;
-  shape.queries_per_group = 3;
-  shape.qk_dim = shape.vo_dim = 64;
-  shape.ffn_width = ffn;
-  config.layers.assign(30, shape);
-  return config;
+  return UniformModel{.layers = 30, .hidden = 576, .ffn = ffn, .vocabulary = 49152}.config();
 }
 
 std::int64_t forecast(JobSpec spec, const ModelConfig& config, const CheckpointSize& size) {

@@ -50,6 +50,30 @@ FinetuneProgress train(FinetuneJob& job, int ranks, CountingClock clock) {
   return result;
 }
 
+/// Where a run stopped by a cancel stands.
+FinetuneProgress saved_progress(const StageContext& context) {
+  const auto path = context.job.state_root() / "finetune.latest/progress.json";
+  return parse_finetune_progress(context.files.read_text(path), path.string());
+}
+
+/// Training that is cancelled at the clock's sixtieth reading, each rank with a clock of its own here, rank
+/// 0's counting; then all is ready for a resume. What its checkpoint says. Collective.
+FinetuneProgress cancelled_training(StageContext& context, FinetuneInput input) {
+  CountingClock clock(1.0);
+  clock.reading = 60;
+  clock.on_reading = [&] { context.job.request_cancel(); };
+  input.seconds = clock.seconds();
+  const Error error = error_of([&] { finetune(context, input); });
+  EXPECT_EQ(error_name(error.code), error_name(ErrorCode::cancelled)) << describe(error);
+  const FinetuneProgress saved = saved_progress(context);
+  context.communicator.barrier();
+  if (context.rank() == 0) {
+    context.job.clear_cancel();
+  }
+  context.communicator.barrier();
+  return saved;
+}
+
 void set_time_alone(FinetuneJob& job, double max_seconds) {
   job.spec.finetune.max_tokens = 0;
   job.spec.finetune.max_seconds = max_seconds;
@@ -107,34 +131,17 @@ TEST(FinetuneBudget, the_last_weights_are_validated_within_it) {
   EXPECT_LE(progress.seconds, 120.0 + 5.0) << "a step and a validation";
 }
 
-/// Where a run stopped by a cancel stands.
-FinetuneProgress saved_progress(const StageContext& context) {
-  const auto path = context.job.state_root() / "finetune.latest/progress.json";
-  return parse_finetune_progress(context.files.read_text(path), path.string());
-}
-
 TEST(FinetuneBudget, a_resumed_run_goes_on_with_what_was_decided_and_spent) {
   FinetuneJob job;
   set_time_alone(job, 200.0);
   FinetuneInput input = job.input();
   job.run(2, [&](StageContext& context) {
-    // Each rank has a clock of its own here; rank 0's counts.
-    CountingClock first(1.0), second(1.0);
-    first.reading = 60;
-    first.on_reading = [&] { context.job.request_cancel(); };
-    FinetuneInput mine = input;
-    mine.seconds = first.seconds();
-    const Error error = error_of([&] { finetune(context, mine); });
-    ASSERT_EQ(error.code, ErrorCode::cancelled) << describe(error);
-    const FinetuneProgress saved = saved_progress(context);
+    CountingClock second(1.0);
+    const FinetuneProgress saved = cancelled_training(context, input);
     EXPECT_GT(saved.step, 12);
     EXPECT_LT(saved.step, 24) << "no measuring step to come soon";
     EXPECT_GE(saved.seconds, 59.0);
-    context.communicator.barrier();
-    if (context.rank() == 0) {
-      context.job.clear_cancel();
-    }
-    context.communicator.barrier();
+    FinetuneInput mine = input;
     mine.seconds = second.seconds();
     const FinetuneProgress ended = finetune(context, mine);
     EXPECT_GT(ended.step, saved.step);
@@ -152,18 +159,9 @@ TEST(FinetuneBudget, a_resume_without_time_left_ends_the_run) {
   job.spec.finetune.validation = {job.validation};
   FinetuneInput input = job.input();
   job.run(2, [&](StageContext& context) {
-    CountingClock first(1.0), second(1.0, 500.0);
-    first.reading = 60;
-    first.on_reading = [&] { context.job.request_cancel(); };
+    CountingClock second(1.0, 500.0);
+    const std::int64_t done = cancelled_training(context, input).step;
     FinetuneInput mine = input;
-    mine.seconds = first.seconds();
-    error_of([&] { finetune(context, mine); });
-    const std::int64_t done = saved_progress(context).step;
-    context.communicator.barrier();
-    if (context.rank() == 0) {
-      context.job.clear_cancel();
-    }
-    context.communicator.barrier();
     mine.seconds = second.seconds();
     const FinetuneProgress ended = finetune(context, mine);
     EXPECT_EQ(ended.step, done);

@@ -8,7 +8,7 @@ namespace cce {
 namespace {
 
 std::string range_text(std::int64_t first, std::int64_t count) {
-  return "[" + std::to_string(first) + ", " + std::to_string(first + count) + ")";
+  return std::to_string(count) + " from " + std::to_string(first);
 }
 
 /// Throws unless [row, row + row_count) × [col, col + col_count) lies inside the matrix.
@@ -19,7 +19,7 @@ void check_block(const ConstMatrix& matrix, std::int64_t row, std::int64_t col, 
   if (!inside) {
     throw Error{.code = ErrorCode::out_of_range,
                 .where = "block of a matrix",
-                .found = "rows " + range_text(row, row_count) + ", columns " + range_text(col, col_count),
+                .found = "rows: " + range_text(row, row_count) + ", columns: " + range_text(col, col_count),
                 .expected = "inside " + std::to_string(matrix.rows) + " x " + std::to_string(matrix.cols),
                 .remedy = {}};
   }

@@ -27,6 +27,7 @@ class FencedBackend final : public Backend {
   Buffer allocate_host(std::size_t bytes) override { return cpu_->allocate(bytes); }
   void start_upload(ConstMatrix host, Matrix device) override;
   void finish_uploads() override;
+  std::size_t uploads_under_way() const { return uploads_.size(); }
   void synchronize() override {}
   void fill_zero(Matrix target) override;
   void convert(ConstMatrix source, Matrix target) override;

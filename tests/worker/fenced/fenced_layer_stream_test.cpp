@@ -77,12 +77,9 @@ TEST_F(FencedLayerStream, its_end_waits_for_what_is_under_way) {
     LayerStream stream(*communicator_, backend_, partition_, source_, LayerDelivery::mapped);
     EXPECT_THROW(stream.forward(0, layers, [](const LayerVisit&) { throw std::string("a visit fails"); }),
                  std::string);
+    EXPECT_EQ(backend_.uploads_under_way(), 1U);
   }
-  const OwnedMatrix next = backend_.zeros(DType::f32, 1, 64);  // perhaps the same memory
-  backend_.finish_uploads();
-  std::vector<float> found(64);
-  backend_.download(next.view(), {found.data(), DType::f32, 1, 64, 64});
-  EXPECT_THAT(found, testing::Each(0.0f));
+  EXPECT_EQ(backend_.uploads_under_way(), 0U) << "into memory that is freed";
 }
 
 }  // namespace

@@ -14,8 +14,7 @@ namespace cce {
 ///               before and after its selection, 8 p
 ///   encode      starting layers
 ///   finetune    the teacher's mapped checkpoint where it has its own, and two packed layers of the teacher;
-///   a
-///               layer on its way to or from state/, 4 p; with beta > 0 the signatures and slopes of L_sim,
+///               a layer on its way to or from state/, 4 p; with beta > 0 the signatures and slopes of L_sim,
 ///               16 L S (training_memory.h)
 ///   evaluate    a layer as state/ has it, 4 p
 ///   export      a layer and the embedding in f32 while they are written, 4 (p + V d)

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "common/json_reader.h"
+#include "coordinator/recipe/kept_share.h"
 
 namespace cce {
 namespace {
@@ -69,10 +70,6 @@ double drop_cost_sequences(const JobSpec& spec, std::size_t layers) {
   const double kinds = (asks(Structure::blocks) ? 2.0 : 0.0) + (asks(Structure::layers) ? 1.0 : 0.0);
   const double sequences = std::min<double>(8.0, static_cast<double>(spec.calibration.sequences));
   return kinds * sequences * (static_cast<double>(layers) + 3.0) / 2.0;
-}
-
-bool compresses(const JobSpec& spec) {
-  return std::find(spec.stages.begin(), spec.stages.end(), Stage::encode) != spec.stages.end();
 }
 
 }  // namespace
@@ -146,10 +143,8 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         seconds = tokens * (2.0 * forward + 2.0 * all.refit) / product_rate + all.solve / rates.f64_flops;
         break;
       case Stage::finetune: {
-        const bool is_fraction = spec.target.kind == TargetKind::remove_params;
-        const double kept = compresses(spec) && is_fraction ? 1.0 - spec.target.amount : 1.0;
         seconds = training_tokens(spec) / static_cast<double>(partition.ranks()) * forward *
-                  (1.0 + 4.0 * kept) / product_rate;
+                  (1.0 + 4.0 * kept_share(spec)) / product_rate;
         if (spec.finetune.max_seconds > 0.0) {  // alone, it is used up: the text repeats
           const bool alone = spec.finetune.max_tokens == 0;
           seconds = alone ? spec.finetune.max_seconds : std::min(seconds, spec.finetune.max_seconds);
@@ -157,7 +152,7 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         break;
       }
       case Stage::evaluate:
-        seconds = evaluated * forward * (compresses(spec) ? 2.0 : 1.0) / product_rate;
+        seconds = evaluated * forward * (runs_stage(spec, Stage::encode) ? 2.0 : 1.0) / product_rate;
         break;
       case Stage::export_result:
         seconds = 2.0 * static_cast<double>(size.tensor_bytes) / (0.1 * rates.memory_bytes) +

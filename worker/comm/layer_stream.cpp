@@ -79,6 +79,9 @@ void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
 /// before its visit.
 void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit) {
   on_its_way_.reset();  // what an earlier pass that threw left behind
+  if (uploads_) {
+    backend_.finish_uploads();
+  }
   const bool ahead = sends_ || uploads_;
   for (std::int64_t index = 0; index < count; ++index) {
     const std::int64_t layer = first + index * step;
@@ -95,9 +98,6 @@ void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step,
 }
 
 void LayerStream::start(std::int64_t layer, PackedLayer& destination) {
-  if (uploads_) {
-    backend_.finish_uploads();  // of a pass that threw, perhaps into this memory
-  }
   destination.resize(backend_, source_.packed_bytes(layer));
   if (owns(layer) || !sends_) {
     source_.pack(layer, destination.on_host());

@@ -8,7 +8,7 @@ Every line of its ```sh blocks must be one of
     there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0. `cce serve`
     is started on a free port and stays for the client commands that follow it, where ID stands for the job submitted.
 Every subcommand must be shown, links to files of the repository must lead somewhere, the error table must list
-common/error.h in its order, and every key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where
+common/base/error.h in its order, and every key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where
 nothing is.
 """
 import argparse
@@ -192,12 +192,12 @@ def check_links(readme):
 
 
 def check_error_table(readme):
-    header = (REPOSITORY / "common" / "error.h").read_text()
+    header = (REPOSITORY / "common" / "base" / "error.h").read_text()
     enumeration = re.search(r"enum class ErrorCode \{(.*?)\};", header, re.DOTALL).group(1)
     expected = re.findall(r"^\s*(\w+),", enumeration, re.MULTILINE)
     section = readme.split("## Errors and exit codes", 1)[-1].split("\n## ", 1)[0]
     found = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    return [] if found == expected else [f"the error table has {found}, common/error.h has {expected}"]
+    return [] if found == expected else [f"the error table has {found}, common/base/error.h has {expected}"]
 
 
 def check_every_command_is_shown(readme, program):

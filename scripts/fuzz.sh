@@ -33,7 +33,7 @@ generated=("$folder"/configured/coordinator/{dashboard_files,openapi}.cpp)
 
 # Everything below the commands, the processes and the sockets: clang 14 knows no coroutines of the standard.
 not_needed='http_server|http_server_(events|response|session)|local_.*|process.*|run_.*|probe|scheduler_choice|slurm_sc.*'
-mapfile -t sources < <(ls common/*.cpp coordinator/*/*.cpp worker/model/tokenizer*.cpp |
+mapfile -t sources < <(ls common/*/*.cpp coordinator/*/*.cpp worker/text/*.cpp worker/text/models/*.cpp |
   grep -vE "^coordinator/(client|command|terminal)/|^coordinator/.*/($not_needed)\.cpp$")
 sources+=(coordinator/client/client_sse.cpp "${generated[@]}")
 own=(tests/fuzz/{http_request,http_request_fuzzer,document,document_fuzzer}.cpp)
@@ -47,7 +47,7 @@ if [[ ! $header.pch -nt scripts/fuzz.sh ]]; then
   clang++ "${flags[@]}" -x c++-header "$header" -o "$header.pch"
 fi
 flags+=(-include-pch "$header.pch")
-newest=$(find common coordinator worker/model tests "$header.pch" \( -name '*.h' -o -name '*.pch' \) -printf '%T@ %p\n' |
+newest=$(find common coordinator worker/text tests "$header.pch" \( -name '*.h' -o -name '*.pch' \) -printf '%T@ %p\n' |
   sort -n | tail -n 1 | cut -d ' ' -f 2-)
 
 object() { echo "$folder/objects/$(tr / - <<<"$1").o"; }

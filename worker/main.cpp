@@ -4,8 +4,8 @@
 #include <exception>
 #include <string>
 
-#include "worker/probe.h"
-#include "worker/run_worker.h"
+#include "worker/run/probe.h"
+#include "worker/run/run_worker.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"One rank of a compression job; started by cce through mpirun or srun."};

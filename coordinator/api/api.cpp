@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "common/nearest_name.h"
+#include "common/base/nearest_name.h"
 #include "coordinator/http/problem_json.h"
 
 namespace cce {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "coordinator/api/metrics_text.h"
 #include "coordinator/http/access.h"
 #include "coordinator/http/http_handler.h"

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "common/json_reader.h"
-#include "common/nearest_name.h"
+#include "common/base/json_reader.h"
+#include "common/base/nearest_name.h"
 #include "coordinator/api/api.h"
 #include "coordinator/api/api_json.h"
 #include "coordinator/http/http_client_url.h"

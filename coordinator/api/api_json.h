@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "common/json_writer.h"
+#include "common/base/json_writer.h"
 #include "coordinator/service/job_view.h"
 #include "coordinator/system/beneath.h"
 

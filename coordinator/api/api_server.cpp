@@ -1,9 +1,9 @@
-#include "common/json_writer.h"
-#include "common/version.h"
+#include "common/base/json_writer.h"
+#include "common/base/version.h"
 #include "coordinator/api/api.h"
 #include "coordinator/api/openapi.h"
-#include "coordinator/dashboard/dashboard_files.h"
 #include "coordinator/http/problem_json.h"
+#include "coordinator/page/dashboard_files.h"
 
 namespace cce {
 

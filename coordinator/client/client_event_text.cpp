@@ -3,9 +3,9 @@
 #include <array>
 #include <ctime>
 
-#include "common/number_format.h"
-#include "coordinator/report/report_rows.h"
-#include "coordinator/report/text_table.h"
+#include "common/base/number_format.h"
+#include "coordinator/page/report_rows.h"
+#include "coordinator/page/text_table.h"
 
 namespace cce {
 namespace {

@@ -3,8 +3,8 @@
 #include <chrono>
 #include <optional>
 
-#include "common/digest.h"
-#include "common/json_writer.h"
+#include "common/base/digest.h"
+#include "common/base/json_writer.h"
 #include "coordinator/system/checksums.h"
 #include "coordinator/system/tree_copy.h"
 

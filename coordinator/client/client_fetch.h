@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "common/file.h"
+#include "common/base/file.h"
 #include "coordinator/client/client_service.h"
 
 namespace cce {

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "coordinator/client/client_sse.h"
-#include "coordinator/report/report_rows.h"
+#include "coordinator/page/report_rows.h"
 
 namespace cce {
 namespace {

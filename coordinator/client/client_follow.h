@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "common/job_event.h"
+#include "common/job/job_event.h"
 #include "coordinator/client/client_service.h"
 
 namespace cce {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
-#include "common/json_reader.h"
+#include "common/base/error.h"
+#include "common/base/json_reader.h"
 
 namespace cce {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <thread>
 
-#include "common/job_spec.h"
+#include "common/recipe/job_spec.h"
 
 namespace cce {
 namespace {

@@ -1,6 +1,6 @@
 #include "coordinator/client/client_sse.h"
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

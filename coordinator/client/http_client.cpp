@@ -11,8 +11,8 @@
 #include <optional>
 #include <type_traits>
 
-#include "common/error.h"
-#include "common/version.h"
+#include "common/base/error.h"
+#include "common/base/version.h"
 
 namespace cce {
 namespace {

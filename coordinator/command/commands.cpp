@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <exception>
 
-#include "common/error.h"
-#include "common/nearest_name.h"
+#include "common/base/error.h"
+#include "common/base/nearest_name.h"
 
 namespace cce {
 namespace {

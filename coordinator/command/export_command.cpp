@@ -1,7 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/job_spec_names.h"
+#include "common/job/job_checks.h"
+#include "common/recipe/job_spec_names.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 #include "coordinator/recipe/recipe.h"

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/clock.h"
-#include "common/number_format.h"
+#include "common/base/clock.h"
+#include "common/base/number_format.h"
 #include "coordinator/client/client_fetch.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/error.h"
-#include "common/number_format.h"
+#include "common/base/error.h"
+#include "common/base/number_format.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 

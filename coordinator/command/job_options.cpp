@@ -1,4 +1,5 @@
 #include "coordinator/command/job_options.h"
+#include "common/job/job_checks.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/job_spec.h"
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
+#include "common/recipe/job_spec.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace CLI {

@@ -1,7 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"
 

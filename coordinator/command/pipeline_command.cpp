@@ -1,8 +1,8 @@
 #include "coordinator/command/pipeline_command.h"
 
-#include "common/number_format.h"
-#include "coordinator/job/finish_job.h"
-#include "coordinator/job/run_job.h"
+#include "common/base/number_format.h"
+#include "coordinator/run/finish_job.h"
+#include "coordinator/run/run_job.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/scheduler/local_scheduler.h"
 #include "coordinator/system/tree_copy.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "coordinator/command/job_options.h"
-#include "coordinator/job/job_creation.h"
+#include "coordinator/run/job_creation.h"
 #include "coordinator/terminal/surroundings.h"
 
 namespace cce {

@@ -2,16 +2,16 @@
 #include <memory>
 #include <optional>
 
-#include "common/json_writer.h"
-#include "common/number_format.h"
+#include "common/base/json_writer.h"
+#include "common/base/number_format.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
-#include "coordinator/job/job_creation.h"
-#include "coordinator/recipe/disk_forecast.h"
-#include "coordinator/recipe/probe.h"
+#include "coordinator/forecast/disk_forecast.h"
+#include "coordinator/forecast/probe.h"
+#include "coordinator/page/report_rows.h"
+#include "coordinator/page/text_table.h"
 #include "coordinator/recipe/recipe.h"
-#include "coordinator/report/report_rows.h"
-#include "coordinator/report/text_table.h"
+#include "coordinator/run/job_creation.h"
 
 namespace cce {
 namespace {

@@ -1,11 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/number_format.h"
+#include "common/base/number_format.h"
 #include "coordinator/command/commands.h"
-#include "coordinator/recipe/probe.h"
-#include "coordinator/report/report_rows.h"
-#include "coordinator/report/text_table.h"
+#include "coordinator/forecast/probe.h"
+#include "coordinator/page/report_rows.h"
+#include "coordinator/page/text_table.h"
 
 namespace cce {
 namespace {

@@ -1,7 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"

@@ -8,8 +8,8 @@
 #include <mutex>
 #include <thread>
 
-#include "common/file.h"
-#include "common/log.h"
+#include "common/base/file.h"
+#include "common/base/log.h"
 #include "coordinator/api/api.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/serve_options.h"

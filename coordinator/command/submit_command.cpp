@@ -4,8 +4,8 @@
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
+#include "coordinator/page/report_table.h"
 #include "coordinator/recipe/recipe.h"
-#include "coordinator/report/report_table.h"
 
 namespace cce {
 namespace {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "common/digest.h"
-#include "common/error.h"
+#include "common/base/digest.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

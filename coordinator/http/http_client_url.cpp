@@ -4,7 +4,7 @@
 #include <array>
 #include <cctype>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -4,7 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/http/http_server_session.h"
 
 namespace cce {

@@ -1,6 +1,6 @@
 #include "coordinator/http/problem_json.h"
 
-#include "common/json_writer.h"
+#include "common/base/json_writer.h"
 
 namespace cce {
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/http/http_message.h"
 
 namespace cce {

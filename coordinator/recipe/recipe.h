@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/job_spec.h"
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
+#include "common/recipe/job_spec.h"
 
 namespace cce {
 

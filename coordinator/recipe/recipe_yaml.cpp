@@ -8,7 +8,7 @@
 #include <sstream>
 #include <vector>
 
-#include "common/json_writer.h"
+#include "common/base/json_writer.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {

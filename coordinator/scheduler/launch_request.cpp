@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/number_format.h"
+#include "common/base/number_format.h"
 
 namespace cce {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
-#include "common/job_spec.h"
-#include "common/partition.h"
+#include "common/job/partition.h"
+#include "common/recipe/job_spec.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace cce {

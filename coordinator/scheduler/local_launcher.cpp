@@ -10,7 +10,7 @@
 #include <cstring>
 #include <memory>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/scheduler/run_record.h"
 #include "coordinator/system/process_table.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/file.h"
+#include "common/base/file.h"
 
 namespace cce {
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/system/machine.h"
 
 namespace cce {

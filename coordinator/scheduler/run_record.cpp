@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/error.h"
-#include "common/json_reader.h"
-#include "common/json_writer.h"
+#include "common/base/error.h"
+#include "common/base/json_reader.h"
+#include "common/base/json_writer.h"
 #include "coordinator/system/process_table.h"
 
 namespace cce {

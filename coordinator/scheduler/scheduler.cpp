@@ -1,6 +1,6 @@
 #include "coordinator/scheduler/scheduler.h"
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 

@@ -1,7 +1,7 @@
 #include "coordinator/scheduler/scheduler_choice.h"
 
-#include "common/error.h"
-#include "common/nearest_name.h"
+#include "common/base/error.h"
+#include "common/base/nearest_name.h"
 #include "coordinator/scheduler/local_scheduler.h"
 #include "coordinator/scheduler/slurm_scheduler.h"
 

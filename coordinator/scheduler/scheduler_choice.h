@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "common/file.h"
+#include "common/base/file.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace cce {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

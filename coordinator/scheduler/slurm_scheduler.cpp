@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/scheduler/slurm_script.h"
 
 namespace cce {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "common/file.h"
+#include "common/base/file.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/scheduler/slurm_output.h"
 #include "coordinator/system/process.h"

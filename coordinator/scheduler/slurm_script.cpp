@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "coordinator/job/finish_job.h"
-#include "coordinator/job/job_launch.h"
+#include "coordinator/run/finish_job.h"
+#include "coordinator/run/job_launch.h"
 #include "coordinator/service/job_verdict.h"
 
 namespace cce {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/file.h"
-#include "common/job_dir.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/job/job_dir.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/service/job_metrics.h"
 #include "coordinator/service/job_table.h"

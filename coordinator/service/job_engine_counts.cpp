@@ -1,7 +1,7 @@
 // What the engine counts on its way (JobEngine::metrics).
 #include <algorithm>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 #include "coordinator/service/job_engine.h"
 
 namespace cce {

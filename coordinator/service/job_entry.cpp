@@ -1,6 +1,6 @@
 #include "coordinator/service/job_entry.h"
 
-#include "common/json_writer.h"
+#include "common/base/json_writer.h"
 #include "coordinator/store/job_error_json.h"
 
 namespace cce {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/job_event.h"
+#include "common/job/job_event.h"
 #include "coordinator/service/job_view.h"
 
 namespace cce {

@@ -4,13 +4,14 @@
 #include <array>
 #include <fstream>
 
-#include "common/digest.h"
-#include "common/json_reader.h"
-#include "common/number_format.h"
-#include "coordinator/job/job_creation.h"
-#include "coordinator/job/job_id.h"
-#include "coordinator/job/job_launch.h"
+#include "common/base/digest.h"
+#include "common/base/json_reader.h"
+#include "common/base/number_format.h"
+#include "common/job/job_checks.h"
 #include "coordinator/recipe/recipe.h"
+#include "coordinator/run/job_creation.h"
+#include "coordinator/run/job_id.h"
+#include "coordinator/run/job_launch.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/service/job_engine.h"
 #include "coordinator/service/job_table.h"

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/file.h"
+#include "common/base/clock.h"
+#include "common/base/file.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/service/job_metrics.h"
 #include "coordinator/service/job_view.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "coordinator/service/job_entry.h"
 #include "coordinator/service/job_view.h"
 #include "coordinator/store/job_store.h"

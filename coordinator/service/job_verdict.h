@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/service/job_progress.h"
 #include "coordinator/store/job_state.h"

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 
 namespace cce {
 

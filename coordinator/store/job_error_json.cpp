@@ -1,8 +1,8 @@
 #include "coordinator/store/job_error_json.h"
 
-#include "common/job_event.h"
-#include "common/json_reader.h"
-#include "common/json_writer.h"
+#include "common/base/json_reader.h"
+#include "common/base/json_writer.h"
+#include "common/job/job_event.h"
 
 namespace cce {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 

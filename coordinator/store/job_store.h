@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/store/job_state.h"
 
 namespace cce {

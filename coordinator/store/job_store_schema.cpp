@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "coordinator/store/job_store.h"
 #include "coordinator/store/job_store_sql.h"
 

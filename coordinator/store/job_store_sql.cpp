@@ -1,6 +1,6 @@
 #include "coordinator/store/job_store_sql.h"
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
-#include "common/digest.h"
-#include "common/error.h"
+#include "common/base/digest.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "common/file.h"
+#include "common/base/file.h"
 
 namespace cce {
 

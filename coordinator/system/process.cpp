@@ -15,7 +15,7 @@
 #include <memory>
 #include <sstream>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 extern char** environ;
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <system_error>
 
-#include "common/error.h"
-#include "common/file.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
 
 namespace cce {
 namespace {

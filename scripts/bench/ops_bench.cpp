@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/numeric/polar.h"
 #include "worker/numeric/similarity_loss.h"
 #include "worker/tensor/backend.h"

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/block.h"
 #include "worker/model/block_gradients.h"
 #include "worker/model/output_gradients.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks who includes what: folders include only folders below them, and a third-party header only its owner.
-Also that files are written through the seam of common/file.h alone, where tests can put faults.
+Also that files are written through the seam of common/base/file.h alone, where tests can put faults.
 
     check_includes.py ROOT         checks the tree, prints every violation, exits 1 if there is one
     check_includes.py --self-test  checks the checker
@@ -10,17 +10,20 @@ import re
 import sys
 import tempfile
 
-# Folders that each folder may include, besides itself.
+# Folders in the order in which they may be included: each only those before it in its part, and itself. A folder that
+# is not listed belongs to the nearest listed folder above it.
+COMMON = [f"common/{part}" for part in ("base", "recipe", "model", "job")]
 COORDINATOR = [f"coordinator/{part}" for part in (
-    "system", "dashboard", "report", "terminal", "scheduler", "recipe", "store", "job", "service", "http", "api", "client",
+    "system", "page", "terminal", "scheduler", "recipe", "forecast", "store", "run", "service", "http", "api", "client",
     "command")]
-WORKER = ["worker/tensor", "worker/comm", "worker/model", "worker/numeric", "worker/stages"]
+STAGES = [f"worker/stages/{part}" for part in ("calibrate", "analyze", "plan", "encode", "evaluate", "finetune", "result")]
+WORKER = [*(f"worker/{part}" for part in ("tensor", "comm", "text", "model", "numeric", "passes")), *STAGES, "worker/run"]
 MAY_INCLUDE = {
-    "common": [],
-    **{folder: ["common", *COORDINATOR[:i]] for i, folder in enumerate(COORDINATOR)},
-    "coordinator": ["common", *COORDINATOR],
-    **{folder: ["common", *WORKER[:i]] for i, folder in enumerate(WORKER)},
-    "worker": ["common", *WORKER],
+    **{folder: COMMON[:i] for i, folder in enumerate(COMMON)},
+    **{folder: [*COMMON, *COORDINATOR[:i]] for i, folder in enumerate(COORDINATOR)},
+    "coordinator": [*COMMON, *COORDINATOR],
+    **{folder: [*COMMON, *WORKER[:i]] for i, folder in enumerate(WORKER)},
+    "worker": [*COMMON, *WORKER],
 }
 
 # Third-party headers and the files (path prefixes) that own them. What is not listed must be the standard library's
@@ -29,12 +32,12 @@ OWNERS = [
     (r"dnnl|oneapi/", ["worker/tensor/"]),
     (r"cblas|lapacke|openblas", ["worker/tensor/"]),
     (r"omp\.h", ["worker/tensor/"]),
-    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_", "worker/tensor/kernels_cuda/", "worker/comm/nccl"]),
-    (r"nccl\.h", ["worker/comm/nccl"]),
-    (r"mpi\.h", ["worker/comm/mpi"]),
-    (r"pcre2|unicode/", ["worker/model/tokenizer"]),
-    (r"openssl/", ["common/digest"]),
-    (r"nlohmann/", ["common/", "coordinator/", "worker/model/", "worker/stages/", "worker/probe"]),
+    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_", "worker/tensor/kernels_cuda/", "worker/comm/nccl/"]),
+    (r"nccl\.h", ["worker/comm/nccl/"]),
+    (r"mpi\.h", ["worker/comm/mpi/"]),
+    (r"pcre2|unicode/", ["worker/text/"]),
+    (r"openssl/", ["common/base/digest"]),
+    (r"nlohmann/", ["common/", "coordinator/", "worker/text/", "worker/model/", "worker/passes/", "worker/stages/", "worker/run/probe"]),
     (r"yaml-cpp/", ["coordinator/recipe/recipe"]),
     (r"CLI/", ["coordinator/", "worker/main"]),
     (r"boost/", ["coordinator/http/http_server", "coordinator/client/http_client"]),
@@ -43,7 +46,7 @@ OWNERS = [
 SYSTEM = re.compile(r"(sys/|netinet/|arpa/)?[a-z_0-9]+(\.h)?$|linux/|bits/")
 WRITES_PAST_THE_SEAM = re.compile(r"\bstd::(ofstream|fstream)\b|\bfopen\s*\(|\bO_(WRONLY|RDWR)\b")
 SEAM = (
-    "common/posix_file_system.cpp",
+    "common/base/posix_file_system.cpp",
     "coordinator/system/process.cpp",  # hands a child process the file its output goes to
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -86,7 +89,7 @@ def violations(root):
             source = path.relative_to(root).as_posix()
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 if source not in SEAM and WRITES_PAST_THE_SEAM.search(line):
-                    found.append(f"{source}:{number}: writes files past common/file.h")
+                    found.append(f"{source}:{number}: writes files past common/base/file.h")
                 match = INCLUDE.match(line)
                 if not match:
                     continue
@@ -99,16 +102,16 @@ def violations(root):
 
 def self_test():
     rows = [  # file, line, part of the violation or None
-        ("common/a.cpp", "#include <vector>", None),
-        ("common/a.cpp", "#include <sys/mman.h>", None),
-        ("common/a.cpp", "#include <nlohmann/json.hpp>", None),
-        ("common/a.cpp", "#include <mpi.h>", "belongs to worker/comm/mpi"),
-        ("common/a.cpp", '#include "worker/tensor/t.h"', "common may include only common"),
-        ("common/a.cpp", '#include "t.h"', "not a path from the root"),
-        ("coordinator/a.cpp", "std::ofstream out(path);", "past common/file.h"),
+        ("common/base/a.cpp", "#include <vector>", None),
+        ("common/base/a.cpp", "#include <sys/mman.h>", None),
+        ("common/base/a.cpp", "#include <nlohmann/json.hpp>", None),
+        ("common/base/a.cpp", "#include <mpi.h>", "belongs to worker/comm/mpi/"),
+        ("common/base/a.cpp", '#include "worker/tensor/t.h"', "common/base may include only common/base"),
+        ("common/base/a.cpp", '#include "t.h"', "not a path from the root"),
+        ("coordinator/a.cpp", "std::ofstream out(path);", "past common/base/file.h"),
         ("coordinator/a.cpp", "std::ifstream in(path);", None),
-        ("common/posix_file_system.cpp", "open(path, O_WRONLY);", None),
-        ("common/digest.cpp", "#include <openssl/evp.h>", None),
+        ("common/base/posix_file_system.cpp", "open(path, O_WRONLY);", None),
+        ("common/base/digest.cpp", "#include <openssl/evp.h>", None),
         ("coordinator/api/a.cpp", '#include "worker/tensor/t.h"', "coordinator/api may include only"),
         ("coordinator/store/a.cpp", '#include "coordinator/api/t.h"', "coordinator/store may include only"),
         ("coordinator/api/a.cpp", '#include "coordinator/store/t.h"', None),
@@ -117,14 +120,17 @@ def self_test():
         ("coordinator/service/job_table.cpp", "#include <sqlite3.h>", "belongs to coordinator/store/job_store"),
         ("worker/tensor/t.cpp", '#include "worker/comm/c.h"', "worker/tensor may include only"),
         ("worker/comm/c.cpp", '#include "worker/tensor/t.h"', None),
-        ("worker/comm/mpi_x.cpp", "#include <mpi.h>", None),
+        ("worker/comm/mpi/x.cpp", "#include <mpi.h>", None),
         ("worker/comm/c.cpp", "#include <mpi.h>", "belongs to"),
+        ("worker/stages/plan/p.cpp", '#include "worker/stages/encode/e.h"', "worker/stages/plan may include only"),
+        ("worker/stages/encode/e.cpp", '#include "worker/stages/plan/p.h"', None),
         ("worker/main.cpp", '#include "worker/comm/c.h"', None),
     ]
     for source, line, expected in rows:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            headers = ("worker/tensor/t.h", "worker/comm/c.h", "coordinator/store/t.h", "coordinator/api/t.h")
+            headers = ("worker/tensor/t.h", "worker/comm/c.h", "worker/stages/plan/p.h", "worker/stages/encode/e.h",
+                       "coordinator/store/t.h", "coordinator/api/t.h")
             for name, text in (*((header, "") for header in headers), (source, line + "\n")):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text, encoding="utf-8")

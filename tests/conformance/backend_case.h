@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/conformance/tensor_reference.h"
 #include "worker/tensor/backend.h"
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "tests/conformance/communicator_case.h"
-#include "worker/comm/exchange.h"
+#include "worker/comm/messages/exchange.h"
 #include "worker/comm/placement.h"
 
 namespace cce::communicator_suite {

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "common/error.h"
-#include "common/file.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
 
 namespace cce {
 

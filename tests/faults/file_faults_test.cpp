@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "common/job_dir.h"
+#include "common/job/job_dir.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/faults/faulty_file_system.h"

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/file.h"
+#include "common/base/file.h"
 
 namespace cce {
 

@@ -6,18 +6,19 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "common/compression_plan.h"
-#include "common/error.h"
-#include "common/file.h"
-#include "common/job_event.h"
-#include "common/job_spec.h"
-#include "common/model_config.h"
-#include "common/partition.h"
-#include "common/safetensors_header.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/job/job_checks.h"
+#include "common/job/job_event.h"
+#include "common/job/partition.h"
+#include "common/model/compression_plan.h"
+#include "common/model/model_config.h"
+#include "common/model/safetensors_header.h"
+#include "common/recipe/job_spec.h"
 #include "coordinator/client/client_sse.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/scheduler/slurm_output.h"
-#include "worker/model/tokenizer.h"
+#include "worker/text/tokenizer.h"
 
 namespace cce {
 namespace {

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 #include "coordinator/api/api.h"
 #include "coordinator/http/http_server.h"
 #include "coordinator/http/http_server_request.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/block_scratch.h"
 
 namespace cce {

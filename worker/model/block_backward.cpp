@@ -1,6 +1,6 @@
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/block.h"
 #include "worker/model/block_scratch.h"
 

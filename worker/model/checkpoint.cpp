@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/error.h"
-#include "common/safetensors_header.h"
+#include "common/base/error.h"
+#include "common/model/safetensors_header.h"
 #include "worker/model/element_conversion.h"
 
 namespace cce {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "common/architecture.h"
-#include "common/file.h"
-#include "common/model_config.h"
+#include "common/base/file.h"
+#include "common/model/architecture.h"
+#include "common/model/model_config.h"
 #include "worker/model/layer_weights.h"
 #include "worker/tensor/backend.h"
 

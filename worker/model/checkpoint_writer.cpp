@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/error.h"
-#include "common/model_config_write.h"
-#include "common/safetensors_header.h"
+#include "common/base/error.h"
+#include "common/model/model_config_write.h"
+#include "common/model/safetensors_header.h"
 #include "worker/model/element_conversion.h"
 #include "worker/model/modeling_source.h"
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <optional>
 
-#include "common/file.h"
-#include "common/job_spec.h"
+#include "common/base/file.h"
+#include "common/recipe/job_spec.h"
 #include "worker/model/checkpoint.h"
 #include "worker/model/host_layer.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

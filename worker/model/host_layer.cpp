@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/layer_part_member.h"
 #include "worker/tensor/host_access.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/layer_weights.h"
 
 namespace cce {

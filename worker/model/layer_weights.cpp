@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/model/layer_part_member.h"
 
 namespace cce {

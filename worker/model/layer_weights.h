@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "common/architecture.h"
-#include "common/model_config.h"
+#include "common/model/architecture.h"
+#include "common/model/model_config.h"
 #include "worker/tensor/matrix.h"
 
 namespace cce {

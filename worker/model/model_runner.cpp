@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/host_access.h"
 
 namespace cce {

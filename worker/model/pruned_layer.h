@@ -1,5 +1,5 @@
 #pragma once
-#include "common/compression_plan.h"
+#include "common/model/compression_plan.h"
 #include "worker/model/host_layer.h"
 
 namespace cce {

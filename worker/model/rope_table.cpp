@@ -5,7 +5,7 @@
 #include <numbers>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

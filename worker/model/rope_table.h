@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/model_config.h"
+#include "common/model/model_config.h"
 #include "worker/tensor/backend.h"
 
 namespace cce {

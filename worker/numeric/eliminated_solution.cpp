@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
 
 namespace cce {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

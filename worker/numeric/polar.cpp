@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
 
 namespace cce {

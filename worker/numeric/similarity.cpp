@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
 

@@ -5,7 +5,7 @@
 #include <new>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/cpu_backend.h"
 #include "worker/tensor/row_pointer.h"
 #include "worker/tensor/shape_checks.h"

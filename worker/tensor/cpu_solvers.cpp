@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/cpu_backend.h"
 #include "worker/tensor/shape_checks.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "common/error.h"
-#include "common/number_format.h"
+#include "common/base/error.h"
+#include "common/base/number_format.h"
 #include "worker/tensor/cuda_error.h"
 #include "worker/tensor/cuda_kernels_built.h"
 #include "worker/tensor/row_pointer.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/cuda_backend.h"
 #include "worker/tensor/cuda_error.h"
 #include "worker/tensor/cuda_launch.h"

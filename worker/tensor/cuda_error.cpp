@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "common/error.h"
-#include "common/number_format.h"
+#include "common/base/error.h"
+#include "common/base/number_format.h"
 
 #ifndef CCE_CUDA_ARCHITECTURE_NAMES
 #error "worker/tensor/CMakeLists.txt defines the compute capabilities that kernels are built for"

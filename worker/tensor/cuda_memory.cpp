@@ -4,8 +4,8 @@
 #include <cstring>
 #include <optional>
 
-#include "common/error.h"
-#include "common/number_format.h"
+#include "common/base/error.h"
+#include "common/base/number_format.h"
 #include "worker/tensor/cuda_error.h"
 #include "worker/tensor/row_pointer.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/cuda_backend.h"
 #include "worker/tensor/cuda_error.h"
 #include "worker/tensor/cuda_launch.h"

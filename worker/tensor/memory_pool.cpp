@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "common/error.h"
-#include "common/number_format.h"
+#include "common/base/error.h"
+#include "common/base/number_format.h"
 
 namespace cce {
 namespace {

@@ -1,4 +1,4 @@
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/cuda_device.h"
 
 // What a build without CUDA links in place of cuda_*.

@@ -1,6 +1,6 @@
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/shape_checks.h"
 
 namespace cce {

@@ -7,8 +7,9 @@
 #include <functional>
 #include <set>
 
-#include "common/job_spec.h"
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
+#include "common/job/job_checks.h"
+#include "common/recipe/job_spec.h"
 #include "coordinator/api/api.h"
 #include "coordinator/api/api_json.h"
 

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 #include "coordinator/command/commands.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/coordinator/client/client_fixture.h"

@@ -6,7 +6,7 @@
 #include <map>
 #include <sstream>
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "coordinator/system/checksums.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "common/job_dir.h"
+#include "common/job/job_dir.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/recipe/recipe.h"
 #include "tests/common/error_matcher.h"

@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/coordinator/http/http_server_fixture.h"
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 
 namespace cce {
 namespace {

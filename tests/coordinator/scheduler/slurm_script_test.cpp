@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 
-#include "common/file.h"
-#include "common/job_spec.h"
-#include "common/partition.h"
+#include "common/base/file.h"
+#include "common/job/partition.h"
+#include "common/recipe/job_spec.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/system/process.h"
 #include "tests/common/error_matcher.h"

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
-#include "common/job_dir.h"
-#include "common/job_event.h"
+#include "common/base/error.h"
+#include "common/job/job_dir.h"
+#include "common/job/job_event.h"
 #include "coordinator/scheduler/scheduler.h"
 
 namespace cce {

@@ -5,8 +5,8 @@
 #include <set>
 #include <thread>
 
-#include "common/job_dir.h"
-#include "coordinator/job/job_id.h"
+#include "common/job/job_dir.h"
+#include "coordinator/run/job_id.h"
 #include "tests/coordinator/service/service_fixture.h"
 
 namespace cce {

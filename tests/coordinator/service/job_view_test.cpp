@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "coordinator/job/job_id.h"
+#include "coordinator/run/job_id.h"
 #include "coordinator/service/job_metrics.h"
 #include "tests/common/error_matcher.h"
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "common/json_reader.h"
+#include "common/base/json_reader.h"
 #include "coordinator/service/job_service.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"

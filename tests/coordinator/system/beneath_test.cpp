@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/common/temporary_folder.h"
 
 namespace cce {

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "coordinator/report/text_table.h"
+#include "coordinator/page/text_table.h"
 
 namespace cce {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "worker/comm/abort_notice.h"
-#include "worker/comm/rank_order_sum.h"
+#include "worker/comm/messages/abort_notice.h"
+#include "worker/comm/messages/rank_order_sum.h"
 
 namespace cce {
 namespace {

@@ -1,6 +1,6 @@
 // DeviceCommunicator over threads of this process and a link without a device: the suites of every
 // communicator with all spans in device memory, then what only a link can do wrong.
-#include "worker/comm/device_communicator.h"
+#include "worker/comm/device/device_communicator.h"
 
 #include <barrier>
 #include <exception>
@@ -9,8 +9,8 @@
 #include "tests/conformance/communicator_suite.h"
 #include "tests/conformance/device_span_communicator.h"
 #include "tests/worker/comm/fake_device_link.h"
-#include "tests/worker/comm/layer_stream_suite.h"
-#include "worker/comm/local_communicator.h"
+#include "tests/worker/passes/layer_stream_suite.h"
+#include "worker/comm/local/local_communicator.h"
 
 namespace cce::communicator_suite {
 namespace {

@@ -1,5 +1,5 @@
 // Which way device memory travels, by who computes where.
-#include "worker/comm/device_route.h"
+#include "worker/comm/device/device_route.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/comm/local_communicator.h"
+#include "worker/comm/local/local_communicator.h"
 
 namespace cce {
 namespace {

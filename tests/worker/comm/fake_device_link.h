@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "tests/conformance/device_span_communicator.h"
-#include "worker/comm/device_link.h"
-#include "worker/comm/rank_order_sum.h"
+#include "worker/comm/device/device_link.h"
+#include "worker/comm/messages/rank_order_sum.h"
 
 namespace cce::communicator_suite {
 

@@ -1,11 +1,11 @@
 // CommunicatorSuite and LayerStreamSuite over threads of this process.
-#include "worker/comm/local_communicator.h"
+#include "worker/comm/local/local_communicator.h"
 
 #include <exception>
 #include <thread>
 
 #include "tests/conformance/communicator_suite.h"
-#include "tests/worker/comm/layer_stream_suite.h"
+#include "tests/worker/passes/layer_stream_suite.h"
 
 namespace cce::communicator_suite {
 namespace {

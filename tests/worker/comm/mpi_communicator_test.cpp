@@ -1,10 +1,10 @@
 // CommunicatorSuite and LayerStreamSuite over MPI.
-#include "worker/comm/mpi_communicator.h"
+#include "worker/comm/mpi/mpi_communicator.h"
 
 #include "tests/conformance/communicator_suite.h"
-#include "tests/worker/comm/layer_stream_suite.h"
 #include "tests/worker/comm/mpi_suite_main.h"
-#include "worker/comm/mpi_runtime.h"
+#include "tests/worker/passes/layer_stream_suite.h"
+#include "worker/comm/mpi/mpi_runtime.h"
 
 namespace cce::communicator_suite {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "worker/comm/mpi_communicator.h"
-#include "worker/comm/mpi_runtime.h"
+#include "worker/comm/mpi/mpi_communicator.h"
+#include "worker/comm/mpi/mpi_runtime.h"
 
 namespace cce {
 namespace {

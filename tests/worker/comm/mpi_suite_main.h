@@ -7,7 +7,7 @@
 #include <exception>
 
 #include "tests/conformance/communicator_case.h"
-#include "worker/comm/mpi_runtime.h"
+#include "worker/comm/mpi/mpi_runtime.h"
 
 namespace cce::communicator_suite {
 

@@ -10,12 +10,12 @@
 
 #include "tests/conformance/communicator_suite.h"
 #include "tests/conformance/device_span_communicator.h"
-#include "tests/worker/comm/layer_stream_suite.h"
 #include "tests/worker/comm/mpi_suite_main.h"
-#include "worker/comm/device_route.h"
-#include "worker/comm/mpi_communicator.h"
-#include "worker/comm/mpi_runtime.h"
-#include "worker/comm/nccl_communicator.h"
+#include "tests/worker/passes/layer_stream_suite.h"
+#include "worker/comm/device/device_route.h"
+#include "worker/comm/mpi/mpi_communicator.h"
+#include "worker/comm/mpi/mpi_runtime.h"
+#include "worker/comm/nccl/nccl_communicator.h"
 #include "worker/tensor/cuda_device.h"
 
 namespace cce::communicator_suite {

@@ -1,6 +1,6 @@
 // StagedCommunicator over threads of this process: the suites of every communicator with all spans in memory
 // that counts as a device's, and blocks shorter than most of them.
-#include "worker/comm/staged_communicator.h"
+#include "worker/comm/device/staged_communicator.h"
 
 #include <exception>
 #include <thread>
@@ -8,8 +8,8 @@
 #include "tests/conformance/communicator_suite.h"
 #include "tests/conformance/device_span_communicator.h"
 #include "tests/worker/comm/fake_device_link.h"
-#include "tests/worker/comm/layer_stream_suite.h"
-#include "worker/comm/local_communicator.h"
+#include "tests/worker/passes/layer_stream_suite.h"
+#include "worker/comm/local/local_communicator.h"
 
 namespace cce::communicator_suite {
 namespace {

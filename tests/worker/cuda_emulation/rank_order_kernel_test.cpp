@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "tests/worker/cuda_emulation/block_runner.h"
-#include "worker/comm/nccl_kernels.cuh"
-#include "worker/comm/rank_order_sum.h"
+#include "worker/comm/messages/rank_order_sum.h"
+#include "worker/comm/nccl/nccl_kernels.cuh"
 
 namespace cce::cuda_emulation {
 namespace {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

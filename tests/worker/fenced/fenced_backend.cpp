@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "tests/worker/fenced/fenced_backend.h"
-#include "worker/comm/layer_stream.h"
-#include "worker/comm/local_communicator.h"
+#include "worker/comm/local/local_communicator.h"
+#include "worker/passes/layer_stream.h"
 #include "worker/tensor/host_access.h"
 
 namespace cce {

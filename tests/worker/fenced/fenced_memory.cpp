@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

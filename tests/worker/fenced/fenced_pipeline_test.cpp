@@ -11,7 +11,7 @@
 
 #include "tests/worker/fenced/fenced_backend.h"
 #include "tests/worker/stages/stage_fixture.h"
-#include "worker/pipeline.h"
+#include "worker/run/pipeline.h"
 
 namespace cce {
 namespace {

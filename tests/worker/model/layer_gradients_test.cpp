@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "common/architecture.h"
+#include "common/model/architecture.h"
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/model/random_layer.h"
 #include "worker/model/block.h"

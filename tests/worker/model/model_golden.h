@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
-#include "common/file.h"
-#include "common/safetensors_header.h"
+#include "common/base/error.h"
+#include "common/base/file.h"
+#include "common/model/safetensors_header.h"
 #include "tests/worker/test_model.h"
 #include "worker/model/block.h"
 #include "worker/model/checkpoint.h"

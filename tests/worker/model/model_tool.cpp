@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/worker/model/raw_checkpoint.h"
 #include "worker/model/checkpoint_writer.h"
 #include "worker/model/generate.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <functional>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/model/random_layer.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "common/file.h"
-#include "common/safetensors_header.h"
+#include "common/base/file.h"
+#include "common/model/safetensors_header.h"
 
 namespace cce {
 

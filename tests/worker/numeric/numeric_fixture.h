@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/backend.h"
 
 namespace cce {

@@ -5,7 +5,7 @@
 
 #include <limits>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/worker/numeric/numeric_fixture.h"
 #include "worker/numeric/counter_random.h"
 

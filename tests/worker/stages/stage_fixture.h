@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "common/job_dir.h"
+#include "common/job/job_dir.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/test_model.h"
-#include "worker/comm/local_communicator.h"
-#include "worker/stages/calibration_data.h"
-#include "worker/stages/stage_context.h"
+#include "worker/comm/local/local_communicator.h"
+#include "worker/passes/stage_context.h"
+#include "worker/stages/calibrate/calibration_data.h"
 
 namespace cce {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/conformance/backend_suite.h"
 #include "worker/tensor/cuda_device.h"
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "tests/worker/fenced/fenced_backend.h"
 
 namespace cce {

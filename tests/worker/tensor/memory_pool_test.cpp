@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "common/error.h"
+#include "common/base/error.h"
 
 namespace cce {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 #include <string>
 
-#include "common/error.h"
+#include "common/base/error.h"
 #include "worker/tensor/kernels_cuda/attention_backward.cuh"
 #include "worker/tensor/kernels_cuda/attention_forward.cuh"
 #include "worker/tensor/kernels_cuda/launch_shape.h"

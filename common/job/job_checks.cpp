@@ -1,0 +1,114 @@
+#include "common/job/job_checks.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/base/error.h"
+#include "common/model/format_rules.h"
+#include "common/recipe/job_spec_names.h"
+
+namespace cce {
+namespace {
+
+/// Keys of the recipe whose work this version does not do: set to anything but nothing, they are refused.
+void refuse_unsupported(const JobSpec& spec) {
+  const auto refuse = [](bool is_set, const char* key, const char* allowed) {
+    if (is_set) {
+      throw Error{.code = ErrorCode::unsupported,
+                  .where = key,
+                  .found = "a value that asks for more than this version does",
+                  .expected = allowed,
+                  .remedy = "Leave the key out"};
+    }
+  };
+  const ExportFormat format = spec.export_settings.format;
+  refuse(format == ExportFormat::deci || format == ExportFormat::dense, "export.format", "uniform or custom");
+  refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
+  refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
+}
+
+/// What refinement and fine-tuning need of the rest of the recipe.
+void check_training(const JobSpec& spec) {
+  const auto refuse = [](bool impossible, const char* key, std::string found, const char* expected,
+                         const char* remedy) {
+    if (impossible) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = key,
+                  .found = std::move(found),
+                  .expected = expected,
+                  .remedy = remedy};
+    }
+  };
+  refuse(spec.encode.refine_steps > 0 && spec.encode.target != RefitTarget::error_aware,
+         "encode.refine_steps", std::string("encode.target=").append(refit_target_name(spec.encode.target)),
+         "error_aware targets", "Set encode.target=error_aware, or encode.refine_steps=0");
+  const bool finetunes =
+      std::find(spec.stages.begin(), spec.stages.end(), Stage::finetune) != spec.stages.end();
+  if (!finetunes) {
+    return;
+  }
+  const FinetuneSettings& finetune = spec.finetune;
+  refuse(finetune.text.empty(), "finetune.text", "no text", "at least one file",
+         "Name one in finetune.text, or set finetune.max_tokens=0");
+  refuse(finetune.batch_tokens < spec.calibration.length, "finetune.batch_tokens",
+         std::to_string(finetune.batch_tokens), "at least one window (calibration.length tokens)",
+         "Raise finetune.batch_tokens or lower calibration.length");
+  refuse(spec.resources.ranks > std::max<std::int64_t>(1, finetune.batch_tokens / spec.calibration.length),
+         "resources.ranks", std::to_string(spec.resources.ranks),
+         "at most one rank for each window of a step (finetune.batch_tokens / calibration.length)",
+         "Use fewer ranks, or raise finetune.batch_tokens");
+  refuse(finetune.alpha + finetune.beta + finetune.gamma + finetune.kl + finetune.delta <= 0.0, "finetune",
+         "every term's weight 0", "at least one of alpha, beta, gamma, kl, delta above 0",
+         "Set finetune.kl=1");
+}
+
+}  // namespace
+
+void check_combinations(const JobSpec& spec) {
+  const ExportFormat format = spec.export_settings.format;
+  const std::string format_text = "export.format=" + std::string(format_name(format));
+  for (const Structure structure : spec.structures) {
+    if (!allows(format, structure)) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = "structures, " + format_text,
+                  .found = std::string(structure_name(structure)),
+                  .expected = "some of " + structure_list(structures_of(format)),
+                  .remedy = "Leave it out, or choose export.format=custom"};
+    }
+    const bool drops_parts = structure == Structure::blocks || structure == Structure::layers;
+    if (drops_parts && spec.target.kind == TargetKind::threshold) {
+      throw Error{.code = ErrorCode::impossible_combination,
+                  .where = "structures, target.threshold",
+                  .found = std::string(structure_name(structure)),
+                  .expected = "structures that have components: ffn, vo",
+                  .remedy = "Leave it out, or choose target.remove_params"};
+    }
+  }
+  const std::int64_t step = ffn_step_floor(format);
+  if (spec.export_settings.round_to % step != 0) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "export.round_to, " + format_text,
+                .found = std::to_string(spec.export_settings.round_to),
+                .expected = "a multiple of " + std::to_string(step),
+                .remedy = "Set export.round_to=" + std::to_string(step)};
+  }
+  if (spec.calibration.gradient_sequences > spec.calibration.sequences) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "calibration.gradient_sequences",
+                .found = std::to_string(spec.calibration.gradient_sequences),
+                .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
+                .remedy = ""};
+  }
+  if (spec.resources.precision == "tf32" && spec.resources.device == "cpu") {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "resources.precision, resources.device=cpu",
+                .found = "tf32",
+                .expected = "one of auto, bf16, f32",
+                .remedy = "Choose f32, or resources.device=cuda"};
+  }
+  check_training(spec);
+  refuse_unsupported(spec);
+}
+
+}  // namespace cce

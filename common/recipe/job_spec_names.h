@@ -1,0 +1,26 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/recipe/job_spec.h"
+
+namespace cce {
+
+/// The names of a setting's values as recipes and spec.json write them; one table serves reading and writing.
+template <typename Value>
+using NameTable = std::vector<std::pair<std::string, Value>>;
+
+const NameTable<Stage>& stage_names();
+const NameTable<Structure>& structure_names();
+const NameTable<ExportFormat>& format_names();
+const NameTable<RefitTarget>& refit_target_names();
+const NameTable<GuardMode>& guard_mode_names();
+const NameTable<TargetKind>& target_kind_names();
+
+std::string_view refit_target_name(RefitTarget target);
+std::string_view guard_mode_name(GuardMode mode);
+std::string_view target_kind_name(TargetKind kind);
+
+}  // namespace cce

@@ -1,0 +1,22 @@
+#pragma once
+#include <filesystem>
+
+#include "common/base/file.h"
+#include "common/model/model_config.h"
+#include "coordinator/forecast/memory_forecast.h"
+
+namespace cce {
+
+/// A checkpoint as its config and headers show it; no tensor is read.
+struct CheckpointFacts {
+  ModelConfig config;
+  std::int64_t tensor_bytes = 0;
+};
+
+/// Reads config.json and the header of every shard, and checks that each tensor the architecture needs is
+/// there with the right shape and a dtype for weights, so that a broken checkpoint is refused before anything
+/// starts. Errors: missing_file (folder, config.json, shards), missing_tensor, shape_mismatch, unsupported (a
+/// dtype), and those of the parsers.
+CheckpointFacts inspect_checkpoint(const FileSystem& files, const std::filesystem::path& folder);
+
+}  // namespace cce

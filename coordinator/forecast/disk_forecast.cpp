@@ -1,0 +1,42 @@
+#include "coordinator/forecast/disk_forecast.h"
+
+#include <algorithm>
+
+#include "coordinator/forecast/kept_share.h"
+
+namespace cce {
+namespace {
+
+constexpr std::int64_t beside_tensors_bytes = std::int64_t{16} << 20;
+
+}  // namespace
+
+std::int64_t DiskForecast::widest() const {
+  return prepared + encoded + std::max(training, trained + result);
+}
+
+DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
+  const std::int64_t dense = block_parameters(config);
+  const std::int64_t kept = spec.target.kind == TargetKind::remove_params ? kept_of(spec, dense) : dense;
+  DiskForecast disk;
+  if (runs_stage(spec, Stage::make_plan)) {
+    const auto layers = static_cast<std::int64_t>(config.layers.size());
+    disk.prepared = 4 * kept + layers * 2 * 4 * config.hidden_size * config.hidden_size;
+  }
+  if (runs_stage(spec, Stage::encode)) {
+    disk.encoded = 4 * kept;
+  }
+  if (runs_stage(spec, Stage::finetune)) {
+    const std::int64_t checkpoint = spec.finetune.gamma > 0.0 ? 4 : 3;
+    const std::int64_t best = spec.finetune.validation.empty() ? 0 : 1;
+    disk.training = 4 * (2 * checkpoint + best) * kept;
+    disk.trained = 4 * kept;
+  }
+  if (runs_stage(spec, Stage::export_result)) {
+    const std::int64_t value_bytes = spec.export_settings.dtype == "f32" ? 4 : 2;
+    disk.result = value_bytes * (kept + total_parameters(config) - dense) + beside_tensors_bytes;
+  }
+  return disk;
+}
+
+}  // namespace cce

@@ -1,0 +1,50 @@
+#include "coordinator/run/finish_job.h"
+
+#include "coordinator/page/report_html.h"
+#include "coordinator/page/report_rows.h"
+#include "coordinator/page/report_table.h"
+#include "coordinator/system/checksums.h"
+#include "coordinator/system/tree_copy.h"
+
+namespace cce {
+
+namespace fs = std::filesystem;
+
+void complete_result(FileSystem& files, const JobDir& job, bool force) {
+  const fs::path result = job.result_path();
+  const fs::path report_path = result / "report.json";
+  const std::string report = files.read_text(report_path);
+  const std::string where = report_path.string();
+  files.write_atomic(result / "report.html", report_html(report, where));
+  if (files.exists(result / "config.json")) {
+    files.write_atomic(result / "README.md", model_card(report, where));
+  }
+  if (files.exists(job.root() / "recipe.yaml")) {
+    files.write_atomic(result / "recipe.yaml", files.read_text(job.root() / "recipe.yaml"));
+  }
+  write_checksums(files, result);
+  const std::string output = job.read_spec().output;
+  if (!output.empty()) {
+    deliver_result(result, output, force);
+  }
+}
+
+void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings, bool json, bool force,
+                double seconds) {
+  complete_result(files, job, force);
+  const fs::path result = job.result_path();
+  const fs::path report_path = result / "report.json";
+  const std::string report = files.read_text(report_path);
+  const std::string where = report_path.string();
+  const std::string output = job.read_spec().output;
+  if (json) {
+    surroundings.out << report;
+    return;
+  }
+  surroundings.out << "\n" << report_table(report, where);
+  surroundings.out << "\ntotal time  " << short_duration(seconds) << "\n";
+  surroundings.out << "result      " << (output.empty() ? result.string() : output) << "\n";
+  surroundings.out << "job         " << job.root().string() << "\n";
+}
+
+}  // namespace cce

@@ -1,0 +1,240 @@
+#include "common/model/model_config.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/file.h"
+#include "common/base/json_reader.h"
+#include "tests/common/error_matcher.h"
+
+namespace cce {
+namespace {
+
+Json base_config(const std::string& model_type) {
+  Json config = {{"model_type", model_type}, {"hidden_size", 64},        {"intermediate_size", 96},
+                 {"num_hidden_layers", 3},   {"num_attention_heads", 8}, {"num_key_value_heads", 4},
+                 {"vocab_size", 100}};
+  return config;
+}
+
+ModelConfig parse(const Json& config) {
+  return parse_model_config(config.dump(), "config.json");
+}
+
+Json with(Json config, const Json& changes) {
+  if (!changes.is_null()) {
+    config.update(changes);
+  }
+  return config;
+}
+
+TEST(ModelConfigTest, reads_a_real_small_llama) {
+  const PosixFileSystem files;
+  const std::string path = std::string(CCE_TESTS_DIR) + "/data/models/stories260K/config.json";
+  const ModelConfig config = parse_model_config(files.read_text(path, 1 << 20), path);
+  EXPECT_EQ(config.architecture, "LlamaForCausalLM");
+  EXPECT_EQ(config.hidden_size, 64);
+  EXPECT_EQ(config.head_dim, 8);
+  EXPECT_EQ(config.max_positions, 512);
+  EXPECT_EQ(config.rms_epsilon, 1e-5);
+  EXPECT_TRUE(config.tied_embeddings);
+  EXPECT_EQ(config.bos_token, 1);
+  ASSERT_EQ(config.layers.size(), 5U);
+  EXPECT_EQ(config.layers[4].kv_groups, 4);
+  EXPECT_EQ(config.layers[4].queries_per_group, 2);
+  EXPECT_EQ(config.layers[4].ffn_width, 172);
+  // embedding 512 * 64; a layer: q and o 64 * 64, k and v 64 * 32, FFN 3 * 64 * 172
+  EXPECT_EQ(block_parameters(config), 5 * (2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 172));
+  EXPECT_EQ(total_parameters(config), block_parameters(config) + 512 * 64);
+}
+
+TEST(ModelConfigTest, family_defaults_are_those_of_transformers) {
+  const ModelConfig llama = parse(base_config("llama"));
+  EXPECT_EQ(llama.max_positions, 2048);
+  EXPECT_EQ(llama.rms_epsilon, 1e-6);
+  EXPECT_EQ(llama.rope_theta, 10000.0);
+  EXPECT_FALSE(llama.tied_embeddings);
+  EXPECT_FALSE(llama.layers[0].q_bias);
+  EXPECT_EQ(llama.sliding_window, std::nullopt);
+
+  const ModelConfig mistral = parse(base_config("mistral"));
+  EXPECT_EQ(mistral.sliding_window, 4096);
+  EXPECT_EQ(mistral.max_positions, 131072);
+
+  const ModelConfig qwen = parse(base_config("qwen2"));
+  EXPECT_TRUE(qwen.layers[0].q_bias && qwen.layers[0].k_bias && qwen.layers[0].v_bias);
+  EXPECT_FALSE(qwen.layers[0].o_bias);
+  EXPECT_EQ(qwen.sliding_window, std::nullopt);
+  EXPECT_EQ(qwen.max_positions, 32768);
+}
+
+TEST(ModelConfigTest, biases_of_llama) {
+  const ModelConfig config =
+      parse(with(base_config("llama"), {{"attention_bias", true}, {"mlp_bias", true}}));
+  const LayerShape& shape = config.layers[2];
+  EXPECT_TRUE(shape.q_bias && shape.k_bias && shape.v_bias && shape.o_bias);
+  EXPECT_TRUE(shape.gate_bias && shape.up_bias && shape.down_bias);
+  // q 64, k 32, v 32, o 64; gate 96, up 96, down 64
+  EXPECT_EQ(layer_parameters(shape, 64), 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 96 + 192 + 256);
+}
+
+TEST(ModelConfigTest, both_spellings_of_rope) {
+  const Json llama3 = {{"rope_type", "llama3"},
+                       {"factor", 32.0},
+                       {"low_freq_factor", 1.0},
+                       {"high_freq_factor", 4.0},
+                       {"original_max_position_embeddings", 8192}};
+  Json newer = llama3;
+  newer["rope_theta"] = 500000.0;
+  const ModelConfig old_spelling =
+      parse(with(base_config("llama"), {{"rope_theta", 500000.0}, {"rope_scaling", llama3}}));
+  const ModelConfig new_spelling = parse(with(base_config("llama"), {{"rope_parameters", newer}}));
+  for (const ModelConfig& config : {old_spelling, new_spelling}) {
+    EXPECT_EQ(config.rope_theta, 500000.0);
+    ASSERT_TRUE(config.rope_scaling.has_value());
+    EXPECT_EQ(config.rope_scaling->factor, 32.0);
+    EXPECT_EQ(config.rope_scaling->high_freq_factor, 4.0);
+    EXPECT_EQ(config.rope_scaling->original_max_position, 8192);
+  }
+  const ModelConfig plain = parse(with(
+      base_config("llama"), {{"rope_scaling", nullptr}, {"rope_parameters", {{"rope_type", "default"}}}}));
+  EXPECT_FALSE(plain.rope_scaling.has_value());
+}
+
+struct WindowRow {
+  const char* name;
+  const char* family;
+  Json changes;
+  std::optional<std::int64_t> window;
+};
+
+TEST(ModelConfigTest, sliding_windows) {
+  const WindowRow rows[] = {
+      {"mistral_null", "mistral", {{"sliding_window", nullptr}}, std::nullopt},
+      {"mistral_set", "mistral", {{"sliding_window", 16}}, 16},
+      {"llama_never", "llama", {{"sliding_window", 16}}, std::nullopt},
+      {"qwen_off", "qwen2", {{"sliding_window", 16}, {"use_sliding_window", false}}, std::nullopt},
+      {"qwen_all",
+       "qwen2",
+       {{"sliding_window", 16}, {"use_sliding_window", true}, {"max_window_layers", 0}},
+       16},
+      {"qwen_beyond_the_last",
+       "qwen2",
+       {{"sliding_window", 16}, {"use_sliding_window", true}, {"max_window_layers", 3}},
+       std::nullopt},
+      {"types_full",
+       "qwen2",
+       {{"layer_types", {"full_attention", "full_attention", "full_attention"}}},
+       std::nullopt},
+  };
+  for (const WindowRow& row : rows) {
+    EXPECT_EQ(parse(with(base_config(row.family), row.changes)).sliding_window, row.window) << row.name;
+  }
+}
+
+TEST(ModelConfigTest, first_of_several_end_tokens) {
+  EXPECT_EQ(parse(with(base_config("llama"), {{"eos_token_id", {7, 8}}})).eos_token, 7);
+  EXPECT_EQ(parse(with(base_config("llama"), {{"eos_token_id", nullptr}})).eos_token, std::nullopt);
+}
+
+struct RefusedRow {
+  const char* name;
+  const char* family;
+  Json changes;
+  ErrorCode code;
+  const char* message;
+};
+
+TEST(ModelConfigTest, configs_that_are_refused) {
+  const RefusedRow rows[] = {
+      {"family", "gpt2", {}, ErrorCode::unsupported, "config.json: model_type: found \"gpt2\""},
+      {"architecture",
+       "llama",
+       {{"architectures", {"LlamaForSequenceClassification"}}},
+       ErrorCode::unsupported,
+       "LlamaForSequenceClassification"},
+      {"activation", "llama", {{"hidden_act", "gelu"}}, ErrorCode::unsupported, "hidden_act"},
+      {"tensor_parallel", "llama", {{"pretraining_tp", 2}}, ErrorCode::unsupported, "pretraining_tp"},
+      {"rope_type",
+       "llama",
+       {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}},
+       ErrorCode::unsupported,
+       "rope_scaling.type: found \"linear\""},
+      {"yarn", "qwen2", {{"rope_parameters", {{"rope_type", "yarn"}}}}, ErrorCode::unsupported, "yarn"},
+      {"partial_rotary", "llama", {{"partial_rotary_factor", 0.5}}, ErrorCode::unsupported, "0.5"},
+      {"quantised",
+       "llama",
+       {{"quantization_config", {{"bits", 4}}}},
+       ErrorCode::unsupported,
+       "quantisation"},
+      {"code_beside", "llama", {{"auto_map", {{"AutoModel", "x.Y"}}}}, ErrorCode::unsupported, "auto_map"},
+      {"mixed_windows",
+       "qwen2",
+       {{"use_sliding_window", true}, {"max_window_layers", 1}},
+       ErrorCode::unsupported,
+       "2 of 3 layers"},
+      {"mixed_types",
+       "qwen2",
+       {{"layer_types", {"full_attention", "sliding_attention", "full_attention"}}},
+       ErrorCode::unsupported,
+       "1 of 3 layers"},
+      {"types_count", "qwen2", {{"layer_types", {"full_attention"}}}, ErrorCode::out_of_range, "3 entries"},
+      {"no_hidden", "llama", {{"hidden_size", nullptr}}, ErrorCode::wrong_type, "hidden_size: found nothing"},
+      {"zero_layers", "llama", {{"num_hidden_layers", 0}}, ErrorCode::out_of_range, "num_hidden_layers"},
+      {"fraction", "llama", {{"hidden_size", 64.5}}, ErrorCode::wrong_type, "64.5"},
+      {"negative_width", "llama", {{"intermediate_size", -1}}, ErrorCode::out_of_range, "intermediate_size"},
+      {"groups",
+       "llama",
+       {{"num_key_value_heads", 3}},
+       ErrorCode::out_of_range,
+       "multiple of num_key_value_heads"},
+      {"more_groups_than_heads",
+       "llama",
+       {{"num_key_value_heads", 16}},
+       ErrorCode::out_of_range,
+       "between 1 and 8"},
+      {"heads",
+       "llama",
+       {{"num_attention_heads", 12}},
+       ErrorCode::out_of_range,
+       "multiple of num_attention_heads"},
+      {"odd_head", "llama", {{"head_dim", 7}}, ErrorCode::unsupported, "even width"},
+      {"epsilon", "llama", {{"rms_norm_eps", 0}}, ErrorCode::out_of_range, "above 0"},
+      {"theta", "llama", {{"rope_theta", "big"}}, ErrorCode::wrong_type, "rope_theta"},
+      {"llama3_keys",
+       "llama",
+       {{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8}}}},
+       ErrorCode::wrong_type,
+       "rope_scaling.low_freq_factor"},
+  };
+  for (const RefusedRow& row : rows) {
+    SCOPED_TRACE(row.name);
+    expect_error([&] { parse(with(base_config(row.family), row.changes)); }, row.code, row.message);
+  }
+}
+
+TEST(ModelConfigTest, descriptive_keys_are_ignored) {
+  EXPECT_NO_THROW(parse(with(base_config("llama"), {{"transformers_version", "4.46"},
+                                                    {"_name_or_path", "x"},
+                                                    {"initializer_range", 0.02},
+                                                    {"use_cache", true},
+                                                    {"attention_dropout", 0.0},
+                                                    {"pretraining_tp", 1},
+                                                    {"is_llama_config", true},
+                                                    {"rope_interleaved", false},
+                                                    {"dtype", "bfloat16"}})));
+}
+
+TEST(ModelConfigTest, flops_count_visible_keys) {
+  Json tiny = base_config("llama");
+  tiny.update({{"num_hidden_layers", 1}});
+  const ModelConfig config = parse(tiny);
+  const double matrices = static_cast<double>(block_parameters(config)) + 100.0 * 64.0;
+  // length 3: positions see 1, 2 and 3 keys, 2 on average; 8 heads of 8 + 8
+  EXPECT_DOUBLE_EQ(flops_per_token(config, 3), 2.0 * (matrices + 2.0 * 8.0 * 16.0));
+  ModelConfig windowed = config;
+  windowed.sliding_window = 2;  // 1, 2 and 2 keys
+  EXPECT_DOUBLE_EQ(flops_per_token(windowed, 3), 2.0 * (matrices + 5.0 / 3.0 * 8.0 * 16.0));
+}
+
+}  // namespace
+}  // namespace cce

@@ -1,0 +1,1 @@
+// Holds the headers that test programs share (cmake/precompiled.cmake); no code.

@@ -1,0 +1,67 @@
+#include "worker/stages/analyze/loss_metric.h"
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "worker/numeric/host_matrix.h"
+#include "worker/numeric/loss_weighting.h"
+
+namespace cce {
+namespace {
+
+double trace(Backend& backend, ConstMatrix matrix) {
+  OwnedMatrix wide = backend.zeros(DType::f64, matrix.rows, 1);
+  backend.add(diagonal_view(matrix), wide.view());
+  const std::vector<double> diagonal = host_values(backend, wide.view());
+  return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
+}
+
+}  // namespace
+
+OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor) {
+  OwnedMatrix result = backend.zeros(DType::f64, source.rows, source.cols);
+  backend.add(source, result.view(), factor);
+  return result;
+}
+
+OwnedMatrix transposed_f64(Backend& backend, ConstMatrix stored) {
+  OwnedMatrix wide = backend.matrix(DType::f32, stored.rows, stored.cols);
+  backend.convert(stored, wide.view());
+  OwnedMatrix turned = backend.matrix(DType::f32, stored.cols, stored.rows);
+  backend.transpose(wide.view(), turned.view());
+  OwnedMatrix result = backend.matrix(DType::f64, stored.cols, stored.rows);
+  backend.convert(turned.view(), result.view());
+  return result;
+}
+
+void store_transposed(Backend& backend, ConstMatrix solution, HostMatrix& stored) {
+  stored = HostMatrix(solution.cols, solution.rows);
+  OwnedMatrix narrow = backend.matrix(DType::f32, solution.rows, solution.cols);
+  backend.convert(solution, narrow.view());
+  OwnedMatrix turned = backend.matrix(DType::f32, solution.cols, solution.rows);
+  backend.transpose(narrow.view(), turned.view());
+  backend.download(turned.view(), stored.view());
+}
+
+LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
+                            double tokens, const EncodeSettings& settings) {
+  LossMetric result;
+  const double energy = trace(backend, statistics.gradient_covariance.view());
+  result.covariance = settings.gradient_weighted_covariance
+                          ? scaled_copy(backend, statistics.weighted_covariance.view(), 1.0 / energy)
+                          : scaled_copy(backend, statistics.covariance.view(), 1.0 / tokens);
+  result.output_weights = transposed_f64(backend, output);
+  if (settings.loss_weighted_scores) {
+    const OwnedMatrix second_moment =
+        scaled_copy(backend, statistics.gradient_covariance.view(), 1.0 / tokens);
+    const OwnedMatrix root = loss_root(backend, second_moment.view());
+    result.weighted_outputs = weight_outputs(backend, result.output_weights.view(), root.view());
+  } else {
+    const double mean_gradient = std::sqrt(energy / tokens / static_cast<double>(output.rows));
+    result.weighted_outputs = scaled_copy(backend, result.output_weights.view(), mean_gradient);
+  }
+  return result;
+}
+
+}  // namespace cce

@@ -1,0 +1,147 @@
+#include "worker/stages/calibrate/layer_statistics.h"
+
+#include <algorithm>
+#include <span>
+
+#include "worker/comm/device/device_exchange.h"
+#include "worker/passes/row_norms.h"
+
+namespace cce {
+namespace {
+
+SubBlockStatistics make_sub_block(Backend& backend, std::int64_t features, std::int64_t hidden) {
+  const DType dtype = backend.kept_sum_dtype();
+  SubBlockStatistics result;
+  result.weighted_covariance = backend.zeros(dtype, features, features);
+  result.covariance = backend.zeros(dtype, features, features);
+  result.feature_sum = backend.zeros(dtype, 1, features);
+  result.gradient_covariance = backend.zeros(dtype, hidden, hidden);
+  return result;
+}
+
+std::int64_t sub_block_floats(std::int64_t features, std::int64_t hidden) {
+  return features > 0 ? 2 * features * features + features + hidden * hidden : 0;
+}
+
+std::int64_t attention_width(const LayerShape& shape) {
+  return shape.has_attention ? shape.query_heads() * shape.vo_dim : 0;
+}
+
+std::int64_t ffn_width(const LayerShape& shape) {
+  return shape.has_ffn ? shape.ffn_width : 0;
+}
+
+std::int64_t pair_count(const LayerShape& shape) {
+  return shape.has_attention ? shape.kv_groups * shape.qk_dim / 2 : 0;
+}
+
+}  // namespace
+
+LayerStatistics make_layer_statistics(Backend& backend, const LayerShape& shape, std::int64_t hidden_size) {
+  LayerStatistics result;
+  if (shape.has_attention) {
+    result.attention = make_sub_block(backend, attention_width(shape), hidden_size);
+    result.pair_covariance = backend.zeros(backend.kept_sum_dtype(), pair_count(shape), pair_count(shape));
+  }
+  if (shape.has_ffn) {
+    result.ffn = make_sub_block(backend, ffn_width(shape), hidden_size);
+  }
+  return result;
+}
+
+StatisticsBuffer::StatisticsBuffer(StageContext& context, std::int64_t max_tokens)
+    : backend_(context.backend), compute_dtype_(context.compute_dtype), hidden_(context.dense().hidden_size) {
+  std::int64_t floats = 0;
+  std::int64_t widest = 0;
+  for (const LayerShape& shape : context.dense().layers) {
+    floats = std::max(floats, floats_of(shape));
+    widest = std::max({widest, attention_width(shape), ffn_width(shape)});
+  }
+  storage_ = backend_.matrix(DType::f32, 1, std::max<std::int64_t>(floats, 1));
+  scaled_features_ = backend_.matrix(compute_dtype_, max_tokens, std::max<std::int64_t>(widest, 1));
+  narrow_gradient_ = backend_.matrix(compute_dtype_, max_tokens, hidden_);
+  row_norms_ = backend_.matrix(DType::f32, 1, max_tokens);
+}
+
+std::int64_t StatisticsBuffer::floats_of(const LayerShape& shape) const {
+  return sub_block_floats(attention_width(shape), hidden_) + sub_block_floats(ffn_width(shape), hidden_) +
+         pair_count(shape) * pair_count(shape);
+}
+
+StatisticsBuffer::Part StatisticsBuffer::carve(std::int64_t features, float*& next) {
+  const auto take = [&next](std::int64_t rows, std::int64_t cols) {
+    const Matrix view{next, DType::f32, rows, cols, cols};
+    next += rows * cols;
+    return view;
+  };
+  Part part;
+  if (features > 0) {
+    part.weighted_covariance = take(features, features);
+    part.covariance = take(features, features);
+    part.feature_sum = take(1, features);
+    part.gradient_covariance = take(hidden_, hidden_);
+  }
+  return part;
+}
+
+void StatisticsBuffer::start_layer(const LayerShape& shape) {
+  used_floats_ = floats_of(shape);
+  float* next = storage_.as<float>();
+  attention_ = carve(attention_width(shape), next);
+  ffn_ = carve(ffn_width(shape), next);
+  const std::int64_t pairs = pair_count(shape);
+  pair_covariance_ = {next, DType::f32, pairs, pairs, pairs};
+  backend_.fill_zero(storage_.view().cols_from(0, used_floats_));
+}
+
+void StatisticsBuffer::add_attention(ConstMatrix features, ConstMatrix gradient, ConstMatrix pair_products) {
+  add_sub_block(attention_, features, gradient);
+  backend_.gram(pair_products, pair_covariance_);
+}
+
+void StatisticsBuffer::add_ffn(ConstMatrix features, ConstMatrix gradient) {
+  add_sub_block(ffn_, features, gradient);
+}
+
+void StatisticsBuffer::add_sub_block(Part& part, ConstMatrix features, ConstMatrix gradient) {
+  const std::int64_t tokens = features.rows;
+  const Matrix norms = row_norms_.view().cols_from(0, tokens);
+  row_norms_to_power(backend_, gradient, 1.0, norms);
+  const Matrix scaled{scaled_features_.view().data, compute_dtype_, tokens, features.cols, features.cols};
+  backend_.scale_rows(features, norms, scaled);
+  backend_.gram(scaled, part.weighted_covariance);
+  backend_.gram(features, part.covariance);
+  backend_.column_sums(features, {}, part.feature_sum);
+  const Matrix narrow = narrow_gradient_.view().rows_from(0, tokens);
+  backend_.convert(gradient, narrow);
+  backend_.gram(narrow, part.gradient_covariance);
+}
+
+void StatisticsBuffer::reduce_into(StageContext& context, std::int64_t layer,
+                                   std::optional<LayerStatistics>& total) {
+  const int owner = context.partition.owner[static_cast<std::size_t>(layer)];
+  reduce_sum(context.communicator, backend_, storage_.view().cols_from(0, used_floats_), owner);
+  if (context.rank() != owner) {
+    return;
+  }
+  const LayerShape& shape = context.dense().layers[static_cast<std::size_t>(layer)];
+  if (!total) {
+    total = make_layer_statistics(backend_, shape, hidden_);
+  }
+  if (shape.has_attention) {
+    add_part(attention_, total->attention);
+    backend_.add(pair_covariance_, total->pair_covariance.view());
+  }
+  if (shape.has_ffn) {
+    add_part(ffn_, total->ffn);
+  }
+}
+
+void StatisticsBuffer::add_part(const Part& part, SubBlockStatistics& total) {
+  backend_.add(part.weighted_covariance, total.weighted_covariance.view());
+  backend_.add(part.covariance, total.covariance.view());
+  backend_.add(part.feature_sum, total.feature_sum.view());
+  backend_.add(part.gradient_covariance, total.gradient_covariance.view());
+}
+
+}  // namespace cce

@@ -1,0 +1,109 @@
+#include "worker/stages/encode/refit_sums.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "worker/comm/device/device_exchange.h"
+#include "worker/passes/row_norms.h"
+
+namespace cce {
+RefitSums::RefitSums(Backend& backend, DType compute_dtype, std::int64_t widest_features,
+                     std::int64_t hidden_size, std::int64_t max_tokens)
+    : backend_(backend), compute_dtype_(compute_dtype), hidden_(hidden_size) {
+  const std::int64_t n = widest_features;
+  const std::int64_t d = hidden_size;
+  totals_ = backend.matrix(DType::f64, 1, n * n + n * d + n + d + 2);
+  scaled_features_ = backend.matrix(compute_dtype, max_tokens, n);
+  scaled_targets_ = backend.matrix(compute_dtype, max_tokens, d);
+  batch_gram_ = backend.matrix(DType::f32, n, n);
+  batch_cross_ = backend.matrix(DType::f32, n, d);
+  batch_sums_ = backend.matrix(DType::f32, 1, n + d);
+  squared_norms_ = backend.matrix(DType::f32, 1, max_tokens);
+}
+
+Matrix RefitSums::part(std::int64_t offset, std::int64_t rows, std::int64_t cols) const {
+  // A const object's views are not const: the totals are this class's scratch.
+  auto* data = const_cast<double*>(totals_.as<double>()) + offset;
+  return {data, DType::f64, rows, cols, cols};
+}
+
+void RefitSums::start(std::int64_t features) {
+  features_ = features;
+  std::int64_t offset = 0;
+  const auto take = [&](std::int64_t rows, std::int64_t cols) {
+    const Matrix view = part(offset, rows, cols);
+    offset += rows * cols;
+    return view;
+  };
+  gram_ = take(features, features);
+  cross_ = take(features, hidden_);
+  feature_sum_ = take(1, features);
+  target_sum_ = take(1, hidden_);
+  scalars_ = take(1, 2);
+  backend_.fill_zero(part(0, 1, offset));
+  host_scalars_ = {0.0, 0.0};
+}
+
+void RefitSums::add(ConstMatrix features, ConstMatrix targets, ConstMatrix weights_root) {
+  const std::int64_t tokens = features.rows;
+  const std::int64_t n = features_;
+  const Matrix scaled_features{scaled_features_.view().data, compute_dtype_, tokens, n, n};
+  const Matrix scaled_targets = scaled_targets_.view().rows_from(0, tokens);
+  backend_.scale_rows(features, weights_root, scaled_features);
+  backend_.scale_rows(targets, weights_root, scaled_targets);
+
+  const Matrix gram{batch_gram_.view().data, DType::f32, n, n, n};
+  backend_.fill_zero(gram);
+  backend_.gram(scaled_features, gram);
+  backend_.add(gram, gram_);
+  const Matrix cross{batch_cross_.view().data, DType::f32, n, hidden_, hidden_};
+  backend_.multiply(scaled_features, Transpose::yes, scaled_targets, Transpose::no, cross);
+  backend_.add(cross, cross_);
+
+  // What a constant 1 as a further feature adds: Σ ω f and Σ ω y are sums of √ω times the scaled rows.
+  backend_.fill_zero(batch_sums_.view());
+  const Matrix feature_sum = batch_sums_.view().cols_from(0, n);
+  const Matrix target_sum = batch_sums_.view().cols_from(n, hidden_);
+  backend_.column_sums(scaled_features, weights_root, feature_sum);
+  backend_.column_sums(scaled_targets, weights_root, target_sum);
+  backend_.add(feature_sum, feature_sum_);
+  backend_.add(target_sum, target_sum_);
+  const Matrix norms = squared_norms_.view().cols_from(0, tokens);
+  backend_.row_squared_norms(scaled_targets, norms);
+  for (const float norm : to_host(backend_, norms)) {
+    host_scalars_[1] += static_cast<double>(norm);
+  }
+  for (const float root : to_host(backend_, weights_root)) {
+    host_scalars_[0] += static_cast<double>(root) * static_cast<double>(root);
+  }
+}
+
+void RefitSums::reduce(Communicator& communicator, int owner) {
+  const std::int64_t count = features_ * features_ + features_ * hidden_ + features_ + hidden_ + 2;
+  const Matrix host{host_scalars_.data(), DType::f64, 1, 2, 2};
+  backend_.upload(host, scalars_);
+  reduce_sum(communicator, backend_, part(0, 1, count), owner);
+  backend_.download(scalars_, host);
+}
+
+RefitSums::Assembled RefitSums::assemble(bool with_bias) const {
+  const std::int64_t n = features_;
+  const std::int64_t size = with_bias ? n + 1 : n;
+  Assembled result;
+  result.gram = backend_.zeros(DType::f64, size, size);
+  result.cross = backend_.zeros(DType::f64, size, hidden_);
+  backend_.add(gram_, result.gram.view().block(0, 0, n, n));
+  backend_.add(cross_, result.cross.view().rows_from(0, n));
+  result.target_energy = host_scalars_[1];
+  if (with_bias) {
+    backend_.add(feature_sum_, result.gram.view().block(n, 0, 1, n));
+    const ConstMatrix column{feature_sum_.data, DType::f64, n, 1, 1};
+    backend_.convert(column, result.gram.view().block(0, n, n, 1));
+    backend_.convert(scalars_.cols_from(0, 1), result.gram.view().block(n, n, 1, 1));
+    backend_.add(target_sum_, result.cross.view().rows_from(n, 1));
+  }
+  return result;
+}
+
+}  // namespace cce

@@ -1,0 +1,65 @@
+#include "worker/stages/encode/stream_pair.h"
+
+#include <algorithm>
+
+namespace cce {
+namespace {
+
+constexpr std::int64_t held_out_every = 8;
+
+bool is_held_out(std::int64_t sequence) {
+  return sequence % held_out_every == held_out_every - 1;
+}
+
+}  // namespace
+
+StreamPair::StreamPair(StageContext& context, const CalibrationData& data)
+    : backend_(context.backend),
+      anything_held_out_(static_cast<std::int64_t>(data.windows.size()) >= held_out_every) {
+  const SequenceRange& range = context.sequences();
+  std::int64_t token = 0;
+  for (const bool held_out : {false, true}) {
+    std::int64_t sequences = 0;
+    for (std::int64_t sequence = range.first; sequence < range.first + range.count; ++sequence) {
+      if (is_held_out(sequence) == held_out) {
+        const auto& window = data.windows[static_cast<std::size_t>(sequence)];
+        rows_[sequence] = static_cast<std::int64_t>(ids_.size());
+        ids_.insert(ids_.end(), window.begin(), window.end());
+        ++sequences;
+      }
+    }
+    const std::int64_t step = context.partition.micro_batch_sequences;
+    for (std::int64_t first = 0; first < sequences; first += step) {
+      const TokenBatch batch{std::min(step, sequences - first), data.length};
+      micro_batches_.push_back({token, batch, held_out});
+      token += batch.tokens();
+    }
+  }
+  for (std::int64_t sequence = 0; sequence < static_cast<std::int64_t>(data.windows.size()); ++sequence) {
+    if (!is_held_out(sequence)) {
+      fitting_.push_back(sequence);
+    }
+  }
+  dense_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
+  compressed_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
+}
+
+std::optional<std::int64_t> StreamPair::row_of(std::int64_t sequence) const {
+  const auto found = rows_.find(sequence);
+  return found == rows_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void StreamPair::embed(ConstMatrix embedding) {
+  backend_.embed(ids_, embedding, dense_.view());
+  backend_.convert(dense_.view(), compressed_.view());
+}
+
+std::int64_t StreamPair::largest_micro_batch_tokens() const {
+  std::int64_t largest = 0;
+  for (const MicroBatch& micro_batch : micro_batches_) {
+    largest = std::max(largest, micro_batch.batch.tokens());
+  }
+  return largest;
+}
+
+}  // namespace cce

@@ -1,0 +1,205 @@
+#include "worker/stages/finetune/pass.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "worker/model/model_runner.h"
+#include "worker/passes/row_norms.h"
+
+namespace cce {
+namespace {
+
+/// This rank's share of a batch.
+SequenceRange share_of(std::int64_t sequences, const Communicator& communicator) {
+  const std::int64_t ranks = std::min<std::int64_t>(communicator.size(), sequences);
+  return communicator.rank() < ranks
+             ? split_sequences(sequences, ranks)[static_cast<std::size_t>(communicator.rank())]
+             : SequenceRange{sequences, 0};
+}
+
+void check_layers(const FinetuneSettings& settings, const ModelConfig& student, const ModelConfig& teacher) {
+  const bool alike =
+      student.layers.size() == teacher.layers.size() && student.hidden_size == teacher.hidden_size;
+  if (settings.alpha > 0.0 && !alike) {
+    const auto sizes = [](const ModelConfig& config) {
+      return std::to_string(config.layers.size()) + " layers of width " + std::to_string(config.hidden_size);
+    };
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "finetune.alpha, finetune.teacher",
+                .found = "a teacher of " + sizes(teacher),
+                .expected = sizes(student) + ", since L_rec compares layer by layer",
+                .remedy = "set finetune.alpha=0"};
+  }
+}
+
+}  // namespace
+
+JointPass::JointPass(StageContext& context, const ModelConfig& student, TrainedParameters& parameters,
+                     const Checkpoint& teacher, std::int64_t batch_sequences)
+    : context_(context),
+      student_(student),
+      parameters_(parameters),
+      settings_(context.spec.finetune),
+      backend_(context.backend),
+      runner_(context.backend, student),
+      stream_(context.communicator, context.backend, context.partition, parameters, LayerDelivery::broadcast),
+      output_(context.backend, student.rms_epsilon, context.compute_dtype),
+      ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
+      length_(context.spec.calibration.length),
+      capacity_(std::max<std::int64_t>(share_of(batch_sequences, context.communicator).count, 1)) {
+  check_layers(settings_, student, teacher.config());
+  const std::int64_t tokens = capacity_ * length_;
+  if (settings_.alpha > 0.0 || settings_.kl > 0.0) {
+    teacher_.emplace(context, teacher, tokens);
+  }
+  const auto layers = static_cast<std::int64_t>(student.layers.size());
+  const std::int64_t hidden = student.hidden_size;
+  for (std::int64_t i = 0; i < layers + 1; ++i) {
+    boundaries_.push_back(backend_.matrix(DType::f32, tokens, hidden));
+  }
+  for (std::int64_t i = 0; settings_.alpha > 0.0 && i < layers; ++i) {
+    recovery_.push_back(backend_.matrix(context.compute_dtype, tokens, hidden));
+  }
+  const std::int64_t micro_tokens = std::min(context.partition.micro_batch_sequences, capacity_) * length_;
+  gradient_ = backend_.matrix(DType::f32, tokens, hidden);
+  losses_ = backend_.matrix(DType::f32, 1, micro_tokens);
+}
+
+LossTerms JointPass::run(const std::vector<TrainingText::Window>& batch) {
+  start(batch);
+  forward();
+  output();
+  backward();
+  std::array<double, 3> sums{sums_.rec, sums_.kl, sums_.task};
+  context_.communicator.all_reduce_sum(std::span<double>(sums));
+  const auto tokens = static_cast<double>(batch_sequences_ * length_);
+  LossTerms means;
+  means.rec = sums[0] / (tokens * static_cast<double>(student_.layers.size()));
+  means.kl = sums[1] / tokens;
+  means.task = sums[2] / static_cast<double>(batch_sequences_ * (length_ - 1));
+  return means;
+}
+
+void JointPass::start(const std::vector<TrainingText::Window>& batch) {
+  batch_sequences_ = static_cast<std::int64_t>(batch.size());
+  const SequenceRange mine = share_of(batch_sequences_, context_.communicator);
+  sequences_ = mine.count;
+  ids_.clear();
+  for (std::int64_t i = mine.first; i < mine.first + mine.count; ++i) {
+    const TrainingText::Window& window = batch[static_cast<std::size_t>(i)];
+    ids_.insert(ids_.end(), window.begin(), window.end());
+  }
+  sums_ = {};
+  const TokenBatch all{sequences_, length_};
+  if (sequences_ > 0) {
+    backend_.embed(ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, all));
+  }
+  if (teacher_) {
+    teacher_->start(ids_, all);
+  }
+}
+
+Matrix JointPass::boundary(std::int64_t index, std::int64_t first, TokenBatch batch) {
+  return boundaries_[static_cast<std::size_t>(index)].view().rows_from(first, batch.tokens());
+}
+
+/// Calls work(first token, batch) for every micro-batch of this rank.
+template <typename Work>
+void JointPass::for_each_micro_batch(const Work& work) {
+  const std::int64_t step = context_.partition.micro_batch_sequences;
+  for (std::int64_t first = 0; first < sequences_; first += step) {
+    work(first * length_, TokenBatch{std::min(step, sequences_ - first), length_});
+    stream_.progress();
+  }
+}
+
+double JointPass::sum_of(ConstMatrix losses) const {
+  double sum = 0.0;
+  for (const float loss : to_host(backend_, losses)) {
+    sum += static_cast<double>(loss);
+  }
+  return sum;
+}
+
+// 1.
+void JointPass::forward() {
+  const auto layers = static_cast<std::int64_t>(student_.layers.size());
+  stream_.forward(0, layers, [&](const LayerVisit& visit) {
+    const LayerWeights weights = parameters_.view(visit.layer, visit.packed);
+    for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+      const Matrix after = boundary(visit.layer + 1, first, batch);
+      backend_.convert(boundary(visit.layer, first, batch), after);
+      run_layer(backend_, runner_, weights, batch, after, features_);
+    });
+    if (teacher_ && visit.layer < teacher_->layers()) {
+      teacher_->advance(visit.layer);
+    }
+    if (settings_.alpha > 0.0) {
+      compare(visit.layer);
+    }
+  });
+  for (std::int64_t layer = layers; teacher_ && layer < teacher_->layers(); ++layer) {
+    teacher_->advance(layer);
+  }
+}
+
+void JointPass::compare(std::int64_t layer) {
+  const auto all =
+      static_cast<double>(batch_sequences_ * length_) * static_cast<double>(student_.layers.size());
+  for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+    const Matrix losses = losses_.view().cols_from(0, batch.tokens());
+    Matrix gradient = recovery_[static_cast<std::size_t>(layer)].view().rows_from(first, batch.tokens());
+    backend_.relative_error(boundary(layer + 1, first, batch), teacher_->stream(first, batch.tokens()),
+                            settings_.alpha / all, losses, gradient);
+    sums_.rec += sum_of(losses);
+  });
+}
+
+// 2. Sequence by sequence, which bounds the memory of the output layer's operands.
+void JointPass::output() {
+  backend_.convert(parameters_.final_norm(), ends_.final_norm.view());
+  const Matrix gain_gradient = parameters_.start_final_norm_gradient();
+  const auto windows = static_cast<double>(batch_sequences_);
+  const double per_token = settings_.kl / (windows * static_cast<double>(length_));
+  const double per_prediction = settings_.delta / (windows * static_cast<double>(length_ - 1));
+  for (std::int64_t sequence = 0; sequence < sequences_; ++sequence) {
+    const std::int64_t first = sequence * length_;
+    const Matrix last = boundaries_.back().view().rows_from(first, length_);
+    const Matrix gradient = gradient_.view().rows_from(first, length_);
+    backend_.fill_zero(gradient);
+    if (settings_.kl > 0.0) {
+      sums_.kl += output_.divergence(last, ends_, teacher_->stream(first, length_), teacher_->ends(),
+                                     per_token, gradient, gain_gradient);
+    }
+    if (settings_.delta > 0.0) {
+      const auto ids =
+          std::span(ids_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length_));
+      sums_.task += output_.task(last, ends_, next_token_labels(ids, {1, length_}), per_prediction, gradient,
+                                 gain_gradient);
+    }
+  }
+  parameters_.reduce_final_norm_gradient();
+}
+
+// 3.
+void JointPass::backward() {
+  const auto layers = static_cast<std::int64_t>(student_.layers.size());
+  stream_.backward(0, layers, [&](const LayerVisit& visit) {
+    const LayerWeights weights = parameters_.view(visit.layer, visit.packed);
+    const LayerWeightsMutable& gradients = parameters_.start_gradient(visit.layer);
+    for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+      const Matrix carried = gradient_.view().rows_from(first, batch.tokens());
+      if (settings_.alpha > 0.0) {
+        OwnedMatrix& recovery = recovery_[static_cast<std::size_t>(visit.layer)];
+        backend_.add(recovery.view().rows_from(first, batch.tokens()), carried);
+      }
+      runner_.layer_gradients(weights, batch, boundary(visit.layer, first, batch), carried, gradients);
+    });
+    parameters_.reduce_gradient(visit.layer);
+  });
+}
+
+}  // namespace cce

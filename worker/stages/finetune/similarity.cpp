@@ -1,0 +1,168 @@
+#include "worker/stages/finetune/similarity.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "worker/comm/device/device_exchange.h"
+#include "worker/numeric/gram.h"
+#include "worker/numeric/similarity.h"
+#include "worker/passes/layer_stream.h"
+#include "worker/tensor/host_access.h"
+
+namespace cce {
+namespace {
+
+/// This rank's windows: every P-th.
+std::vector<std::int32_t> own_tokens(const Communicator& communicator,
+                                     const std::vector<TrainingText::Window>& windows) {
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = static_cast<std::size_t>(communicator.rank()); i < windows.size();
+       i += static_cast<std::size_t>(communicator.size())) {
+    ids.insert(ids.end(), windows[i].begin(), windows[i].end());
+  }
+  return ids;
+}
+
+}  // namespace
+
+SimilarityTerm::SimilarityTerm(StageContext& context, const ModelConfig& student,
+                               TrainedParameters& parameters,
+                               const std::vector<TrainingText::Window>& windows)
+    : context_(context),
+      student_(student),
+      sketch_(context.backend, student.hidden_size, static_cast<std::uint64_t>(context.spec.seed)),
+      maps_(context.backend, sketch_) {
+  for (Kind& kind : kinds_) {
+    kind.sketched.resize(student.layers.size());
+  }
+  kinds_[1].name = SubBlock::ffn;
+  measure(parameters, windows);
+  for (Kind& kind : kinds_) {
+    find_clusters(kind, parameters);
+  }
+}
+
+/// One forward pass; the features of each sub-block as they go by.
+void SimilarityTerm::measure(TrainedParameters& parameters,
+                             const std::vector<TrainingText::Window>& windows) {
+  Backend& backend = context_.backend;
+  BlockRunner runner(backend, student_);
+  LayerStream stream(context_.communicator, backend, context_.partition, parameters,
+                     LayerDelivery::broadcast);
+  const std::vector<std::int32_t> ids = own_tokens(context_.communicator, windows);
+  const auto length = static_cast<std::int64_t>(windows.front().size());
+  const auto tokens = static_cast<std::int64_t>(ids.size());
+  const auto all_tokens = static_cast<std::int64_t>(windows.size()) * length;
+  OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), student_.hidden_size);
+  if (tokens > 0) {
+    const OwnedMatrix embedding = context_.checkpoint.embedding(backend, context_.compute_dtype);
+    backend.embed(ids, embedding.view(), hidden.view());
+  }
+  stream.forward(0, context_.layers(), [&](const LayerVisit& visit) {
+    const LayerWeights weights = parameters.view(visit.layer, visit.packed);
+    for (Kind& kind : kinds_) {
+      if (!has(weights.shape, kind.name)) {
+        continue;
+      }
+      const std::int64_t width = feature_width(weights.shape, kind.name);
+      GramAccumulator sums(backend, width);
+      OwnedMatrix features = backend.matrix(context_.compute_dtype, length, width);
+      for (std::int64_t first = 0; first < tokens; first += length) {
+        const Matrix rows = hidden.view().rows_from(first, length);
+        compute_features(runner, kind.name, weights, {1, length}, rows, features.view());
+        sums.add(features.view());
+        runner.project(features.view(), part_view(weights, output_part(kind.name)),
+                       part_view(weights, output_bias_part(kind.name)), rows);
+      }
+      stream.reduce_to_owner(visit.layer, sums.gram());
+      stream.reduce_to_owner(visit.layer, sums.feature_sum());
+      if (visit.owner) {
+        take_covariance(kind, visit.layer, sums.gram(), sums.feature_sum(), all_tokens);
+      }
+    }
+  });
+}
+
+void SimilarityTerm::take_covariance(Kind& kind, std::int64_t layer, Matrix gram, Matrix sum,
+                                     std::int64_t tokens) {
+  const OwnedMatrix covariance = centred_covariance(context_.backend, gram, sum, tokens);
+  kind.sketched[static_cast<std::size_t>(layer)].emplace(context_.backend, maps_, covariance.view());
+}
+
+/// L × size, every rank's rows on every rank; rows of sub-blocks that are gone or were let go stay 0.
+OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters) {
+  OwnedMatrix all = context_.backend.zeros(DType::f64, context_.layers(), maps_.size());
+  for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
+    if (kind.sketched[layer]) {
+      const auto index = static_cast<std::int64_t>(layer);
+      const LayerWeights weights = parameters.master(index);
+      kind.sketched[layer]->signature(part_view(weights, output_part(kind.name)),
+                                      all.view().rows_from(index, 1));
+    }
+  }
+  all_reduce_sum(context_.communicator, context_.backend, all.view());
+  return all;
+}
+
+void SimilarityTerm::find_clusters(Kind& kind, TrainedParameters& parameters) {
+  const OwnedMatrix all = signatures(kind, parameters);
+  const OwnedMatrix similarity = similarity_matrix(context_.backend, std::as_const(all).view());
+  std::vector<bool> has_partner(kind.sketched.size(), false);
+  const HostRead host(context_.backend, similarity.view());
+  for (auto& cluster : cluster_by_similarity(host.view(), context_.spec.similarity.cluster_threshold)) {
+    std::erase_if(cluster, [&](std::int32_t layer) {  // a threshold of 0 takes in even what is not there
+      return !has(student_.layers[static_cast<std::size_t>(layer)], kind.name);
+    });
+    if (cluster.size() > 1) {
+      for (const std::int32_t member : cluster) {
+        has_partner[static_cast<std::size_t>(member)] = true;
+      }
+      kind.clusters.push_back(std::move(cluster));
+    }
+  }
+  for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
+    if (!has_partner[layer]) {
+      kind.sketched[layer].reset();
+    }
+  }
+}
+
+std::int64_t SimilarityTerm::pairs() const {
+  std::int64_t total = 0;
+  for (const Kind& kind : kinds_) {
+    for (const auto& cluster : kind.clusters) {
+      total += static_cast<std::int64_t>(cluster.size() * (cluster.size() - 1) / 2);
+    }
+  }
+  return total;
+}
+
+double SimilarityTerm::add(TrainedParameters& parameters) {
+  double total = 0.0;
+  const auto kinds = static_cast<double>(
+      std::count_if(kinds_.begin(), kinds_.end(), [](const Kind& kind) { return !kind.clusters.empty(); }));
+  for (Kind& kind : kinds_) {
+    if (kind.clusters.empty()) {
+      continue;
+    }
+    const OwnedMatrix all = signatures(kind, parameters);
+    OwnedMatrix slopes = context_.backend.zeros(DType::f64, all.rows(), all.cols());
+    const HostRead host_signatures(context_.backend, all.view());
+    HostEdit host_slopes(context_.backend, slopes.view(), HostEdit::Start::uninitialised);
+    total += similarity_loss(host_signatures.view(), kind.clusters, host_slopes.view()) / kinds;
+    host_slopes.write_back();
+    for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
+      if (kind.sketched[layer]) {
+        const auto index = static_cast<std::int64_t>(layer);
+        LayerWeightsMutable gradient = parameters.gradient(index);
+        kind.sketched[layer]->add_gradient(std::as_const(slopes).view().rows_from(index, 1),
+                                           context_.spec.finetune.beta / kinds,
+                                           part_view(gradient, output_part(kind.name)));
+      }
+    }
+  }
+  return total;
+}
+
+}  // namespace cce

@@ -1,0 +1,63 @@
+#include "worker/stages/finetune/teacher.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace cce {
+namespace {
+
+Partition partition_for(const StageContext& context, std::size_t layers) {
+  Partition partition = context.partition;
+  const std::size_t owned = partition.owner.size();
+  partition.owner.resize(layers);
+  for (std::size_t layer = owned; layer < layers; ++layer) {
+    partition.owner[layer] = static_cast<std::int32_t>(layer) % context.communicator.size();
+  }
+  return partition;
+}
+
+void check_vocabulary(const StageContext& context, const ModelConfig& teacher, const std::string& folder) {
+  if (teacher.vocabulary_size != context.dense().vocabulary_size) {
+    throw Error{.code = ErrorCode::shape_mismatch,
+                .where = "finetune.teacher, " + folder,
+                .found = "a vocabulary of " + std::to_string(teacher.vocabulary_size),
+                .expected = std::to_string(context.dense().vocabulary_size) + ", as the model has",
+                .remedy = "name the checkpoint that the model was made from"};
+  }
+}
+
+}  // namespace
+
+Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64_t max_tokens)
+    : context_(context),
+      checkpoint_(checkpoint),
+      backend_(context.backend),
+      partition_(partition_for(context, checkpoint.config().layers.size())),
+      runner_(context.backend, checkpoint.config()),
+      source_(checkpoint, context.compute_dtype),
+      layers_(context.communicator, context.backend, partition_, source_, context.delivery) {
+  check_vocabulary(context, checkpoint.config(), checkpoint.folder().string());
+  ends_ = checkpoint.end_weights(backend_, context.compute_dtype);
+  stream_ = backend_.matrix(DType::f32, max_tokens, checkpoint.config().hidden_size);
+}
+
+void Teacher::start(std::span<const std::int32_t> ids, TokenBatch batch) {
+  batch_ = batch;
+  if (batch.sequences > 0) {
+    backend_.embed(ids, std::as_const(ends_.embedding).view(), stream(0, batch.tokens()));
+  }
+}
+
+void Teacher::advance(std::int64_t layer) {
+  const std::int64_t step = context_.partition.micro_batch_sequences;
+  layers_.forward(layer, layer + 1, [&](const LayerVisit& visit) {
+    const LayerWeights weights = source_.view(visit.layer, visit.packed);
+    for (std::int64_t first = 0; first < batch_.sequences; first += step) {
+      const TokenBatch part{std::min(step, batch_.sequences - first), batch_.length};
+      run_layer(backend_, runner_, weights, part, stream(first * batch_.length, part.tokens()), features_);
+    }
+  });
+}
+
+}  // namespace cce

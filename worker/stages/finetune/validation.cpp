@@ -1,0 +1,24 @@
+#include "worker/stages/finetune/validation.h"
+
+#include "worker/stages/calibrate/calibration_data.h"
+#include "worker/stages/evaluate/model_evaluation.h"
+
+namespace cce {
+
+Validation::Validation(StageContext& context, const ModelConfig& student, TrainedParameters& parameters)
+    : context_(context), student_(student), parameters_(parameters) {
+  for (const TextSource& source : context.spec.finetune.validation) {
+    for (auto& window : share_text_windows(context, source, context.spec.calibration.length)) {
+      windows_.push_back(std::move(window));
+    }
+  }
+}
+
+double Validation::perplexity() {
+  EndWeights ends = context_.checkpoint.end_weights(context_.backend, context_.compute_dtype);
+  context_.backend.convert(parameters_.final_norm(), ends.final_norm.view());
+  const EvaluatedModel model{student_, parameters_, ends, LayerDelivery::broadcast};
+  return evaluate_losses(context_, model, windows_).perplexity();
+}
+
+}  // namespace cce

@@ -11,6 +11,7 @@
 #include "worker/passes/encoded_layers.h"
 #include "worker/passes/layer_store.h"
 #include "worker/stages/calibrate/calibrate.h"
+#include "worker/stages/encode/encode.h"
 #include "worker/stages/evaluate/evaluate.h"
 #include "worker/stages/finetune/checkpoint.h"
 #include "worker/stages/finetune/finetune.h"

@@ -1,1 +1,2 @@
-// Holds the headers that test programs share (cmake/precompiled.cmake); no code.
+// Holds the headers that test programs share (cmake/precompiled.cmake); the program does nothing.
+int main() {}

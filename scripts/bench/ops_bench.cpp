@@ -16,7 +16,8 @@
 #include "worker/numeric/polar.h"
 #include "worker/numeric/similarity_loss.h"
 #include "worker/tensor/backend.h"
-#include "worker/tensor/cuda_device.h"
+#include "worker/tensor/cuda/cuda_device.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -62,7 +63,7 @@ class Bench {
     OwnedMatrix drawn = backend_->matrix(DType::f32, rows, cols);
     backend_->upload({values.data(), DType::f32, rows, cols, cols}, drawn.view());
     OwnedMatrix result = backend_->matrix(dtype, rows, cols);
-    backend_->convert(drawn.view(), result.view());
+    ops::convert(*backend_, drawn.view(), result.view());
     backend_->synchronize();
     return result;
   }
@@ -97,31 +98,32 @@ void product_rows(Bench& bench, DType dtype, const std::string& prefix) {
     OwnedMatrix y = backend.zeros(result, tokens, out);
     const double flops = 2.0 * static_cast<double>(tokens * in * out);
     bench.row(prefix + " " + name, flops, "GFLOP/s", [&, factor = beta] {
-      backend.multiply(x.view(), Transpose::no, weights.view(), Transpose::yes, y.view(), 1.0, factor);
+      ops::multiply(backend, x.view(), Transpose::no, weights.view(), Transpose::yes, y.view(), 1.0, factor);
     });
   }
   const OwnedMatrix gradient = bench.random(dtype, tokens, ffn), gate = bench.random(dtype, ffn, hidden);
   OwnedMatrix d_x = backend.zeros(DType::f32, tokens, hidden);
   bench.row(prefix + " gate backward", 2.0 * tokens * hidden * ffn, "GFLOP/s", [&] {
-    backend.multiply(gradient.view(), Transpose::no, gate.view(), Transpose::no, d_x.view(), 1.0, 1.0);
+    ops::multiply(backend, gradient.view(), Transpose::no, gate.view(), Transpose::no, d_x.view(), 1.0, 1.0);
   });
   for (const std::int64_t n : {ffn, hidden}) {
     const OwnedMatrix features = bench.random(dtype, tokens, n);
     OwnedMatrix gram = backend.zeros(DType::f32, n, n);
     const double flops = static_cast<double>(tokens * n * (n + 1));
     bench.row(prefix + " gram " + std::to_string(n), flops, "GFLOP/s",
-              [&] { backend.gram(features.view(), gram.view()); });
+              [&] { ops::gram(backend, features.view(), gram.view()); });
   }
   OwnedMatrix d_gate = backend.zeros(DType::f32, ffn, hidden);
   const OwnedMatrix x = bench.random(dtype, tokens, hidden);
   bench.row(prefix + " gate gradient", 2.0 * tokens * hidden * ffn, "GFLOP/s", [&] {
-    backend.multiply(gradient.view(), Transpose::yes, x.view(), Transpose::no, d_gate.view(), 1.0, 1.0);
+    ops::multiply(backend, gradient.view(), Transpose::yes, x.view(), Transpose::no, d_gate.view(), 1.0, 1.0);
   });
   const OwnedMatrix features = bench.random(dtype, tokens, ffn),
                     targets = bench.random(dtype, tokens, hidden);
   OwnedMatrix cross = backend.zeros(DType::f32, ffn, hidden);
   bench.row(prefix + " cross F'Y", 2.0 * tokens * hidden * ffn, "GFLOP/s", [&] {
-    backend.multiply(features.view(), Transpose::yes, targets.view(), Transpose::no, cross.view(), 1.0, 1.0);
+    ops::multiply(backend, features.view(), Transpose::yes, targets.view(), Transpose::no, cross.view(), 1.0,
+                  1.0);
   });
 }
 
@@ -141,13 +143,14 @@ void large_product_rows(Bench& bench) {
   for (const auto& [name, dtype, rows, in, out] : products) {
     const OwnedMatrix x = bench.random(dtype, rows, in), weights = bench.random(dtype, out, in);
     OwnedMatrix y = backend.matrix(dtype, rows, out);
-    bench.row(name, 2.0 * static_cast<double>(rows * in) * static_cast<double>(out), "GFLOP/s",
-              [&] { backend.multiply(x.view(), Transpose::no, weights.view(), Transpose::yes, y.view()); });
+    bench.row(name, 2.0 * static_cast<double>(rows * in) * static_cast<double>(out), "GFLOP/s", [&] {
+      ops::multiply(backend, x.view(), Transpose::no, weights.view(), Transpose::yes, y.view());
+    });
   }
   const OwnedMatrix features = bench.random(DType::bf16, 8192, 11008);
   OwnedMatrix gram = backend.zeros(DType::f32, 11008, 11008);
   bench.row("7b bf16 gram 11008", 8192.0 * 11008.0 * 11009.0, "GFLOP/s",
-            [&] { backend.gram(features.view(), gram.view()); });
+            [&] { ops::gram(backend, features.view(), gram.view()); });
 }
 
 void attention_rows(Bench& bench, DType dtype, const std::string& prefix) {
@@ -174,22 +177,22 @@ void attention_rows(Bench& bench, DType dtype, const std::string& prefix) {
   OwnedMatrix variance = backend.zeros(DType::f64, 1, heads);
   const double product = static_cast<double>(tokens * sequence_length * heads * head_dim);
   bench.row(prefix + " attention", 2.0 * product, "GFLOP/s", [&] {
-    backend.attention_forward(shape, q.view(), k.view(), v.view(), out.view(), log_sum_exp.view());
+    ops::attention_forward(backend, shape, q.view(), k.view(), v.view(), out.view(), log_sum_exp.view());
   });
   bench.row(prefix + " attention backward", 5.0 * product, "GFLOP/s", [&] {
-    backend.attention_backward(shape, q.view(), k.view(), v.view(), out.view(), log_sum_exp.view(),
-                               d_out.view(), d_q.view(), d_k.view(), d_v.view());
+    ops::attention_backward(backend, shape, q.view(), k.view(), v.view(), out.view(), log_sum_exp.view(),
+                            d_out.view(), d_q.view(), d_k.view(), d_v.view());
   });
   bench.row(prefix + " attention variance", product, "GFLOP/s", [&] {
-    backend.attention_variance(shape, q.view(), k.view(), log_sum_exp.view(), 64, variance.view());
+    ops::attention_variance(backend, shape, q.view(), k.view(), log_sum_exp.view(), 64, variance.view());
   });
   shape.sequences = 1;
   shape.query_length = 1;
   bench.row(prefix + " attention, one query", 4.0 * static_cast<double>(sequence_length * heads * head_dim),
             "GFLOP/s", [&] {
-              backend.attention_forward(
-                  shape, q.view().rows_from(0, 1), k.view().rows_from(0, sequence_length),
-                  v.view().rows_from(0, sequence_length), out.view().rows_from(0, 1), {});
+              ops::attention_forward(backend, shape, q.view().rows_from(0, 1),
+                                     k.view().rows_from(0, sequence_length),
+                                     v.view().rows_from(0, sequence_length), out.view().rows_from(0, 1), {});
             });
 }
 
@@ -207,31 +210,32 @@ void element_rows(Bench& bench) {
   const OwnedMatrix angles = bench.random(DType::f32, sequence_length, groups * head_dim / 2);
   const double wide = static_cast<double>(tokens * ffn), narrow = static_cast<double>(tokens * hidden);
   bench.row("rms_norm", 6 * narrow, "GB/s",
-            [&] { backend.rms_norm(stream.view(), gain.view(), 1e-5, normalised.view()); });
+            [&] { ops::rms_norm(backend, stream.view(), gain.view(), 1e-5, normalised.view()); });
   bench.row("rms_norm_backward", 16 * narrow, "GB/s", [&] {
-    backend.rms_norm_backward(stream.view(), stream.view(), gain.view(), 1e-5, d_stream.view());
+    ops::rms_norm_backward(backend, stream.view(), stream.view(), gain.view(), 1e-5, d_stream.view());
   });
   bench.row("rope", 4 * narrow, "GB/s", [&] {
-    backend.rope(normalised.view(), {angles.view(), angles.view()}, groups, queries_per_group,
-                 sequence_length, 0, false);
+    ops::rope(backend, normalised.view(), {angles.view(), angles.view()}, groups, queries_per_group,
+              sequence_length, 0, false);
   });
-  bench.row("swiglu", 6 * wide, "GB/s", [&] { backend.swiglu(gate.view(), up.view(), d_gate.view()); });
+  bench.row("swiglu", 6 * wide, "GB/s", [&] { ops::swiglu(backend, gate.view(), up.view(), d_gate.view()); });
   bench.row("swiglu_backward", 10 * wide, "GB/s", [&] {
-    backend.swiglu_backward(gate.view(), gate.view(), up.view(), d_gate.view(), d_up.view());
+    ops::swiglu_backward(backend, gate.view(), gate.view(), up.view(), d_gate.view(), d_up.view());
   });
   bench.row("scale_rows", 4 * wide, "GB/s",
-            [&] { backend.scale_rows(gate.view(), norms.view(), d_gate.view()); });
+            [&] { ops::scale_rows(backend, gate.view(), norms.view(), d_gate.view()); });
   bench.row("row_squared_norms", 2 * wide, "GB/s",
-            [&] { backend.row_squared_norms(gate.view(), norms.view()); });
-  bench.row("column_sums", 2 * wide, "GB/s", [&] { backend.column_sums(gate.view(), {}, sums.view()); });
+            [&] { ops::row_squared_norms(backend, gate.view(), norms.view()); });
+  bench.row("column_sums", 2 * wide, "GB/s",
+            [&] { ops::column_sums(backend, gate.view(), {}, sums.view()); });
   OwnedMatrix d_gain = backend.zeros(DType::f32, 1, hidden);
   bench.row("rms_norm_gain_gradient", 12 * narrow, "GB/s",
-            [&] { backend.rms_norm_gain_gradient(stream.view(), stream.view(), 1e-5, d_gain.view()); });
+            [&] { ops::rms_norm_gain_gradient(backend, stream.view(), stream.view(), 1e-5, d_gain.view()); });
   bench.row("relative_error", 10 * narrow, "GB/s", [&] {
-    backend.relative_error(stream.view(), stream.view(), 1.0, norms.view(), normalised.view());
+    ops::relative_error(backend, stream.view(), stream.view(), 1.0, norms.view(), normalised.view());
   });
   bench.row("convert f32 to bf16", 6 * narrow, "GB/s",
-            [&] { backend.convert(stream.view(), normalised.view()); });
+            [&] { ops::convert(backend, stream.view(), normalised.view()); });
 }
 
 /// The optimiser on a layer's largest matrix.
@@ -242,10 +246,11 @@ void optimiser_rows(Bench& bench) {
               v = backend.zeros(DType::f32, ffn, hidden), copy = backend.zeros(DType::bf16, ffn, hidden);
   const double count = static_cast<double>(ffn * hidden);
   bench.row("adamw", 30 * count, "GB/s", [&] {
-    backend.adamw({.learning_rate = 1e-4}, gradient.view(), weights.view(), m.view(), v.view(), copy.view());
+    ops::adamw(backend, {.learning_rate = 1e-4}, gradient.view(), weights.view(), m.view(), v.view(),
+               copy.view());
   });
   bench.row("inner_product", 4 * count, "GB/s",
-            [&] { backend.inner_product(gradient.view(), gradient.view()); });
+            [&] { ops::inner_product(backend, gradient.view(), gradient.view()); });
 }
 
 void output_rows(Bench& bench, DType dtype, const std::string& prefix) {
@@ -258,14 +263,14 @@ void output_rows(Bench& bench, DType dtype, const std::string& prefix) {
   const std::vector<float> uniforms(count, 0.5f);
   const double product = 2.0 * static_cast<double>(count * hidden * vocabulary);
   bench.row(prefix + " output_losses", product, "GFLOP/s",
-            [&] { backend.output_losses(x.view(), head.view(), labels, losses.view()); });
+            [&] { ops::output_losses(backend, x.view(), head.view(), labels, losses.view()); });
   bench.row(prefix + " output_gradient", 2.0 * product, "GFLOP/s", [&] {
-    backend.output_gradient(x.view(), head.view(), labels, uniforms, losses.view(), d_hidden.view());
+    ops::output_gradient(backend, x.view(), head.view(), labels, uniforms, losses.view(), d_hidden.view());
   });
   const OwnedMatrix teacher = bench.random(dtype, count, hidden);
   bench.row(prefix + " output_divergence", 3.0 * product, "GFLOP/s", [&] {
-    backend.output_divergence(x.view(), head.view(), teacher.view(), head.view(), 1.0, losses.view(),
-                              d_hidden.view());
+    ops::output_divergence(backend, x.view(), head.view(), teacher.view(), head.view(), 1.0, losses.view(),
+                           d_hidden.view());
   });
 }
 
@@ -279,7 +284,7 @@ OwnedMatrix random_gram(Bench& bench, std::int64_t n) {
   }
   OwnedMatrix g = backend.matrix(DType::f64, n, n);
   backend.upload({diagonal.data(), DType::f64, n, n, n}, g.view());
-  backend.gram(x.view(), g.view());
+  ops::gram(backend, x.view(), g.view());
   return g;
 }
 
@@ -292,39 +297,39 @@ void solver_rows(Bench& bench) {
     const double cube = static_cast<double>(n * n * n);
     const std::string size = std::string(" ").append(std::to_string(n));
     bench.row("f64 multiply" + size, 2 * cube, "GFLOP/s",
-              [&] { backend.multiply(g.view(), Transpose::no, g.view(), Transpose::no, a.view()); });
+              [&] { ops::multiply(backend, g.view(), Transpose::no, g.view(), Transpose::no, a.view()); });
     bench.row("f64 cholesky" + size, cube / 3, "GFLOP/s", [&] {
-      backend.convert(g.view(), a.view());
-      if (backend.cholesky(a.view())) {
+      ops::convert(backend, g.view(), a.view());
+      if (ops::cholesky(backend, a.view())) {
         std::puts("not positive definite");
       }
     });
-    backend.convert(g.view(), a.view());
-    if (!backend.cholesky(a.view())) {
+    ops::convert(backend, g.view(), a.view());
+    if (!ops::cholesky(backend, a.view())) {
       bench.row("f64 cholesky_solve" + size, 2 * static_cast<double>(n * n * hidden), "GFLOP/s",
-                [&] { backend.cholesky_solve(a.view(), b.view()); });
+                [&] { ops::cholesky_solve(backend, a.view(), b.view()); });
     }
     bench.row("f64 cholesky + inverse" + size, cube, "GFLOP/s", [&] {
-      backend.convert(g.view(), a.view());
-      if (!backend.cholesky(a.view())) {
-        backend.cholesky_inverse(a.view());
+      ops::convert(backend, g.view(), a.view());
+      if (!ops::cholesky(backend, a.view())) {
+        ops::cholesky_inverse(backend, a.view());
       }
     });
     bench.row("f64 eigenvalues" + size, 4 * cube / 3, "GFLOP/s", [&] {
-      backend.convert(g.view(), a.view());
-      backend.eigenvalues_symmetric(a.view(), values.view());
+      ops::convert(backend, g.view(), a.view());
+      ops::eigenvalues_symmetric(backend, a.view(), values.view());
     });
     bench.row("f64 eigen" + size, 9 * cube, "GFLOP/s", [&] {
-      backend.convert(g.view(), a.view());
-      backend.eigen_symmetric(a.view(), values.view());
+      ops::convert(backend, g.view(), a.view());
+      ops::eigen_symmetric(backend, a.view(), values.view());
     });
   }
   OwnedMatrix a = backend.matrix(DType::f64, 64, hidden), u = backend.matrix(DType::f64, 64, 64);
   OwnedMatrix values = backend.matrix(DType::f64, 1, 64), v = backend.matrix(DType::f64, 64, hidden);
   const OwnedMatrix x = bench.random(DType::f64, 64, hidden);
   bench.row("f64 singular_values 64 x 576", 6.0 * 64 * 64 * hidden, "GFLOP/s", [&] {
-    backend.convert(x.view(), a.view());
-    backend.singular_values(a.view(), u.view(), values.view(), v.view());
+    ops::convert(backend, x.view(), a.view());
+    ops::singular_values(backend, a.view(), u.view(), values.view(), v.view());
   });
 }
 

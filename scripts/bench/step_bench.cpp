@@ -17,6 +17,7 @@
 #include "worker/model/block.h"
 #include "worker/model/block_gradients.h"
 #include "worker/model/output_gradients.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -85,7 +86,7 @@ void fill(Backend& backend, Matrix target, float centre, float amplitude, std::u
     state = state * 1664525u + 1013904223u;
     value = centre + amplitude * (static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
   }
-  backend.convert({values.data(), DType::f32, target.rows, target.cols, target.cols}, target);
+  ops::convert(backend, {values.data(), DType::f32, target.rows, target.cols, target.cols}, target);
 }
 
 struct PackedModel {
@@ -154,17 +155,17 @@ class Step {
   double run(std::int64_t number, Clock& clock) {
     clock.start_step(parts);
     const auto count = static_cast<double>(batch_.tokens());
-    backend_->embed(tokens_, ends_.embedding.view(), stream_.view());
-    backend_->embed(tokens_, teacher_ends_.embedding.view(), teacher_stream_.view());
+    ops::embed(*backend_, tokens_, ends_.embedding.view(), stream_.view());
+    ops::embed(*backend_, tokens_, teacher_ends_.embedding.view(), teacher_stream_.view());
     for (std::int64_t k = 0; k < layer_count; ++k) {
       const auto at = static_cast<std::size_t>(k);
       run_layer(*backend_, blocks_, teacher_.layer(k), batch_, teacher_stream_.view(), features_);
       clock.lap("teacher forward");
-      backend_->convert(stream_.view(), boundaries_[at].view());
+      ops::convert(*backend_, stream_.view(), boundaries_[at].view());
       run_layer(*backend_, blocks_, student_.layer(k), batch_, stream_.view(), features_);
       clock.lap("student forward");
-      backend_->relative_error(stream_.view(), teacher_stream_.view(), 1.0 / (count * layer_count),
-                               losses_.view(), injected_[at].view());
+      ops::relative_error(*backend_, stream_.view(), teacher_stream_.view(), 1.0 / (count * layer_count),
+                          losses_.view(), injected_[at].view());
       clock.lap("L_rec");
     }
     backend_->fill_zero(d_stream_.view());
@@ -173,14 +174,15 @@ class Step {
     clock.lap("KL");
     for (std::int64_t k = layer_count - 1; k >= 0; --k) {
       const auto at = static_cast<std::size_t>(k);
-      backend_->add(injected_[at].view(), d_stream_.view());
+      ops::add(*backend_, injected_[at].view(), d_stream_.view());
       gradients_[at].reset(student_.config.layers[at], hidden);
       blocks_.layer_gradients(student_.layer(k), batch_, boundaries_[at].view(), d_stream_.view(),
                               gradients_[at].parts());
     }
     clock.lap("backward");
     double squares = 0.0;
-    for (LayerNumbers& numbers : gradients_) squares += backend_->inner_product(numbers.row(), numbers.row());
+    for (LayerNumbers& numbers : gradients_)
+      squares += ops::inner_product(*backend_, numbers.row(), numbers.row());
     clock.lap("clipping");
     const AdamWStep step{
         .step = number, .learning_rate = 3e-4, .gradient_scale = 1.0 / std::max(1.0, std::sqrt(squares))};

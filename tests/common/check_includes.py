@@ -32,7 +32,7 @@ OWNERS = [
     (r"dnnl|oneapi/", ["worker/tensor/"]),
     (r"cblas|lapacke|openblas", ["worker/tensor/"]),
     (r"omp\.h", ["worker/tensor/"]),
-    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda_", "worker/tensor/kernels_cuda/", "worker/comm/nccl/"]),
+    (r"cuda|cublas|cusolver|curand|cub/|thrust/|nvtx", ["worker/tensor/cuda/", "worker/tensor/ops/", "worker/comm/nccl/"]),
     (r"nccl\.h", ["worker/comm/nccl/"]),
     (r"mpi\.h", ["worker/comm/mpi/"]),
     (r"pcre2|unicode/", ["worker/text/"]),

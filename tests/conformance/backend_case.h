@@ -13,6 +13,7 @@
 #include "common/base/error.h"
 #include "tests/conformance/tensor_reference.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -117,13 +118,13 @@ class Guarded {
     }
     OwnedMatrix wide = backend_.matrix(DType::f64, values.rows, values.cols);
     backend_.upload({host.data(), DType::f64, values.rows, values.cols, values.cols}, wide.view());
-    backend_.convert(wide.view(), target);
+    ops::convert(backend_, wide.view(), target);
     backend_.synchronize();
   }
   Dense read(ConstMatrix source) {
     Dense values(source.rows, source.cols);
     OwnedMatrix wide = backend_.matrix(DType::f64, source.rows, source.cols);
-    backend_.convert(source, wide.view());
+    ops::convert(backend_, source, wide.view());
     backend_.download(wide.view(), {values.values.data(), DType::f64, source.rows, source.cols, source.cols});
     backend_.synchronize();
     return values;

@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -63,14 +64,14 @@ TEST_P(BackendSuite, attention_forward) {
       Guarded q = put(precision.dtype, in.q), k = put(precision.dtype, in.k), v = put(precision.dtype, in.v);
       Guarded out = make(precision.dtype, in.q.rows, in.d_out.cols);
       Guarded log_sum_exp = make(DType::f32, in.q.rows, in.shape.query_heads());
-      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
+      ops::attention_forward(backend(), in.shape, q, k, v, out, log_sum_exp);
       Dense expected_lse(in.q.rows, in.shape.query_heads());
       const Dense expected = reference::attention(in.shape, in.q, in.k, in.v, &expected_lse);
       EXPECT_LE(scaled_error(out.get(), expected), precision.tolerance);
       EXPECT_LE(scaled_error(log_sum_exp.get(), expected_lse),
                 2e-6);  // bf16 products of bf16 inputs are exact
       Guarded again = make(precision.dtype, in.q.rows, in.d_out.cols);
-      backend().attention_forward(in.shape, q, k, v, again, {});
+      ops::attention_forward(backend(), in.shape, q, k, v, again, {});
       EXPECT_EQ(again.get().values, out.get().values);
     }
   }
@@ -142,13 +143,13 @@ TEST_P(BackendSuite, attention_backward) {
       Guarded q = put(precision.dtype, in.q), k = put(precision.dtype, in.k), v = put(precision.dtype, in.v);
       Guarded d_out = put(precision.dtype, in.d_out), out = make(precision.dtype, in.q.rows, in.d_out.cols);
       Guarded log_sum_exp = make(DType::f32, in.q.rows, in.shape.query_heads());
-      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
+      ops::attention_forward(backend(), in.shape, q, k, v, out, log_sum_exp);
       const AttentionGradient expected = attention_gradient(in);
       for (const DType gradient_dtype : {DType::f32, precision.dtype}) {
         Guarded d_q = make(gradient_dtype, in.q.rows, in.q.cols);
         Guarded d_k = make(gradient_dtype, in.k.rows, in.k.cols);
         Guarded d_v = make(gradient_dtype, in.v.rows, in.v.cols);
-        backend().attention_backward(in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
+        ops::attention_backward(backend(), in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
         // A query that sees one key has a gradient of 0 through its score: there only noise is left to
         // compare.
         const double floor = row.key_length == 1 || row.window == 1 ? 1e-2 : 0.0;
@@ -185,9 +186,9 @@ TEST_P(BackendSuite, attention_repeats_to_the_bit) {
       Guarded d_v = make(DType::f32, in.v.rows, in.v.cols);
       Dense nothing(1, in.shape.query_heads());
       Guarded variance = put(DType::f64, nothing);
-      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
-      backend().attention_backward(in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
-      backend().attention_variance(in.shape, q, k, log_sum_exp, 3, variance);
+      ops::attention_forward(backend(), in.shape, q, k, v, out, log_sum_exp);
+      ops::attention_backward(backend(), in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
+      ops::attention_variance(backend(), in.shape, q, k, log_sum_exp, 3, variance);
       for (Guarded* matrix : {&out, &log_sum_exp, &d_q, &d_k, &d_v, &variance}) {
         results.push_back(matrix->get().values);
       }
@@ -206,11 +207,11 @@ TEST_P(BackendSuite, attention_variance_adds_per_head) {
       Guarded q = put(dtype, in.q), k = put(dtype, in.k), v = put(dtype, in.v);
       Guarded out = make(dtype, in.q.rows, in.d_out.cols);
       Guarded log_sum_exp = make(DType::f32, in.q.rows, in.shape.query_heads());
-      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
+      ops::attention_forward(backend(), in.shape, q, k, v, out, log_sum_exp);
       const std::int64_t first_query = row.key_length / 3;
       Dense expected = wave_matrix(1, in.shape.query_heads(), 9);
       Guarded variance = put(DType::f64, expected);
-      backend().attention_variance(in.shape, q, k, log_sum_exp, first_query, variance);
+      ops::attention_variance(backend(), in.shape, q, k, log_sum_exp, first_query, variance);
       for (std::int64_t t = 0; t < in.q.rows; ++t) {
         if (row.key_length - row.query_length + t % row.query_length < first_query) {
           continue;
@@ -238,7 +239,7 @@ TEST_P(BackendSuite, attention_refuses_bad_arguments) {
   Guarded out = make(DType::f32, 4, 32), lse = make(DType::f32, 4, 4), half = make(DType::bf16, 4, 16);
   Guarded wide = make(DType::f64, 1, 4);
   const auto forward = [&](const AttentionShape& shape, Guarded& keys, Guarded& sums) {
-    return [&, shape] { backend().attention_forward(shape, q, keys, v, out, sums); };
+    return [&, shape] { ops::attention_forward(backend(), shape, q, keys, v, out, sums); };
   };
   EXPECT_NO_THROW(forward(good, k, lse)());
   AttentionShape bad = good;
@@ -257,11 +258,11 @@ TEST_P(BackendSuite, attention_refuses_bad_arguments) {
   expect_error(ErrorCode::shape_mismatch, forward(good, k, v));
   expect_error(ErrorCode::unsupported, forward(good, k, half));
   expect_error(ErrorCode::shape_mismatch,
-               [&] { backend().attention_backward(good, q, k, v, out, lse, out, q, k, out); });
+               [&] { ops::attention_backward(backend(), good, q, k, v, out, lse, out, q, k, out); });
   expect_error(ErrorCode::unsupported,
-               [&] { backend().attention_variance(good, q, k, lse, 0, lse.view().rows_from(0, 1)); });
+               [&] { ops::attention_variance(backend(), good, q, k, lse, 0, lse.view().rows_from(0, 1)); });
   expect_error(ErrorCode::shape_mismatch,
-               [&] { backend().attention_variance(good, q, k, lse, 0, wide.view().cols_from(0, 3)); });
+               [&] { ops::attention_variance(backend(), good, q, k, lse, 0, wide.view().cols_from(0, 3)); });
 }
 
 }  // namespace cce::backend_suite

@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -16,7 +17,7 @@ TEST_P(BackendSuite, embed_copies_rows) {
     Dense table = wave_matrix(11, 21, 1);
     Guarded device = put(dtype, table), out = make(DType::f32, 4, 21);
     const std::int32_t ids[] = {10, 0, 3, 3};
-    backend().embed(ids, device, out);
+    ops::embed(backend(), ids, device, out);
     const Dense found = out.get();
     for (std::int64_t i = 0; i < 4; ++i) {
       for (std::int64_t j = 0; j < 21; ++j) {
@@ -25,9 +26,10 @@ TEST_P(BackendSuite, embed_copies_rows) {
     }
     for (const std::int32_t bad : {-1, 11}) {
       const std::int32_t bad_ids[] = {0, 1, bad, 2};
-      expect_error(ErrorCode::out_of_range, [&] { backend().embed(bad_ids, device, out); });
+      expect_error(ErrorCode::out_of_range, [&] { ops::embed(backend(), bad_ids, device, out); });
     }
-    expect_error(ErrorCode::shape_mismatch, [&] { backend().embed(std::span(ids).first(3), device, out); });
+    expect_error(ErrorCode::shape_mismatch,
+                 [&] { ops::embed(backend(), std::span(ids).first(3), device, out); });
   }
 }
 
@@ -37,13 +39,13 @@ TEST_P(BackendSuite, rms_norm) {
       Dense x = wave_matrix(5, cols, 1, 3.0), gain = wave_matrix(1, cols, 2);
       Guarded device = put(DType::f32, x), device_gain = put(DType::f32, gain),
               out = make(row.dtype, 5, cols);
-      backend().rms_norm(device, device_gain, 1e-5, out);
+      ops::rms_norm(backend(), device, device_gain, 1e-5, out);
       EXPECT_LE(scaled_error(out.get(), reference::rms_norm(x, gain, 1e-5)), row.tolerance) << cols;
     }
   }
   Guarded x = make(DType::f32, 3, 4), gain = make(DType::f32, 1, 5), half = make(DType::bf16, 3, 4);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rms_norm(x, gain, 1e-5, x); });
-  expect_error(ErrorCode::unsupported, [&] { backend().rms_norm(half, gain, 1e-5, x); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::rms_norm(backend(), x, gain, 1e-5, x); });
+  expect_error(ErrorCode::unsupported, [&] { ops::rms_norm(backend(), half, gain, 1e-5, x); });
 }
 
 TEST_P(BackendSuite, rms_norm_backward_adds_the_finite_difference) {
@@ -52,7 +54,7 @@ TEST_P(BackendSuite, rms_norm_backward_adds_the_finite_difference) {
     Dense d_x = wave_matrix(4, 19, 4);
     Guarded device = put(DType::f32, x), device_gain = put(DType::f32, gain);
     Guarded device_d_out = put(DType::f32, d_out), device_d_x = put(DType::f32, d_x);
-    backend().rms_norm_backward(device_d_out, device, device_gain, epsilon, device_d_x);
+    ops::rms_norm_backward(backend(), device_d_out, device, device_gain, epsilon, device_d_x);
     Dense expected = reference::finite_difference(
         x, [&](const Dense& at) { return inner_product(reference::rms_norm(at, gain, epsilon), d_out); });
     for (std::size_t i = 0; i < expected.values.size(); ++i) {
@@ -86,7 +88,7 @@ TEST_P(BackendSuite, rope_turns_pairs_by_position_and_back) {
     for (const Precision& precision : activation_precisions) {
       Dense x = wave_matrix(row.tokens, columns * row.heads * 2, 1);
       Guarded device = put(precision.dtype, x), cos = put(DType::f32, cosine), sin = put(DType::f32, sine);
-      backend().rope(device, {cos, sin}, row.groups, row.heads, row.length, row.first_position, false);
+      ops::rope(backend(), device, {cos, sin}, row.groups, row.heads, row.length, row.first_position, false);
       Dense expected = x;
       for (std::int64_t t = 0; t < row.tokens; ++t) {
         for (std::int64_t head = 0; head < row.groups * row.heads; ++head) {
@@ -100,7 +102,7 @@ TEST_P(BackendSuite, rope_turns_pairs_by_position_and_back) {
         }
       }
       EXPECT_LE(scaled_error(device.get(), expected), precision.tolerance);
-      backend().rope(device, {cos, sin}, row.groups, row.heads, row.length, row.first_position, true);
+      ops::rope(backend(), device, {cos, sin}, row.groups, row.heads, row.length, row.first_position, true);
       EXPECT_LE(scaled_error(device.get(), x), 2 * precision.tolerance);
     }
   }
@@ -109,12 +111,14 @@ TEST_P(BackendSuite, rope_turns_pairs_by_position_and_back) {
 TEST_P(BackendSuite, rope_refuses_bad_arguments) {
   Guarded x = make(DType::f32, 4, 24), cos = make(DType::f32, 4, 6), sin = make(DType::f32, 4, 6);
   Guarded short_sin = make(DType::f32, 3, 6), half = make(DType::bf16, 4, 6);
-  EXPECT_NO_THROW(backend().rope(x, {cos, sin}, 2, 2, 4, 0, false));
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rope(x, {cos, sin}, 2, 3, 4, 0, false); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rope(x, {cos, sin}, 4, 2, 4, 0, false); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rope(x, {cos, sin}, 2, 2, 4, 1, false); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rope(x, {cos, short_sin}, 2, 2, 4, 0, false); });
-  expect_error(ErrorCode::unsupported, [&] { backend().rope(x, {cos, half}, 2, 2, 4, 0, false); });
+  EXPECT_NO_THROW(ops::rope(backend(), x, {cos, sin}, 2, 2, 4, 0, false));
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::rope(backend(), x, {cos, sin}, 2, 3, 4, 0, false); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::rope(backend(), x, {cos, sin}, 4, 2, 4, 0, false); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::rope(backend(), x, {cos, sin}, 2, 2, 4, 1, false); });
+  expect_error(ErrorCode::shape_mismatch, [&] {
+    ops::rope(backend(), x, {cos, short_sin}, 2, 2, 4, 0, false);
+  });
+  expect_error(ErrorCode::unsupported, [&] { ops::rope(backend(), x, {cos, half}, 2, 2, 4, 0, false); });
 }
 
 inline Dense swiglu(const Dense& gate, const Dense& up) {
@@ -132,14 +136,14 @@ TEST_P(BackendSuite, swiglu_in_all_dtypes) {
         Dense gate = wave_matrix(5, 37, 1, 6.0), up = wave_matrix(5, 37, 2);
         Guarded device_gate = put(gate_dtype, gate), device_up = put(up_dtype, up);
         Guarded out = make(row.dtype, 5, 37);
-        backend().swiglu(device_gate, device_up, out);
+        ops::swiglu(backend(), device_gate, device_up, out);
         EXPECT_LE(scaled_error(out.get(), swiglu(gate, up)), row.tolerance);
       }
     }
   }
   Guarded a = make(DType::f32, 2, 3), b = make(DType::f32, 3, 2), wide = make(DType::f64, 2, 3);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().swiglu(a, b, a); });
-  expect_error(ErrorCode::unsupported, [&] { backend().swiglu(a, wide, a); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::swiglu(backend(), a, b, a); });
+  expect_error(ErrorCode::unsupported, [&] { ops::swiglu(backend(), a, wide, a); });
 }
 
 TEST_P(BackendSuite, swiglu_of_extreme_gates_is_finite) {
@@ -147,7 +151,7 @@ TEST_P(BackendSuite, swiglu_of_extreme_gates_is_finite) {
   gate.values = {-1e4, -100.0, -88.0, 88.0, 100.0, 1e4};
   std::fill(up.values.begin(), up.values.end(), 1.0);
   Guarded device_gate = put(DType::f32, gate), device_up = put(DType::f32, up), out = make(DType::f32, 1, 6);
-  backend().swiglu(device_gate, device_up, out);
+  ops::swiglu(backend(), device_gate, device_up, out);
   EXPECT_LE(scaled_error(out.get(), swiglu(gate, up)), 1e-6);
 }
 
@@ -157,7 +161,7 @@ TEST_P(BackendSuite, swiglu_backward_is_the_finite_difference) {
     Guarded device_gate = put(row.dtype, gate), device_up = put(row.dtype, up);
     Guarded device_d_out = put(DType::f32, d_out);
     Guarded d_gate = make(row.dtype, 3, 21), d_up = make(row.dtype, 3, 21);
-    backend().swiglu_backward(device_d_out, device_gate, device_up, d_gate, d_up);
+    ops::swiglu_backward(backend(), device_d_out, device_gate, device_up, d_gate, d_up);
     const Dense of_gate = reference::finite_difference(
         gate, [&](const Dense& at) { return inner_product(swiglu(at, up), d_out); });
     const Dense of_up = reference::finite_difference(

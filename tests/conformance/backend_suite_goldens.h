@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -37,8 +38,8 @@ TEST_P(BackendSuite, pytorch_attention) {
       Guarded d_out = put(precision.dtype, in.d_out), out = make(precision.dtype, 26, 48);
       Guarded log_sum_exp = make(DType::f32, 26, 4);
       Guarded d_q = make(DType::f32, 26, 32), d_k = make(DType::f32, 26, 16), d_v = make(DType::f32, 26, 24);
-      backend().attention_forward(in.shape, q, k, v, out, log_sum_exp);
-      backend().attention_backward(in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
+      ops::attention_forward(backend(), in.shape, q, k, v, out, log_sum_exp);
+      ops::attention_backward(backend(), in.shape, q, k, v, out, log_sum_exp, d_out, d_q, d_k, d_v);
       EXPECT_LE(scaled_error(out.get(), golden(expected, "out")), precision.tolerance);
       EXPECT_LE(scaled_error(d_q.get(), golden(expected, "d_q")), precision.tolerance);
       EXPECT_LE(scaled_error(d_k.get(), golden(expected, "d_k")), precision.tolerance);
@@ -52,8 +53,8 @@ TEST_P(BackendSuite, pytorch_norm_rope_and_swiglu) {
   Guarded device = put(DType::f32, x), device_gain = put(DType::f32, gain), gradient = put(DType::f32, d_out);
   Dense nothing(3, 37);
   Guarded out = make(DType::f32, 3, 37), d_x = put(DType::f32, nothing);
-  backend().rms_norm(device, device_gain, 1e-5, out);
-  backend().rms_norm_backward(gradient, device, device_gain, 1e-5, d_x);
+  ops::rms_norm(backend(), device, device_gain, 1e-5, out);
+  ops::rms_norm_backward(backend(), gradient, device, device_gain, 1e-5, d_x);
   EXPECT_LE(scaled_error(out.get(), golden(golden_case("rms_norm"), "out")), 2e-6);
   EXPECT_LE(scaled_error(d_x.get(), golden(golden_case("rms_norm"), "d_x")), 2e-6);
 
@@ -65,15 +66,15 @@ TEST_P(BackendSuite, pytorch_norm_rope_and_swiglu) {
     }
   }
   Guarded turned = put(DType::f32, heads), cos = put(DType::f32, cosine), sin = put(DType::f32, sine);
-  backend().rope(turned, {cos, sin}, 1, 2, 5, 0, false);
+  ops::rope(backend(), turned, {cos, sin}, 1, 2, 5, 0, false);
   EXPECT_LE(scaled_error(turned.get(), golden(golden_case("rope"), "out")), 2e-6);
 
   Dense gate = wave_matrix(3, 21, 1, 4.0), up = wave_matrix(3, 21, 2), d_product = wave_matrix(3, 21, 3);
   Guarded device_gate = put(DType::f32, gate), device_up = put(DType::f32, up);
   Guarded d_z = put(DType::f32, d_product), product = make(DType::f32, 3, 21);
   Guarded d_gate = make(DType::f32, 3, 21), d_up = make(DType::f32, 3, 21);
-  backend().swiglu(device_gate, device_up, product);
-  backend().swiglu_backward(d_z, device_gate, device_up, d_gate, d_up);
+  ops::swiglu(backend(), device_gate, device_up, product);
+  ops::swiglu_backward(backend(), d_z, device_gate, device_up, d_gate, d_up);
   EXPECT_LE(scaled_error(product.get(), golden(golden_case("swiglu"), "out")), 2e-6);
   EXPECT_LE(scaled_error(d_gate.get(), golden(golden_case("swiglu"), "d_gate")), 2e-6);
   EXPECT_LE(scaled_error(d_up.get(), golden(golden_case("swiglu"), "d_up")), 2e-6);
@@ -89,7 +90,7 @@ TEST_P(BackendSuite, pytorch_output_loss) {
     for (std::int32_t t = 0; t < 11; ++t) {
       labels.push_back(t % 5 == 3 ? -1 : t * 17 % 50);
     }
-    backend().output_gradient(device, device_head, labels, {}, losses, d_hidden);
+    ops::output_gradient(backend(), device, device_head, labels, {}, losses, d_hidden);
     EXPECT_LE(scaled_error(losses.get(), golden(expected, "losses")), 5e-6);
     EXPECT_LE(scaled_error(d_hidden.get(), golden(expected, "d_hidden")), precision.tolerance);
   }
@@ -103,15 +104,15 @@ TEST_P(BackendSuite, pytorch_solvers) {
     gram(i, i) += 1.0;
   }
   Guarded factor = put(DType::f64, gram), a = put(DType::f64, gram), eigenvalues = make(DType::f64, 1, 9);
-  ASSERT_EQ(backend().cholesky(factor), std::nullopt);
+  ASSERT_EQ(ops::cholesky(backend(), factor), std::nullopt);
   EXPECT_LE(scaled_error(factor.get(), golden(expected, "cholesky")), 1e-11);
-  backend().cholesky_inverse(factor);
+  ops::cholesky_inverse(backend(), factor);
   EXPECT_LE(scaled_error(factor.get(), golden(expected, "inverse")), 1e-11);
-  backend().eigenvalues_symmetric(a, eigenvalues);
+  ops::eigenvalues_symmetric(backend(), a, eigenvalues);
   EXPECT_LE(scaled_error(eigenvalues.get(), golden(expected, "eigenvalues")), 1e-11);
   Guarded b = put(DType::f64, tall), u = make(DType::f64, 9, 5), v = make(DType::f64, 5, 5);
   Guarded values = make(DType::f64, 1, 5);
-  backend().singular_values(b, u, values, v);
+  ops::singular_values(backend(), b, u, values, v);
   EXPECT_LE(scaled_error(values.get(), golden(expected, "singular_values")), 1e-11);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -61,8 +62,8 @@ TEST_P(BackendSuite, output_losses_and_gradient) {
       Guarded device = put(precision.dtype, hidden), device_head = put(precision.dtype, head);
       Guarded losses = make(DType::f32, 1, row.tokens), same = make(DType::f32, 1, row.tokens);
       Guarded d_hidden = make(DType::f32, row.tokens, row.hidden);
-      backend().output_losses(device, device_head, labels, losses);
-      backend().output_gradient(device, device_head, labels, {}, same, d_hidden);
+      ops::output_losses(backend(), device, device_head, labels, losses);
+      ops::output_gradient(backend(), device, device_head, labels, {}, same, d_hidden);
       Dense expected(1, row.tokens);
       expected.values = reference::output_losses(hidden, head, labels);
       EXPECT_EQ(labels, test_labels(row));
@@ -94,7 +95,7 @@ TEST_P(BackendSuite, output_gradient_draws_labels_by_inverse_transform) {
     uniforms.push_back(static_cast<float>(t) / static_cast<float>(draws));
   }
   uniforms.back() = std::nextafter(1.0f, 0.0f);
-  backend().output_gradient(device, device_head, labels, uniforms, losses, d_hidden);
+  ops::output_gradient(backend(), device, device_head, labels, uniforms, losses, d_hidden);
   std::vector<double> through = {0.0};  // through[v + 1] = Σ_{i ≤ v} p_i
   for (std::int32_t v = 0; v < vocabulary; ++v) {
     Dense row(1, 16);
@@ -121,14 +122,15 @@ TEST_P(BackendSuite, output_refuses_bad_arguments) {
   Guarded losses = make(DType::f32, 1, 4), half = make(DType::bf16, 10, 8), d_hidden = make(DType::f32, 4, 8);
   std::vector<std::int32_t> labels = {0, 9, -1, 3}, high = {0, 10, 1, 3}, few = {0, 1};
   const std::vector<float> uniforms = {0.5f};
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().output_losses(hidden, narrow, labels, losses); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().output_losses(hidden, head, few, losses); });
-  expect_error(ErrorCode::out_of_range, [&] { backend().output_losses(hidden, head, high, losses); });
-  expect_error(ErrorCode::unsupported, [&] { backend().output_losses(hidden, half, labels, losses); });
   expect_error(ErrorCode::shape_mismatch,
-               [&] { backend().output_gradient(hidden, head, labels, uniforms, losses, d_hidden); });
+               [&] { ops::output_losses(backend(), hidden, narrow, labels, losses); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::output_losses(backend(), hidden, head, few, losses); });
+  expect_error(ErrorCode::out_of_range, [&] { ops::output_losses(backend(), hidden, head, high, losses); });
+  expect_error(ErrorCode::unsupported, [&] { ops::output_losses(backend(), hidden, half, labels, losses); });
   expect_error(ErrorCode::shape_mismatch,
-               [&] { backend().output_gradient(hidden, head, labels, {}, losses, head); });
+               [&] { ops::output_gradient(backend(), hidden, head, labels, uniforms, losses, d_hidden); });
+  expect_error(ErrorCode::shape_mismatch,
+               [&] { ops::output_gradient(backend(), hidden, head, labels, {}, losses, head); });
 }
 
 }  // namespace cce::backend_suite

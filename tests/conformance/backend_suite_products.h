@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -47,7 +48,7 @@ inline double product_error(Backend& backend, const ProductRow& row) {
   Dense c = wave_matrix(row.rows, row.cols, 3);
   Guarded device_a(backend, row.a_dtype, a), device_b(backend, row.a_dtype, b),
       device_c(backend, row.c_dtype, c);
-  backend.multiply(device_a, row.transpose_a, device_b, row.transpose_b, device_c, row.alpha, row.beta);
+  ops::multiply(backend, device_a, row.transpose_a, device_b, row.transpose_b, device_c, row.alpha, row.beta);
   Dense expected =
       reference::multiply(a_turned ? reference::transpose(a) : a, b_turned ? reference::transpose(b) : b);
   for (std::size_t i = 0; i < expected.values.size(); ++i) {
@@ -67,7 +68,7 @@ TEST_P(BackendSuite, multiply_overwrites_what_beta_zero_forgets) {
     Dense a = wave_matrix(9, 33, 1), b = wave_matrix(33, 17, 2), c(9, 17);
     std::fill(c.values.begin(), c.values.end(), std::nan(""));
     Guarded device_a = put(dtype, a), device_b = put(dtype, b), device_c = put(dtype, c);
-    backend().multiply(device_a, plain, device_b, plain, device_c);
+    ops::multiply(backend(), device_a, plain, device_b, plain, device_c);
     EXPECT_LE(scaled_error(device_c.get(), reference::multiply(a, b)), 1e-2) << name(dtype);
   }
 }
@@ -76,8 +77,8 @@ TEST_P(BackendSuite, multiply_repeats_to_the_bit) {
   Dense a = wave_matrix(130, 70, 1), b = wave_matrix(90, 70, 2);
   Guarded device_a = put(DType::bf16, a), device_b = put(DType::bf16, b);
   Guarded first = make(DType::f32, 130, 90), second = make(DType::f32, 130, 90);
-  backend().multiply(device_a, plain, device_b, turned, first);
-  backend().multiply(device_a, plain, device_b, turned, second);
+  ops::multiply(backend(), device_a, plain, device_b, turned, first);
+  ops::multiply(backend(), device_a, plain, device_b, turned, second);
   EXPECT_EQ(first.get().values, second.get().values);
 }
 
@@ -86,7 +87,7 @@ TEST_P(BackendSuite, multiply_refuses_bad_arguments) {
   Guarded narrow = make(DType::f32, 4, 5), half = make(DType::bf16, 5, 6), wide = make(DType::f64, 4, 6);
   Guarded half_a = make(DType::bf16, 4, 5), half_c = make(DType::bf16, 4, 6);
   const auto call = [&](Guarded& x, Transpose tx, Guarded& y, Transpose ty, Guarded& z, double beta = 0.0) {
-    return [&, tx, ty, beta] { backend().multiply(x, tx, y, ty, z, 1.0, beta); };
+    return [&, tx, ty, beta] { ops::multiply(backend(), x, tx, y, ty, z, 1.0, beta); };
   };
   expect_error(ErrorCode::shape_mismatch, call(a, turned, b, plain, c));
   expect_error(ErrorCode::shape_mismatch, call(a, plain, b, turned, c));
@@ -125,7 +126,7 @@ TEST_P(BackendSuite, gram_adds_both_triangles) {
     }
     Guarded device = put(row.dtype, features);
     Guarded gram = put(row.dtype == DType::f64 ? DType::f64 : DType::f32, start);
-    backend().gram(device, gram);
+    ops::gram(backend(), device, gram);
     Dense expected = reference::multiply(reference::transpose(features), features);
     for (std::size_t i = 0; i < expected.values.size(); ++i) {
       expected.values[i] += start.values[i];
@@ -139,9 +140,9 @@ TEST_P(BackendSuite, gram_adds_both_triangles) {
 TEST_P(BackendSuite, gram_refuses_bad_arguments) {
   Guarded features = make(DType::bf16, 8, 5), square = make(DType::f32, 5, 5), other = make(DType::f32, 6, 6);
   Guarded half = make(DType::bf16, 5, 5);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().gram(features, other); });
-  expect_error(ErrorCode::unsupported, [&] { backend().gram(features, half); });
-  EXPECT_NO_THROW(backend().gram(features, square));
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::gram(backend(), features, other); });
+  expect_error(ErrorCode::unsupported, [&] { ops::gram(backend(), features, half); });
+  EXPECT_NO_THROW(ops::gram(backend(), features, square));
 }
 
 }  // namespace cce::backend_suite

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -13,7 +14,7 @@ TEST_P(BackendSuite, convert_rounds_to_nearest_even) {
   const auto count = static_cast<std::int64_t>(std::size(specials));
   OwnedMatrix source = backend().matrix(DType::f32, 1, count), half = backend().matrix(DType::bf16, 1, count);
   backend().upload({specials, DType::f32, 1, count, count}, source.view());
-  backend().convert(source.view(), half.view());
+  ops::convert(backend(), source.view(), half.view());
   std::vector<BFloat16> found(std::size(specials));
   backend().download(half.view(), {found.data(), DType::bf16, 1, count, count});
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -37,12 +38,12 @@ TEST_P(BackendSuite, convert_knows_binary16) {
   for (const HalfRow& row : half_rows) {
     OwnedMatrix source = backend().matrix(DType::f32, 1, 1), half = backend().matrix(DType::f16, 1, 1);
     backend().upload({&row.value, DType::f32, 1, 1, 1}, source.view());
-    backend().convert(source.view(), half.view());
+    ops::convert(backend(), source.view(), half.view());
     std::uint16_t bits = 0;
     backend().download(half.view(), {&bits, DType::f16, 1, 1, 1});
     EXPECT_EQ(bits, row.bits) << row.value;
     backend().upload({&row.bits, DType::f16, 1, 1, 1}, half.view());
-    backend().convert(half.view(), source.view());
+    ops::convert(backend(), half.view(), source.view());
     float back = 0.0f;
     backend().download(source.view(), {&back, DType::f32, 1, 1, 1});
     const bool exact = row.bits != 0x7c00 && row.bits != 0xfc00;
@@ -61,7 +62,7 @@ TEST_P(BackendSuite, convert_between_all_dtypes_keeps_strided_values) {
         values.values[i] = static_cast<double>(i % 97) / 8.0 - 6.0;
       }
       Guarded source = put(from, values), target = make(to, 5, 21);
-      backend().convert(source, target);
+      ops::convert(backend(), source, target);
       EXPECT_EQ(target.get().values, values.values) << name(from) << " to " << name(to);
     }
   }
@@ -100,8 +101,8 @@ TEST_P(BackendSuite, sums_repeat_to_the_bit) {
   std::vector<double> sums[2], products[2];
   for (int run = 0; run < 2; ++run) {
     Guarded out = put(DType::f32, zero), product = put(DType::f64, nothing);
-    backend().column_sums(device, device_weight, out);
-    backend().add_inner_product(device, device, product);
+    ops::column_sums(backend(), device, device_weight, out);
+    ops::add_inner_product(backend(), device, device, product);
     sums[run] = out.get().values;
     products[run] = product.get().values;
   }
@@ -124,16 +125,16 @@ TEST_P(BackendSuite, add) {
     SCOPED_TRACE(std::string(name(row.source)) + " to " + std::string(name(row.target)));
     Dense source = wave_matrix(7, 37, 1), target = wave_matrix(7, 37, 2);
     Guarded device_source = put(row.source, source), device_target = put(row.target, target);
-    backend().add(device_source, device_target, -0.75);
+    ops::add(backend(), device_source, device_target, -0.75);
     for (std::size_t i = 0; i < target.values.size(); ++i) {
       target.values[i] -= 0.75 * source.values[i];
     }
     EXPECT_LE(scaled_error(device_target.get(), target), row.tolerance);
   }
   Guarded half = make(DType::bf16, 2, 2), single = make(DType::f32, 2, 3), wide = make(DType::f64, 2, 3);
-  expect_error(ErrorCode::unsupported, [&] { backend().add(single, half, 1.0); });
-  expect_error(ErrorCode::unsupported, [&] { backend().add(wide, single, 1.0); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().add(half, single, 1.0); });
+  expect_error(ErrorCode::unsupported, [&] { ops::add(backend(), single, half, 1.0); });
+  expect_error(ErrorCode::unsupported, [&] { ops::add(backend(), wide, single, 1.0); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::add(backend(), half, single, 1.0); });
 }
 
 TEST_P(BackendSuite, add_bias_and_scale_rows) {
@@ -149,7 +150,7 @@ TEST_P(BackendSuite, add_bias_and_scale_rows) {
     }
     for (const Precision& out_row : activation_precisions) {
       Guarded target = make(out_row.dtype, 9, 21);
-      backend().scale_rows(device, factors, target);
+      ops::scale_rows(backend(), device, factors, target);
       Dense expected = x;
       for (std::int64_t i = 0; i < 9; ++i) {
         for (std::int64_t j = 0; j < 21; ++j) {
@@ -158,10 +159,10 @@ TEST_P(BackendSuite, add_bias_and_scale_rows) {
       }
       EXPECT_LE(scaled_error(target.get(), expected), out_row.tolerance);
     }
-    backend().add_bias(device_bias, device);
+    ops::add_bias(backend(), device_bias, device);
     EXPECT_LE(scaled_error(device.get(), sum), x_row.tolerance);
-    expect_error(ErrorCode::shape_mismatch, [&] { backend().add_bias(factors, device); });
-    expect_error(ErrorCode::shape_mismatch, [&] { backend().scale_rows(device, device_bias, device); });
+    expect_error(ErrorCode::shape_mismatch, [&] { ops::add_bias(backend(), factors, device); });
+    expect_error(ErrorCode::shape_mismatch, [&] { ops::scale_rows(backend(), device, device_bias, device); });
   }
 }
 
@@ -182,9 +183,9 @@ TEST_P(BackendSuite, row_squared_norms_and_column_sums) {
             expected_weighted(0, j) += weight(0, i) * x(i, j);
           }
         }
-        backend().row_squared_norms(device, norms);
-        backend().column_sums(device, {}, plain_sums);
-        backend().column_sums(device, device_weight, weighted_sums);
+        ops::row_squared_norms(backend(), device, norms);
+        ops::column_sums(backend(), device, {}, plain_sums);
+        ops::column_sums(backend(), device, device_weight, weighted_sums);
         EXPECT_LE(scaled_error(norms.get(), expected_norms), 2e-6);
         EXPECT_LE(scaled_error(plain_sums.get(), expected), 4e-6);
         EXPECT_LE(scaled_error(weighted_sums.get(), expected_weighted), 4e-6);
@@ -192,9 +193,9 @@ TEST_P(BackendSuite, row_squared_norms_and_column_sums) {
     }
   }
   Guarded x = make(DType::f32, 3, 4), wrong = make(DType::f32, 1, 5), fitting = make(DType::f32, 1, 4);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().column_sums(x, {}, wrong); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().column_sums(x, wrong, fitting); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().row_squared_norms(x, fitting); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::column_sums(backend(), x, {}, wrong); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::column_sums(backend(), x, wrong, fitting); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::row_squared_norms(backend(), x, fitting); });
 }
 
 }  // namespace cce::backend_suite

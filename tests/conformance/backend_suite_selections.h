@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -28,11 +29,11 @@ TEST_P(BackendSuite, gather_and_scatter_move_exactly_what_the_lists_name) {
       Guarded source = put(dtype, whole);
       const std::int64_t rows = selected_count(row.rows, 7), cols = selected_count(row.cols, 37);
       Guarded part = make(dtype, rows, cols);
-      backend().gather(source, row.rows, row.cols, part);
+      ops::gather(backend(), source, row.rows, row.cols, part);
       const Dense taken = part.get();
       Dense scattered(7, 37);
       Guarded target = put(dtype, scattered);
-      backend().scatter(part, row.rows, row.cols, target);
+      ops::scatter(backend(), part, row.rows, row.cols, target);
       for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < cols; ++j) {
           const double value = whole(selected(row.rows, i), selected(row.cols, j));
@@ -48,10 +49,10 @@ TEST_P(BackendSuite, gather_and_scatter_move_exactly_what_the_lists_name) {
 TEST_P(BackendSuite, selections_refuse_what_they_cannot_do) {
   Guarded whole = make(DType::f32, 4, 5), part = make(DType::f32, 2, 5), half = make(DType::bf16, 2, 5);
   const std::vector<std::int32_t> outside = {0, 4}, negative = {-1, 0}, good = {0, 1};
-  expect_error(ErrorCode::out_of_range, [&] { backend().gather(whole, outside, {}, part); });
-  expect_error(ErrorCode::out_of_range, [&] { backend().scatter(part, negative, {}, whole); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().gather(whole, {}, {}, part); });
-  expect_error(ErrorCode::unsupported, [&] { backend().gather(whole, good, {}, half); });
+  expect_error(ErrorCode::out_of_range, [&] { ops::gather(backend(), whole, outside, {}, part); });
+  expect_error(ErrorCode::out_of_range, [&] { ops::scatter(backend(), part, negative, {}, whole); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::gather(backend(), whole, {}, {}, part); });
+  expect_error(ErrorCode::unsupported, [&] { ops::gather(backend(), whole, good, {}, half); });
 }
 
 TEST_P(BackendSuite, transpose_is_exact) {
@@ -59,20 +60,20 @@ TEST_P(BackendSuite, transpose_is_exact) {
     for (const auto& [rows, cols] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 70}, {65, 33}}) {
       Dense values = wave_matrix(rows, cols, 2);
       Guarded source = put(dtype, values), target = make(dtype, cols, rows);
-      backend().transpose(source, target);
+      ops::transpose(backend(), source, target);
       EXPECT_EQ(target.get().values, reference::transpose(values).values) << rows << " x " << cols;
     }
   }
   Guarded a = make(DType::f32, 2, 3), b = make(DType::f32, 2, 3);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().transpose(a, b); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::transpose(backend(), a, b); });
 }
 
 TEST_P(BackendSuite, rows_scale_and_sum_in_f64) {
   Dense values = wave_matrix(6, 41, 3), factors = wave_matrix(1, 6, 4);
   Guarded x = put(DType::f64, values), scale = put(DType::f64, factors), scaled = make(DType::f64, 6, 41),
           norms = make(DType::f64, 1, 6), narrow = make(DType::f32, 1, 6);
-  backend().scale_rows(x, scale, scaled);
-  backend().row_squared_norms(x, norms);
+  ops::scale_rows(backend(), x, scale, scaled);
+  ops::row_squared_norms(backend(), x, norms);
   const Dense products = scaled.get(), sums = norms.get();
   for (std::int64_t i = 0; i < 6; ++i) {
     double sum = 0.0;
@@ -82,8 +83,8 @@ TEST_P(BackendSuite, rows_scale_and_sum_in_f64) {
     }
     EXPECT_NEAR(sums(0, i), sum, 1e-14 * sum);
   }
-  expect_error(ErrorCode::unsupported, [&] { backend().row_squared_norms(x, narrow); });
-  expect_error(ErrorCode::unsupported, [&] { backend().scale_rows(x, narrow, scaled); });
+  expect_error(ErrorCode::unsupported, [&] { ops::row_squared_norms(backend(), x, narrow); });
+  expect_error(ErrorCode::unsupported, [&] { ops::scale_rows(backend(), x, narrow, scaled); });
 }
 
 }  // namespace cce::backend_suite

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -62,7 +63,7 @@ TEST_P(BackendSuite, cholesky_and_solves_leave_small_residuals) {
     SCOPED_TRACE(row.name);
     Dense a = positive_definite(row.n, row.ridge), b = wave_matrix(row.n, 7, 3);
     Guarded factor = put(DType::f64, a), x = put(DType::f64, b), forward = put(DType::f64, b);
-    ASSERT_EQ(backend().cholesky(factor), std::nullopt);
+    ASSERT_EQ(ops::cholesky(backend(), factor), std::nullopt);
     const Dense lower = factor.get();
     for (std::int64_t i = 0; i < row.n; ++i) {
       for (std::int64_t j = i + 1; j < row.n; ++j) {
@@ -71,19 +72,19 @@ TEST_P(BackendSuite, cholesky_and_solves_leave_small_residuals) {
     }
     EXPECT_LE(residual(reference::multiply(lower, reference::transpose(lower)), a, one_norm(a)),
               largest_residual);
-    backend().cholesky_solve(factor, x);
+    ops::cholesky_solve(backend(), factor, x);
     const Dense solution = x.get();
     EXPECT_LE(residual(reference::multiply(a, solution), b, one_norm(a) * one_norm(solution)),
               largest_residual);
-    backend().triangular_solve(factor, Transpose::no, forward);
+    ops::triangular_solve(backend(), factor, Transpose::no, forward);
     const Dense half = forward.get();
     EXPECT_LE(residual(reference::multiply(lower, half), b, one_norm(lower) * one_norm(half)),
               largest_residual);
-    backend().triangular_solve(factor, Transpose::yes, forward);
+    ops::triangular_solve(backend(), factor, Transpose::yes, forward);
     EXPECT_LE(residual(reference::multiply(reference::transpose(lower), forward.get()), half,
                        one_norm(lower) * one_norm(solution)),
               largest_residual);
-    backend().cholesky_inverse(factor);
+    ops::cholesky_inverse(backend(), factor);
     const Dense inverse = factor.get();
     EXPECT_LE(residual(reference::multiply(a, inverse), identity(row.n), one_norm(a) * one_norm(inverse)),
               largest_residual);
@@ -97,16 +98,16 @@ TEST_P(BackendSuite, cholesky_names_the_row_that_is_not_positive) {
     Dense indefinite = positive_definite(n, 5.0);
     indefinite(bad, bad) = -1.0;
     Guarded a = put(DType::f64, indefinite);
-    EXPECT_EQ(backend().cholesky(a), bad);
+    EXPECT_EQ(ops::cholesky(backend(), a), bad);
     a.get();
     Dense broken = positive_definite(n, 5.0);
     broken(bad, bad) = std::nan("");
     Guarded with_nan = put(DType::f64, broken);
-    EXPECT_TRUE(backend().cholesky(with_nan).has_value());
+    EXPECT_TRUE(ops::cholesky(backend(), with_nan).has_value());
   }
   Dense zeros(3, 3);
   Guarded singular = put(DType::f64, zeros);
-  EXPECT_EQ(backend().cholesky(singular), 0);
+  EXPECT_EQ(ops::cholesky(backend(), singular), 0);
 }
 
 TEST_P(BackendSuite, eigen_symmetric_rebuilds_the_matrix) {
@@ -120,8 +121,8 @@ TEST_P(BackendSuite, eigen_symmetric_rebuilds_the_matrix) {
     }
     Guarded vectors = put(DType::f64, a), values = make(DType::f64, 1, n);
     Guarded destroyed = put(DType::f64, a), alone = make(DType::f64, 1, n);
-    backend().eigen_symmetric(vectors, values);
-    backend().eigenvalues_symmetric(destroyed, alone);
+    ops::eigen_symmetric(backend(), vectors, values);
+    ops::eigenvalues_symmetric(backend(), destroyed, alone);
     destroyed.get();
     const Dense v = vectors.get(), lambda = values.get(), same = alone.get();
     Dense scaled = v;
@@ -146,7 +147,7 @@ TEST_P(BackendSuite, singular_values_rebuild_the_matrix) {
     Dense a = wave_matrix(rows, cols, 6);
     Guarded device = put(DType::f64, a), u = make(DType::f64, rows, rank), values = make(DType::f64, 1, rank);
     Guarded v_transposed = make(DType::f64, rank, cols);
-    backend().singular_values(device, u, values, v_transposed);
+    ops::singular_values(backend(), device, u, values, v_transposed);
     device.get();
     Dense left = u.get();
     const Dense sigma = values.get(), right = v_transposed.get();
@@ -170,7 +171,7 @@ TEST_P(BackendSuite, qr_rebuilds_the_matrix) {
     SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(cols));
     Dense a = wave_matrix(rows, cols, 7);
     Guarded device = put(DType::f64, a), upper = make(DType::f64, cols, cols);
-    backend().qr(device, upper);
+    ops::qr(backend(), device, upper);
     const Dense q = device.get(), r = upper.get();
     EXPECT_LE(residual(reference::multiply(reference::transpose(q), q), identity(cols), 1.0),
               largest_residual);
@@ -188,22 +189,23 @@ TEST_P(BackendSuite, solvers_refuse_what_is_not_finite) {
   a(2, 2) = std::nan("");
   Guarded vectors = put(DType::f64, a), values = make(DType::f64, 1, 6), same = put(DType::f64, a);
   Guarded u = make(DType::f64, 6, 6), v = make(DType::f64, 6, 6), general = put(DType::f64, a);
-  expect_error(ErrorCode::not_converged, [&] { backend().eigen_symmetric(vectors, values); });
-  expect_error(ErrorCode::not_converged, [&] { backend().eigenvalues_symmetric(same, values); });
-  expect_error(ErrorCode::not_converged, [&] { backend().singular_values(general, u, values, v); });
+  expect_error(ErrorCode::not_converged, [&] { ops::eigen_symmetric(backend(), vectors, values); });
+  expect_error(ErrorCode::not_converged, [&] { ops::eigenvalues_symmetric(backend(), same, values); });
+  expect_error(ErrorCode::not_converged, [&] { ops::singular_values(backend(), general, u, values, v); });
 }
 
 TEST_P(BackendSuite, solvers_refuse_bad_arguments) {
   Guarded square = make(DType::f64, 4, 4), wide = make(DType::f64, 4, 5), single = make(DType::f32, 4, 4);
   Guarded values = make(DType::f64, 1, 4), tall = make(DType::f64, 5, 4), row = make(DType::f64, 1, 5);
-  expect_error(ErrorCode::shape_mismatch, [&] { (void)backend().cholesky(wide); });
-  expect_error(ErrorCode::unsupported, [&] { (void)backend().cholesky(single); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().cholesky_solve(square, tall); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().triangular_solve(square, Transpose::no, tall); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().eigen_symmetric(square, row); });
-  expect_error(ErrorCode::unsupported, [&] { backend().eigenvalues_symmetric(single, values); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().qr(wide, square); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().singular_values(tall, tall, row, square); });
+  expect_error(ErrorCode::shape_mismatch, [&] { (void)ops::cholesky(backend(), wide); });
+  expect_error(ErrorCode::unsupported, [&] { (void)ops::cholesky(backend(), single); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::cholesky_solve(backend(), square, tall); });
+  expect_error(ErrorCode::shape_mismatch,
+               [&] { ops::triangular_solve(backend(), square, Transpose::no, tall); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::eigen_symmetric(backend(), square, row); });
+  expect_error(ErrorCode::unsupported, [&] { ops::eigenvalues_symmetric(backend(), single, values); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::qr(backend(), wide, square); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::singular_values(backend(), tall, tall, row, square); });
 }
 
 }  // namespace cce::backend_suite

@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/conformance/backend_case.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 
@@ -18,21 +19,21 @@ TEST_P(BackendSuite, inner_products_add_up) {
         Dense sum(1, 1);
         sum(0, 0) = 3.0;
         Guarded device_a = put(a_dtype, a), device_b = put(b_dtype, b), device_sum = put(DType::f64, sum);
-        backend().add_inner_product(device_a, device_b, device_sum);
+        ops::add_inner_product(backend(), device_a, device_b, device_sum);
         double expected = 3.0, magnitude = 3.0;
         for (std::size_t i = 0; i < a.values.size(); ++i) {
           expected += a.values[i] * b.values[i];
           magnitude += std::abs(a.values[i] * b.values[i]);
         }
         EXPECT_NEAR(device_sum.get()(0, 0), expected, 1e-6 * magnitude);
-        EXPECT_NEAR(backend().inner_product(device_a, device_b), expected - 3.0, 1e-6 * magnitude);
+        EXPECT_NEAR(ops::inner_product(backend(), device_a, device_b), expected - 3.0, 1e-6 * magnitude);
       }
     }
   }
   Guarded a = make(DType::f32, 2, 3), narrow = make(DType::f32, 2, 2), sum = make(DType::f64, 1, 1);
   Guarded single = make(DType::f32, 1, 1);
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().add_inner_product(a, narrow, sum); });
-  expect_error(ErrorCode::unsupported, [&] { backend().add_inner_product(a, a, single); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::add_inner_product(backend(), a, narrow, sum); });
+  expect_error(ErrorCode::unsupported, [&] { ops::add_inner_product(backend(), a, a, single); });
 }
 
 TEST_P(BackendSuite, rms_norm_gain_gradient_is_the_finite_difference) {
@@ -42,7 +43,7 @@ TEST_P(BackendSuite, rms_norm_gain_gradient_is_the_finite_difference) {
     Dense start = wave_matrix(1, size.cols, 3), gain = wave_matrix(1, size.cols, 4);
     Guarded device = put(DType::f32, x), device_d_out = put(DType::f32, d_out),
             d_gain = put(DType::f32, start);
-    backend().rms_norm_gain_gradient(device_d_out, device, epsilon, d_gain);
+    ops::rms_norm_gain_gradient(backend(), device_d_out, device, epsilon, d_gain);
     Dense expected = reference::finite_difference(gain, [&](const Dense& at) {
       const Dense out = reference::rms_norm(x, at, epsilon);
       double loss = 0.0;
@@ -53,8 +54,9 @@ TEST_P(BackendSuite, rms_norm_gain_gradient_is_the_finite_difference) {
     EXPECT_LE(scaled_error(d_gain.get(), expected), 4e-6) << size.rows << " x " << size.cols;
   }
   Guarded x = make(DType::f32, 2, 3), half = make(DType::bf16, 2, 3), gain = make(DType::f32, 1, 3);
-  expect_error(ErrorCode::unsupported, [&] { backend().rms_norm_gain_gradient(half, x, epsilon, gain); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().rms_norm_gain_gradient(x, x, epsilon, x); });
+  expect_error(ErrorCode::unsupported,
+               [&] { ops::rms_norm_gain_gradient(backend(), half, x, epsilon, gain); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::rms_norm_gain_gradient(backend(), x, x, epsilon, x); });
 }
 
 /// Σ_t ‖x_t − y_t‖² / ‖y_t‖², 0 for rows without a target.
@@ -83,8 +85,8 @@ TEST_P(BackendSuite, relative_error_and_its_gradient) {
         Guarded device = put(DType::f32, x), device_target = put(target_row.dtype, target);
         Guarded losses = make(DType::f32, 1, size.rows), same = make(DType::f32, 1, size.rows);
         Guarded gradient = make(gradient_row.dtype, size.rows, size.cols);
-        backend().relative_error(device, device_target, scale, losses, gradient);
-        backend().relative_error(device, device_target, scale, same, {});
+        ops::relative_error(backend(), device, device_target, scale, losses, gradient);
+        ops::relative_error(backend(), device, device_target, scale, same, {});
         Dense expected(1, size.rows);
         expected.values = relative_errors(x, target);
         EXPECT_LE(scaled_error(losses.get(), expected), 2e-6);
@@ -96,16 +98,17 @@ TEST_P(BackendSuite, relative_error_and_its_gradient) {
         });
         EXPECT_LE(scaled_error(gradient.get(), slopes), gradient_row.tolerance);
         if (gradient_row.dtype == target_row.dtype) {  // in the target's own memory
-          backend().relative_error(device, device_target, scale, same, device_target);
+          ops::relative_error(backend(), device, device_target, scale, same, device_target);
           EXPECT_EQ(device_target.get().values, gradient.get().values);
         }
       }
     }
   }
   Guarded x = make(DType::f32, 2, 3), half = make(DType::bf16, 2, 3), losses = make(DType::f32, 1, 2);
-  expect_error(ErrorCode::unsupported, [&] { backend().relative_error(half, x, 1.0, losses, {}); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().relative_error(x, losses, 1.0, losses, {}); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().relative_error(x, x, 1.0, losses, losses); });
+  expect_error(ErrorCode::unsupported, [&] { ops::relative_error(backend(), half, x, 1.0, losses, {}); });
+  expect_error(ErrorCode::shape_mismatch,
+               [&] { ops::relative_error(backend(), x, losses, 1.0, losses, {}); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::relative_error(backend(), x, x, 1.0, losses, losses); });
 }
 
 /// AdamWStep's formula in f64.
@@ -139,7 +142,8 @@ TEST_P(BackendSuite, adamw_follows_its_formula_for_many_steps) {
                              .epsilon = 1e-8,
                              .weight_decay = 0.1,
                              .gradient_scale = 0.5};
-        backend().adamw(step, device_gradient, device, device_m, device_v, t == 5 ? copy.view() : Matrix{});
+        ops::adamw(backend(), step, device_gradient, device, device_m, device_v,
+                   t == 5 ? copy.view() : Matrix{});
         reference_adamw(step, gradient, weights, m, v);
       }
       EXPECT_LE(scaled_error(device.get(), weights), 1e-6);
@@ -155,11 +159,11 @@ TEST_P(BackendSuite, adamw_follows_its_formula_for_many_steps) {
 TEST_P(BackendSuite, adamw_refuses_bad_arguments) {
   Guarded a = make(DType::f32, 2, 3), half = make(DType::bf16, 2, 3), narrow = make(DType::f32, 2, 2);
   const AdamWStep step{.learning_rate = 0.01};
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().adamw(step, narrow, a, a, a, {}); });
-  expect_error(ErrorCode::shape_mismatch, [&] { backend().adamw(step, a, a, a, a, narrow); });
-  expect_error(ErrorCode::unsupported, [&] { backend().adamw(step, a, half, a, a, {}); });
-  expect_error(ErrorCode::out_of_range, [&] { backend().adamw({.step = 0}, a, a, a, a, {}); });
-  expect_error(ErrorCode::out_of_range, [&] { backend().adamw({.beta2 = 1.0}, a, a, a, a, {}); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::adamw(backend(), step, narrow, a, a, a, {}); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::adamw(backend(), step, a, a, a, a, narrow); });
+  expect_error(ErrorCode::unsupported, [&] { ops::adamw(backend(), step, a, half, a, a, {}); });
+  expect_error(ErrorCode::out_of_range, [&] { ops::adamw(backend(), {.step = 0}, a, a, a, a, {}); });
+  expect_error(ErrorCode::out_of_range, [&] { ops::adamw(backend(), {.beta2 = 1.0}, a, a, a, a, {}); });
 }
 
 struct DivergenceRow {
@@ -247,8 +251,8 @@ TEST_P(BackendSuite, output_divergence_and_its_gradient) {
         Guarded device_head = put(precision.dtype, head), other_head = put(precision.dtype, teacher_head);
         Guarded divergence = make(DType::f32, 1, row.tokens);
         Guarded d_hidden = make(DType::f32, row.tokens, row.hidden);
-        backend().output_divergence(device, device_head, device_teacher, own_head ? other_head : device_head,
-                                    scale, divergence, d_hidden);
+        ops::output_divergence(backend(), device, device_head, device_teacher,
+                               own_head ? other_head : device_head, scale, divergence, d_hidden);
         const Dense log_p = log_probabilities(teacher, teacher_head);
         if (row.vocabulary == 1) {
           EXPECT_THAT(divergence.get().values, testing::Each(testing::DoubleNear(0.0, 1e-6)));
@@ -275,8 +279,9 @@ TEST_P(BackendSuite, losses_show_numbers_that_are_not_finite) {
     Guarded device = put(dtype, hidden), device_teacher = put(dtype, teacher), device_head = put(dtype, head);
     Guarded stream = put(DType::f32, hidden), d_hidden = make(DType::f32, 40, 32);
     Guarded divergence = make(DType::f32, 1, 40), errors = make(DType::f32, 1, 40);
-    backend().output_divergence(device, device_head, device_teacher, device_head, 1.0, divergence, d_hidden);
-    backend().relative_error(stream, device_teacher, 1.0, errors, {});
+    ops::output_divergence(backend(), device, device_head, device_teacher, device_head, 1.0, divergence,
+                           d_hidden);
+    ops::relative_error(backend(), stream, device_teacher, 1.0, errors, {});
     const Dense first = divergence.get(), second = errors.get();
     for (std::int64_t t = 0; t < 40; ++t) {
       EXPECT_EQ(std::isfinite(first(0, t)), t != 3 && t != 7) << name(dtype) << " divergence of token " << t;
@@ -286,7 +291,7 @@ TEST_P(BackendSuite, losses_show_numbers_that_are_not_finite) {
   Dense values = wave_matrix(3, 50, 1);
   values(1, 7) = std::nan("");
   Guarded device = put(DType::f32, values);
-  EXPECT_FALSE(std::isfinite(backend().inner_product(device, device)));
+  EXPECT_FALSE(std::isfinite(ops::inner_product(backend(), device, device)));
 }
 
 TEST_P(BackendSuite, output_divergence_refuses_bad_arguments) {
@@ -295,7 +300,7 @@ TEST_P(BackendSuite, output_divergence_refuses_bad_arguments) {
   Guarded half = make(DType::bf16, 4, 8), losses = make(DType::f32, 1, 4), d_hidden = make(DType::f32, 4, 8);
   Guarded few = make(DType::f32, 3, 8);
   const auto call = [&](ConstMatrix own_head, ConstMatrix teacher, ConstMatrix teacher_head, Matrix out) {
-    backend().output_divergence(hidden, own_head, teacher, teacher_head, 1.0, losses, out);
+    ops::output_divergence(backend(), hidden, own_head, teacher, teacher_head, 1.0, losses, out);
   };
   expect_error(ErrorCode::unsupported, [&] { call(head, half, head, d_hidden); });
   expect_error(ErrorCode::shape_mismatch, [&] { call(head, hidden, short_head, d_hidden); });

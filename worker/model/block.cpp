@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "worker/model/block_scratch.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -27,7 +28,7 @@ BlockRunner::~BlockRunner() = default;
 
 ConstMatrix BlockRunner::normalised(ConstMatrix gain, ConstMatrix stream, DType dtype) {
   const Matrix x = scratch_->view(Scratch::normalised_stream, dtype, stream.rows, stream.cols);
-  backend_.rms_norm(stream, gain, config_.rms_epsilon, x);
+  ops::rms_norm(backend_, stream, gain, config_.rms_epsilon, x);
   return x;
 }
 
@@ -56,20 +57,21 @@ BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, Const
                     all.cols_from(q_width + k_width, v_width)};
   const ConstMatrix joined = stacked({weights.q, weights.k, weights.v});
   if (!joined.empty()) {
-    backend_.multiply(x, Transpose::no, joined, Transpose::yes, all);
+    ops::multiply(backend_, x, Transpose::no, joined, Transpose::yes, all);
   } else {
-    backend_.multiply(x, Transpose::no, weights.q, Transpose::yes, heads.q);
-    backend_.multiply(x, Transpose::no, weights.k, Transpose::yes, heads.k);
-    backend_.multiply(x, Transpose::no, weights.v, Transpose::yes, heads.v);
+    ops::multiply(backend_, x, Transpose::no, weights.q, Transpose::yes, heads.q);
+    ops::multiply(backend_, x, Transpose::no, weights.k, Transpose::yes, heads.k);
+    ops::multiply(backend_, x, Transpose::no, weights.v, Transpose::yes, heads.v);
   }
-  if (!weights.q_bias.empty()) backend_.add_bias(weights.q_bias, heads.q);
-  if (!weights.k_bias.empty()) backend_.add_bias(weights.k_bias, heads.k);
-  if (!weights.v_bias.empty()) backend_.add_bias(weights.v_bias, heads.v);
+  if (!weights.q_bias.empty()) ops::add_bias(backend_, weights.q_bias, heads.q);
+  if (!weights.k_bias.empty()) ops::add_bias(backend_, weights.k_bias, heads.k);
+  if (!weights.v_bias.empty()) ops::add_bias(backend_, weights.v_bias, heads.v);
 
   const LayerShape& shape = weights.shape;
   const RopeTable table = scratch_->rope.for_layer(shape, first_position + length);
-  backend_.rope(heads.q, table, shape.kv_groups, shape.queries_per_group, length, first_position, false);
-  backend_.rope(heads.k, table, shape.kv_groups, 1, length, first_position, false);
+  ops::rope(backend_, heads.q, table, shape.kv_groups, shape.queries_per_group, length, first_position,
+            false);
+  ops::rope(backend_, heads.k, table, shape.kv_groups, 1, length, first_position, false);
   return heads;
 }
 
@@ -82,10 +84,10 @@ void BlockRunner::attention_features(const LayerWeights& weights, TokenBatch bat
   if (!attention_variance.empty()) {
     log_sum_exp = scratch_->view(Scratch::log_sum_exp, DType::f32, batch.tokens(), shape.query_heads());
   }
-  backend_.attention_forward(shape, heads.q, heads.k, heads.v, features, log_sum_exp);
+  ops::attention_forward(backend_, shape, heads.q, heads.k, heads.v, features, log_sum_exp);
   if (!attention_variance.empty()) {
-    backend_.attention_variance(shape, heads.q, heads.k, log_sum_exp, first_variance_query,
-                                attention_variance);
+    ops::attention_variance(backend_, shape, heads.q, heads.k, log_sum_exp, first_variance_query,
+                            attention_variance);
   }
 }
 
@@ -102,15 +104,15 @@ void BlockRunner::attention_features_cached(const LayerWeights& weights, ConstMa
                 .remedy = {}};
   }
   const Heads heads = project_heads(weights, stream, added, cache.length);
-  backend_.convert(heads.k, cache.keys.view().rows_from(cache.length, added));
-  backend_.convert(heads.v, cache.values.view().rows_from(cache.length, added));
+  ops::convert(backend_, heads.k, cache.keys.view().rows_from(cache.length, added));
+  ops::convert(backend_, heads.v, cache.values.view().rows_from(cache.length, added));
   cache.length = length;
 
   AttentionShape shape = attention_shape(weights.shape, {.sequences = 1, .length = added});
   shape.key_length = length;
   const KeyValueCache& filled = cache;
-  backend_.attention_forward(shape, heads.q, filled.keys.view().rows_from(0, length),
-                             filled.values.view().rows_from(0, length), features, {});
+  ops::attention_forward(backend_, shape, heads.q, filled.keys.view().rows_from(0, length),
+                         filled.values.view().rows_from(0, length), features, {});
 }
 
 BlockRunner::GatedUnits BlockRunner::project_units(const LayerWeights& weights, ConstMatrix stream) {
@@ -128,24 +130,24 @@ BlockRunner::GatedUnits BlockRunner::project_units(const LayerWeights& weights, 
   const GatedUnits units{all.cols_from(0, width), all.cols_from(width, width)};
   const ConstMatrix joined = stacked({weights.gate, weights.up});
   if (!joined.empty()) {
-    backend_.multiply(x, Transpose::no, joined, Transpose::yes, all);
+    ops::multiply(backend_, x, Transpose::no, joined, Transpose::yes, all);
   } else {
-    backend_.multiply(x, Transpose::no, weights.gate, Transpose::yes, units.gate);
-    backend_.multiply(x, Transpose::no, weights.up, Transpose::yes, units.up);
+    ops::multiply(backend_, x, Transpose::no, weights.gate, Transpose::yes, units.gate);
+    ops::multiply(backend_, x, Transpose::no, weights.up, Transpose::yes, units.up);
   }
-  if (!weights.gate_bias.empty()) backend_.add_bias(weights.gate_bias, units.gate);
-  if (!weights.up_bias.empty()) backend_.add_bias(weights.up_bias, units.up);
+  if (!weights.gate_bias.empty()) ops::add_bias(backend_, weights.gate_bias, units.gate);
+  if (!weights.up_bias.empty()) ops::add_bias(backend_, weights.up_bias, units.up);
   return units;
 }
 
 void BlockRunner::ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features) {
   const GatedUnits units = project_units(weights, stream);
-  backend_.swiglu(units.gate, units.up, features);
+  ops::swiglu(backend_, units.gate, units.up, features);
 }
 
 void BlockRunner::project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream) {
-  backend_.multiply(features, Transpose::no, output, Transpose::yes, stream, 1.0, 1.0);
-  if (!bias.empty()) backend_.add_bias(bias, stream);
+  ops::multiply(backend_, features, Transpose::no, output, Transpose::yes, stream, 1.0, 1.0);
+  if (!bias.empty()) ops::add_bias(backend_, bias, stream);
 }
 
 void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,

@@ -4,6 +4,7 @@
 
 #include "worker/model/layer_weights.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops/attention/attention_ops.h"
 
 namespace cce {
 

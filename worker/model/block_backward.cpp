@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "worker/model/block.h"
 #include "worker/model/block_scratch.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -15,12 +16,12 @@ void require_part(bool there, const char* where, const char* found) {
 
 /// Σ over tokens of the outputs' gradient; an empty bias has none.
 void add_bias_gradient(Backend& backend, ConstMatrix d_outputs, Matrix bias) {
-  if (!bias.empty()) backend.column_sums(d_outputs, {}, bias);
+  if (!bias.empty()) ops::column_sums(backend, d_outputs, {}, bias);
 }
 
 /// weights ← weights + d_outputsᵀ inputs, and the bias' gradient.
 void add_gradient(Backend& backend, ConstMatrix d_outputs, ConstMatrix inputs, Matrix weights, Matrix bias) {
-  backend.multiply(d_outputs, Transpose::yes, inputs, Transpose::no, weights, 1.0, 1.0);
+  ops::multiply(backend, d_outputs, Transpose::yes, inputs, Transpose::no, weights, 1.0, 1.0);
   add_bias_gradient(backend, d_outputs, bias);
 }
 
@@ -88,7 +89,7 @@ BlockRunner::AttentionForward BlockRunner::run_attention(const LayerWeights& wei
   const AttentionShape shape = attention_shape(weights.shape, batch);
   const Matrix log_sum_exp =
       scratch_->view(Scratch::log_sum_exp, DType::f32, batch.tokens(), shape.query_heads());
-  backend_.attention_forward(shape, heads.q, heads.k, heads.v, features, log_sum_exp);
+  ops::attention_forward(backend_, shape, heads.q, heads.k, heads.v, features, log_sum_exp);
   const ConstMatrix x = scratch_->view(Scratch::normalised_stream, weights.q.dtype, stream.rows, stream.cols);
   return {x, heads, features, log_sum_exp};
 }
@@ -104,34 +105,34 @@ void BlockRunner::attention_backward_from(const AttentionForward& forward, const
   // 1. dO = g Wₒ; dq, dk, dv side by side as q, k, v are.
   const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, weights.o.cols);
-  backend_.multiply(g, Transpose::no, weights.o, Transpose::no, d_features);
+  ops::multiply(backend_, g, Transpose::no, weights.o, Transpose::no, d_features);
   const std::int64_t q_width = heads.q.cols, k_width = heads.k.cols, v_width = heads.v.cols;
   const Matrix d_all = scratch_->view(Scratch::d_heads, dtype, tokens, q_width + k_width + v_width);
   const Heads d_heads{d_all.cols_from(0, q_width), d_all.cols_from(q_width, k_width),
                       d_all.cols_from(q_width + k_width, v_width)};
-  backend_.attention_backward(attention_shape(layer, batch), heads.q, heads.k, heads.v, forward.features,
-                              forward.log_sum_exp, d_features, d_heads.q, d_heads.k, d_heads.v);
+  ops::attention_backward(backend_, attention_shape(layer, batch), heads.q, heads.k, heads.v,
+                          forward.features, forward.log_sum_exp, d_features, d_heads.q, d_heads.k, d_heads.v);
   if (!pair_products.empty()) sum_pair_products(layer, heads.q, d_heads.q, pair_products);
 
   // 2. Before the rotation, then dx = dq Wq + dk Wk + dv Wv.
   const RopeTable table = scratch_->rope.for_layer(layer, batch.length);
-  backend_.rope(d_heads.q, table, layer.kv_groups, layer.queries_per_group, batch.length, 0, true);
-  backend_.rope(d_heads.k, table, layer.kv_groups, 1, batch.length, 0, true);
+  ops::rope(backend_, d_heads.q, table, layer.kv_groups, layer.queries_per_group, batch.length, 0, true);
+  ops::rope(backend_, d_heads.k, table, layer.kv_groups, 1, batch.length, 0, true);
   const Matrix d_x = scratch_->view(Scratch::d_normalised, DType::f32, tokens, hidden);
   const ConstMatrix joined = stacked({weights.q, weights.k, weights.v});
   if (!joined.empty()) {
-    backend_.multiply(d_all, Transpose::no, joined, Transpose::no, d_x);
+    ops::multiply(backend_, d_all, Transpose::no, joined, Transpose::no, d_x);
   } else {
-    backend_.multiply(d_heads.q, Transpose::no, weights.q, Transpose::no, d_x);
-    backend_.multiply(d_heads.k, Transpose::no, weights.k, Transpose::no, d_x, 1.0, 1.0);
-    backend_.multiply(d_heads.v, Transpose::no, weights.v, Transpose::no, d_x, 1.0, 1.0);
+    ops::multiply(backend_, d_heads.q, Transpose::no, weights.q, Transpose::no, d_x);
+    ops::multiply(backend_, d_heads.k, Transpose::no, weights.k, Transpose::no, d_x, 1.0, 1.0);
+    ops::multiply(backend_, d_heads.v, Transpose::no, weights.v, Transpose::no, d_x, 1.0, 1.0);
   }
 
   // 3. The parameters: each matrix's gradient is (gradient of its outputs)ᵀ (its inputs).
   if (gradients != nullptr) {
     add_gradient(backend_, g, forward.features, gradients->o, gradients->o_bias);
     if (const Matrix all = stacked_writable({gradients->q, gradients->k, gradients->v}); !all.empty()) {
-      backend_.multiply(d_all, Transpose::yes, forward.x, Transpose::no, all, 1.0, 1.0);
+      ops::multiply(backend_, d_all, Transpose::yes, forward.x, Transpose::no, all, 1.0, 1.0);
     } else {
       add_gradient(backend_, d_heads.q, forward.x, gradients->q, {});
       add_gradient(backend_, d_heads.k, forward.x, gradients->k, {});
@@ -140,11 +141,11 @@ void BlockRunner::attention_backward_from(const AttentionForward& forward, const
     add_bias_gradient(backend_, d_heads.q, gradients->q_bias);
     add_bias_gradient(backend_, d_heads.k, gradients->k_bias);
     add_bias_gradient(backend_, d_heads.v, gradients->v_bias);
-    backend_.rms_norm_gain_gradient(d_x, stream, config_.rms_epsilon, gradients->attention_norm);
+    ops::rms_norm_gain_gradient(backend_, d_x, stream, config_.rms_epsilon, gradients->attention_norm);
   }
 
   // 4. Through the norm; the residual path is g itself, already in d_stream.
-  backend_.rms_norm_backward(d_x, stream, weights.attention_norm, config_.rms_epsilon, d_stream);
+  ops::rms_norm_backward(backend_, d_x, stream, weights.attention_norm, config_.rms_epsilon, d_stream);
 }
 
 void BlockRunner::attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
@@ -158,26 +159,26 @@ void BlockRunner::ffn_backward_into(const LayerWeights& weights, ConstMatrix str
                                     Matrix d_stream, const LayerWeightsMutable* gradients) {
   // 1. Forward again.
   const GatedUnits units = project_units(weights, stream);
-  backend_.swiglu(units.gate, units.up, features);
+  ops::swiglu(backend_, units.gate, units.up, features);
   const DType dtype = weights.gate.dtype;
   const std::int64_t tokens = stream.rows, width = weights.gate.rows;
 
   // 2. dZ = g W_down; dgate and dup side by side as gate and up are.
   const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, width);
-  backend_.multiply(g, Transpose::no, weights.down, Transpose::no, d_features);
+  ops::multiply(backend_, g, Transpose::no, weights.down, Transpose::no, d_features);
   const Matrix d_all = scratch_->view(Scratch::d_units, dtype, tokens, 2 * width);
   const Matrix d_gate = d_all.cols_from(0, width), d_up = d_all.cols_from(width, width);
-  backend_.swiglu_backward(d_features, units.gate, units.up, d_gate, d_up);
+  ops::swiglu_backward(backend_, d_features, units.gate, units.up, d_gate, d_up);
 
   // 3. dx = dgate W_gate + dup W_up.
   const Matrix d_x = scratch_->view(Scratch::d_normalised, DType::f32, tokens, stream.cols);
   const ConstMatrix joined = stacked({weights.gate, weights.up});
   if (!joined.empty()) {
-    backend_.multiply(d_all, Transpose::no, joined, Transpose::no, d_x);
+    ops::multiply(backend_, d_all, Transpose::no, joined, Transpose::no, d_x);
   } else {
-    backend_.multiply(d_gate, Transpose::no, weights.gate, Transpose::no, d_x);
-    backend_.multiply(d_up, Transpose::no, weights.up, Transpose::no, d_x, 1.0, 1.0);
+    ops::multiply(backend_, d_gate, Transpose::no, weights.gate, Transpose::no, d_x);
+    ops::multiply(backend_, d_up, Transpose::no, weights.up, Transpose::no, d_x, 1.0, 1.0);
   }
 
   // 4. The parameters.
@@ -185,18 +186,18 @@ void BlockRunner::ffn_backward_into(const LayerWeights& weights, ConstMatrix str
     const ConstMatrix x = scratch_->view(Scratch::normalised_stream, dtype, tokens, stream.cols);
     add_gradient(backend_, g, features, gradients->down, gradients->down_bias);
     if (const Matrix both = stacked_writable({gradients->gate, gradients->up}); !both.empty()) {
-      backend_.multiply(d_all, Transpose::yes, x, Transpose::no, both, 1.0, 1.0);
+      ops::multiply(backend_, d_all, Transpose::yes, x, Transpose::no, both, 1.0, 1.0);
     } else {
       add_gradient(backend_, d_gate, x, gradients->gate, {});
       add_gradient(backend_, d_up, x, gradients->up, {});
     }
     add_bias_gradient(backend_, d_gate, gradients->gate_bias);
     add_bias_gradient(backend_, d_up, gradients->up_bias);
-    backend_.rms_norm_gain_gradient(d_x, stream, config_.rms_epsilon, gradients->ffn_norm);
+    ops::rms_norm_gain_gradient(backend_, d_x, stream, config_.rms_epsilon, gradients->ffn_norm);
   }
 
   // 5. Through the norm.
-  backend_.rms_norm_backward(d_x, stream, weights.ffn_norm, config_.rms_epsilon, d_stream);
+  ops::rms_norm_backward(backend_, d_x, stream, weights.ffn_norm, config_.rms_epsilon, d_stream);
 }
 
 void BlockRunner::ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features,
@@ -233,7 +234,7 @@ void BlockRunner::layer_gradients(const LayerWeights& weights, TokenBatch batch,
       scratch_->view(Scratch::attention_output, weights.o.dtype, stream.rows, weights.o.cols);
   AttentionForward forward = run_attention(weights, batch, stream, features);
   const Matrix middle = scratch_->view(Scratch::middle_stream, DType::f32, stream.rows, stream.cols);
-  backend_.convert(stream, middle);
+  ops::convert(backend_, stream, middle);
   project(features, weights.o, weights.o_bias, middle);
   // 2. The FFN, which needs the normalised stream's memory for itself.
   ffn_gradients(weights, middle, d_stream, gradients);

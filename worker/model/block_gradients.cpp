@@ -1,6 +1,7 @@
 #include "worker/model/block_gradients.h"
 
 #include "worker/model/host_layer.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 
@@ -19,7 +20,7 @@ void LayerNumbers::assign(const LayerWeights& weights, std::int64_t hidden_size)
   reset(weights.shape, hidden_size);
   for (const TensorRole role : layer_roles()) {
     if (const ConstMatrix& part = part_view(weights, role); !part.empty()) {
-      backend_->convert(part, part_view(parts_, role));
+      ops::convert(*backend_, part, part_view(parts_, role));
     }
   }
 }
@@ -73,8 +74,8 @@ void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gra
     if (slope.empty()) continue;
     AdamWStep own = step;
     if (!part_size(slopes.shape, hidden_size, role).is_matrix) own.weight_decay = 0.0;
-    backend.adamw(own, slope, part_view(master, role), part_view(m, role), part_view(v, role),
-                  part_view(copy, role));
+    ops::adamw(backend, own, slope, part_view(master, role), part_view(m, role), part_view(v, role),
+               part_view(copy, role));
   }
 }
 

@@ -5,6 +5,7 @@
 #include "worker/model/host_layer.h"
 #include "worker/model/layer_weights.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops/training/training_ops.h"
 
 namespace cce {
 

@@ -5,6 +5,7 @@
 
 #include "worker/model/block.h"
 #include "worker/model/rope_table.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 
@@ -45,7 +46,7 @@ struct BlockRunner::Scratch {
   ConstMatrix in_dtype(ConstMatrix gradient, DType dtype) {
     if (gradient.dtype == dtype) return gradient;
     const Matrix converted = view(d_stream_compute, dtype, gradient.rows, gradient.cols);
-    backend_.convert(gradient, converted);
+    ops::convert(backend_, gradient, converted);
     return converted;
   }
 

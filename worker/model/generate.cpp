@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -32,13 +33,13 @@ class Decoder {
   std::int32_t advance(std::span<const std::int32_t> tokens) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     OwnedMatrix stream = backend_.matrix(DType::f32, count, config_.hidden_size);
-    backend_.embed(tokens, ends_.embedding.view(), stream.view());
+    ops::embed(backend_, tokens, ends_.embedding.view(), stream.view());
     for (std::size_t layer = 0; layer < caches_.size(); ++layer) run_layer(layer, stream.view());
 
     const ConstMatrix last = stream.view().rows_from(count - 1, 1);
     const ConstMatrix hidden = blocks_.normalised(ends_.final_norm.view(), last, compute_dtype_);
     OwnedMatrix logits = backend_.matrix(DType::f32, 1, config_.vocabulary_size);
-    backend_.multiply(hidden, Transpose::no, ends_.head(), Transpose::yes, logits.view());
+    ops::multiply(backend_, hidden, Transpose::no, ends_.head(), Transpose::yes, logits.view());
     std::vector<float> values(static_cast<std::size_t>(config_.vocabulary_size));
     backend_.download(logits.view(), Matrix{values.data(), DType::f32, 1, logits.cols(), logits.cols()});
     return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) - values.begin());

@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -55,7 +56,7 @@ OwnedMatrix ModelRunner::final_stream(std::span<const std::int32_t> ids, TokenBa
   check_batch(ids, batch);
   const std::int64_t step = micro_batch_sequences > 0 ? micro_batch_sequences : batch.sequences;
   OwnedMatrix stream = backend_.matrix(DType::f32, batch.tokens(), config_.hidden_size);
-  backend_.embed(ids, ends_.embedding.view(), stream.view());
+  ops::embed(backend_, ids, ends_.embedding.view(), stream.view());
   for (std::size_t layer = 0; layer < config_.layers.size(); ++layer) {
     const LayerWeights weights = view_packed_layer(config_.layers[layer], config_.hidden_size, compute_dtype_,
                                                    layers_(static_cast<std::int64_t>(layer)));
@@ -79,7 +80,8 @@ std::vector<float> ModelRunner::token_losses(std::span<const std::int32_t> ids, 
     const ConstMatrix hidden =
         blocks_.normalised(ends_.final_norm.view(), stream.view().rows_from(first, step), compute_dtype_);
     const auto offset = static_cast<std::size_t>(first), count = static_cast<std::size_t>(step);
-    backend_.output_losses(hidden, ends_.head(), std::span(labels).subspan(offset, count), losses.view());
+    ops::output_losses(backend_, hidden, ends_.head(), std::span(labels).subspan(offset, count),
+                       losses.view());
     backend_.download(losses.view(), Matrix{by_token.data() + first, DType::f32, 1, step, step});
   }
   std::vector<float> result;
@@ -93,7 +95,7 @@ std::vector<float> ModelRunner::token_losses(std::span<const std::int32_t> ids, 
 OwnedMatrix ModelRunner::logits_of(ConstMatrix stream) {
   const ConstMatrix hidden = blocks_.normalised(ends_.final_norm.view(), stream, compute_dtype_);
   OwnedMatrix result = backend_.matrix(DType::f32, stream.rows, config_.vocabulary_size);
-  backend_.multiply(hidden, Transpose::no, ends_.head(), Transpose::yes, result.view());
+  ops::multiply(backend_, hidden, Transpose::no, ends_.head(), Transpose::yes, result.view());
   return result;
 }
 

@@ -1,4 +1,5 @@
 #include "worker/model/output_gradients.h"
+#include "worker/tensor/ops.h"
 
 #include <vector>
 
@@ -26,8 +27,9 @@ double OutputGradients::sum_of_losses(Matrix losses) {
 
 void OutputGradients::through_norm(ConstMatrix d_hidden, ConstMatrix stream, ConstMatrix gain,
                                    Matrix d_stream, Matrix d_final_norm) {
-  if (!d_final_norm.empty()) backend_.rms_norm_gain_gradient(d_hidden, stream, rms_epsilon_, d_final_norm);
-  backend_.rms_norm_backward(d_hidden, stream, gain, rms_epsilon_, d_stream);
+  if (!d_final_norm.empty())
+    ops::rms_norm_gain_gradient(backend_, d_hidden, stream, rms_epsilon_, d_final_norm);
+  ops::rms_norm_backward(backend_, d_hidden, stream, gain, rms_epsilon_, d_stream);
 }
 
 double OutputGradients::divergence(ConstMatrix stream, const EndWeights& student, ConstMatrix teacher_stream,
@@ -38,9 +40,10 @@ double OutputGradients::divergence(ConstMatrix stream, const EndWeights& student
       view(teacher_hidden_, compute_dtype_, teacher_stream.rows, teacher_stream.cols);
   const Matrix d_hidden = view(d_hidden_, DType::f32, stream.rows, stream.cols);
   const Matrix losses = view(losses_, DType::f32, 1, stream.rows);
-  backend_.rms_norm(stream, student.final_norm.view(), rms_epsilon_, hidden);
-  backend_.rms_norm(teacher_stream, teacher.final_norm.view(), rms_epsilon_, teacher_hidden);
-  backend_.output_divergence(hidden, student.head(), teacher_hidden, teacher.head(), scale, losses, d_hidden);
+  ops::rms_norm(backend_, stream, student.final_norm.view(), rms_epsilon_, hidden);
+  ops::rms_norm(backend_, teacher_stream, teacher.final_norm.view(), rms_epsilon_, teacher_hidden);
+  ops::output_divergence(backend_, hidden, student.head(), teacher_hidden, teacher.head(), scale, losses,
+                         d_hidden);
   through_norm(d_hidden, stream, student.final_norm.view(), d_stream, d_final_norm);
   return sum_of_losses(losses);
 }
@@ -52,12 +55,12 @@ double OutputGradients::task(ConstMatrix stream, const EndWeights& student,
   const Matrix d_hidden = view(d_hidden_, DType::f32, stream.rows, stream.cols);
   const Matrix losses = view(losses_, DType::f32, 1, stream.rows);
   const Matrix scales = view(scales_, DType::f32, 1, stream.rows);
-  backend_.rms_norm(stream, student.final_norm.view(), rms_epsilon_, hidden);
+  ops::rms_norm(backend_, stream, student.final_norm.view(), rms_epsilon_, hidden);
   std::vector<std::int32_t> own_labels(labels.begin(), labels.end());
-  backend_.output_gradient(hidden, student.head(), own_labels, {}, losses, d_hidden);
+  ops::output_gradient(backend_, hidden, student.head(), own_labels, {}, losses, d_hidden);
   const std::vector<float> factors(static_cast<std::size_t>(stream.rows), static_cast<float>(scale));
   backend_.upload({factors.data(), DType::f32, 1, stream.rows, stream.rows}, scales);
-  backend_.scale_rows(d_hidden, scales, d_hidden);
+  ops::scale_rows(backend_, d_hidden, scales, d_hidden);
   through_norm(d_hidden, stream, student.final_norm.view(), d_stream, d_final_norm);
   return sum_of_losses(losses);
 }

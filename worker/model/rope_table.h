@@ -4,6 +4,7 @@
 
 #include "common/model/model_config.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops/blocks/block_ops.h"
 
 namespace cce {
 

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -151,11 +152,11 @@ class Elimination {
   OwnedMatrix candidate_inverse(const std::vector<std::int32_t>& candidates) {
     const auto count = static_cast<std::int64_t>(candidates.size());
     OwnedMatrix p = backend_.matrix(DType::f64, count, count);
-    backend_.gather(x_.view(), candidates, candidates, p.view());
+    ops::gather(backend_, x_.view(), candidates, candidates, p.view());
     if (eliminated_ > 0) {
       OwnedMatrix u = backend_.matrix(DType::f64, eliminated_, count);
-      backend_.gather(x_.view().rows_from(0, eliminated_), {}, candidates, u.view());
-      backend_.multiply(u.view(), Transpose::yes, u.view(), Transpose::no, p.view(), -1.0, 1.0);
+      ops::gather(backend_, x_.view().rows_from(0, eliminated_), {}, candidates, u.view());
+      ops::multiply(backend_, u.view(), Transpose::yes, u.view(), Transpose::no, p.view(), -1.0, 1.0);
     }
     return p;
   }
@@ -164,9 +165,9 @@ class Elimination {
   OwnedMatrix candidate_outputs(const std::vector<std::int32_t>& candidates) {
     const auto count = static_cast<std::int64_t>(candidates.size());
     OwnedMatrix rows = backend_.matrix(DType::f64, count, w_.cols());
-    backend_.gather(w_.view(), candidates, {}, rows.view());
+    ops::gather(backend_, w_.view(), candidates, {}, rows.view());
     OwnedMatrix q = backend_.matrix(DType::f64, count, count);
-    backend_.multiply(rows.view(), Transpose::no, rows.view(), Transpose::yes, q.view());
+    ops::multiply(backend_, rows.view(), Transpose::no, rows.view(), Transpose::yes, q.view());
     return q;
   }
 
@@ -201,12 +202,12 @@ class Elimination {
     OwnedMatrix rows = backend_.matrix(DType::f64, count, std::max(size(), w_.cols()));
     for (const Matrix& whole : {x_.view(), w_.view()}) {
       const Matrix moved = rows.view().cols_from(0, whole.cols);
-      backend_.gather(whole, from, {}, moved);
-      backend_.scatter(moved, to, {}, whole);
+      ops::gather(backend_, whole, from, {}, moved);
+      ops::scatter(backend_, moved, to, {}, whole);
     }
     OwnedMatrix columns = backend_.matrix(DType::f64, size(), count);
-    backend_.gather(x_.view(), {}, from, columns.view());
-    backend_.scatter(columns.view(), {}, to, x_.view());
+    ops::gather(backend_, x_.view(), {}, from, columns.view());
+    ops::scatter(backend_, columns.view(), {}, to, x_.view());
   }
 
   /// Step 5 for the first `count` active positions.
@@ -215,18 +216,18 @@ class Elimination {
     const std::int64_t rest = size() - k - count;
     const Matrix picked_rows = x_.view().block(k, k, count, size() - k);
     if (k > 0) {  // X_a: ← X_a: − U_:aᵀ U
-      backend_.multiply(x_.view().block(0, k, k, count), Transpose::yes, x_.view().block(0, k, k, size() - k),
-                        Transpose::no, picked_rows, -1.0, 1.0);
+      ops::multiply(backend_, x_.view().block(0, k, k, count), Transpose::yes,
+                    x_.view().block(0, k, k, size() - k), Transpose::no, picked_rows, -1.0, 1.0);
     }
     OwnedMatrix factor = copy_f64(backend_, picked_rows.cols_from(0, count));
     cholesky_or_throw(backend_, factor.view(), "column elimination, pivot block",
                       "raise the covariance's ridge");
     const Matrix w_picked = w_.view().rows_from(k, count);
-    backend_.triangular_solve(factor.view(), Transpose::no, picked_rows);
-    backend_.triangular_solve(factor.view(), Transpose::no, w_picked);
+    ops::triangular_solve(backend_, factor.view(), Transpose::no, picked_rows);
+    ops::triangular_solve(backend_, factor.view(), Transpose::no, w_picked);
     const Matrix u_rest = picked_rows.cols_from(count, rest);
-    backend_.multiply(u_rest, Transpose::yes, w_picked, Transpose::no, w_.view().rows_from(k + count, rest),
-                      -1.0, 1.0);
+    ops::multiply(backend_, u_rest, Transpose::yes, w_picked, Transpose::no,
+                  w_.view().rows_from(k + count, rest), -1.0, 1.0);
     const HostRead host_u(backend_, u_rest);
     for (std::int64_t i = 0; i < count; ++i) {
       const double* u = row_of(host_u.view(), i);
@@ -243,7 +244,7 @@ class Elimination {
       return;
     }
     OwnedMatrix norms = backend_.matrix(DType::f64, 1, size() - first);
-    backend_.row_squared_norms(w_.view().rows_from(first, size() - first), norms.view());
+    ops::row_squared_norms(backend_, w_.view().rows_from(first, size() - first), norms.view());
     const std::vector<double> values = host_values(backend_, norms.view());
     std::copy(values.begin(), values.end(), squared_norm_.begin() + first);
   }
@@ -297,7 +298,7 @@ EliminationCurve eliminate_columns(Backend& backend, ConstMatrix covariance, Con
       backend, select_block(backend, covariance, living, living).view(), options.ridge_lambda);
   cholesky_or_throw(backend, inverse.view(), "column elimination, covariance",
                     "raise the covariance's ridge or the number of calibration tokens");
-  backend.cholesky_inverse(inverse.view());  // 2.
+  ops::cholesky_inverse(backend, inverse.view());  // 2.
   Elimination elimination(backend, std::move(inverse), select_rows(backend, weighted_outputs, living),
                           living);
   while (removed() < to_remove) {

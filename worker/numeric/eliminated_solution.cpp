@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -47,13 +48,14 @@ OwnedMatrix eliminated_solution(Backend& backend, ConstMatrix covariance, ConstM
   const OwnedMatrix removed_weights = select_rows(backend, output_weights, removed);
   const OwnedMatrix coupling = select_block(backend, covariance, survivors, removed);
   OwnedMatrix correction = backend.matrix(DType::f64, kept_weights.rows(), kept_weights.cols());
-  backend.multiply(coupling.view(), Transpose::no, removed_weights.view(), Transpose::no, correction.view());
+  ops::multiply(backend, coupling.view(), Transpose::no, removed_weights.view(), Transpose::no,
+                correction.view());
   OwnedMatrix factor = regularized_covariance(
       backend, select_block(backend, covariance, survivors, survivors).view(), ridge_lambda);
   cholesky_or_throw(backend, factor.view(), "eliminated solution, covariance of the survivors",
                     "raise the covariance's ridge");
-  backend.cholesky_solve(factor.view(), correction.view());
-  backend.add(correction.view(), kept_weights.view());
+  ops::cholesky_solve(backend, factor.view(), correction.view());
+  ops::add(backend, correction.view(), kept_weights.view());
   return kept_weights;
 }
 

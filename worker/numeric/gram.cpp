@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -38,17 +39,17 @@ void GramAccumulator::add(ConstMatrix features) {
   expect_columns(features, gram_.rows());
   backend_.fill_zero(micro_batch_gram_.view());
   backend_.fill_zero(micro_batch_sum_.view());
-  backend_.gram(features, micro_batch_gram_.view());
-  backend_.column_sums(features, {}, micro_batch_sum_.view());
-  backend_.add(micro_batch_gram_.view(), gram_.view());
-  backend_.add(micro_batch_sum_.view(), feature_sum_.view());
+  ops::gram(backend_, features, micro_batch_gram_.view());
+  ops::column_sums(backend_, features, {}, micro_batch_sum_.view());
+  ops::add(backend_, micro_batch_gram_.view(), gram_.view());
+  ops::add(backend_, micro_batch_sum_.view(), feature_sum_.view());
   tokens_ += features.rows;
 }
 
 void GramAccumulator::add_scaled(ConstMatrix features, ConstMatrix row_scale) {
   expect_columns(features, gram_.rows());
   OwnedMatrix scaled = backend_.matrix(features.dtype, features.rows, features.cols);
-  backend_.scale_rows(features, row_scale, scaled.view());
+  ops::scale_rows(backend_, features, row_scale, scaled.view());
   add(scaled.view());
 }
 
@@ -66,10 +67,11 @@ OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix f
   }
   const double scale = 1.0 / static_cast<double>(tokens);
   OwnedMatrix mean = backend.zeros(DType::f64, 1, n);
-  backend.add(feature_sum, mean.view(), scale);
+  ops::add(backend, feature_sum, mean.view(), scale);
   OwnedMatrix covariance = backend.zeros(DType::f64, n, n);
-  backend.add(gram, covariance.view(), scale);
-  backend.multiply(mean.view(), Transpose::yes, mean.view(), Transpose::no, covariance.view(), -1.0, 1.0);
+  ops::add(backend, gram, covariance.view(), scale);
+  ops::multiply(backend, mean.view(), Transpose::yes, mean.view(), Transpose::no, covariance.view(), -1.0,
+                1.0);
   return covariance;
 }
 

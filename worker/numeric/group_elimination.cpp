@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -46,7 +47,7 @@ GroupCost evaluate_group(Backend& backend, ConstMatrix inverse, ConstMatrix outp
   GroupCost result{select_block(backend, inverse, group, group), select_rows(backend, outputs, group)};
   cholesky_or_throw(backend, result.factor.view(), "group elimination, block of the inverse",
                     "raise the covariance's ridge");
-  backend.triangular_solve(result.factor.view(), Transpose::no, result.solved_outputs.view());
+  ops::triangular_solve(backend, result.factor.view(), Transpose::no, result.solved_outputs.view());
   result.cost = 0.5 * inner_product(backend, std::as_const(result).solved_outputs.view(),
                                     std::as_const(result).solved_outputs.view());
   return result;
@@ -63,7 +64,7 @@ EliminationCurve eliminate_groups(Backend& backend, ConstMatrix covariance, Cons
   check_groups(groups, n, options.minimum_groups);
   OwnedMatrix inverse = regularized_covariance(backend, covariance, options.ridge_lambda);  // 1.
   cholesky_or_throw(backend, inverse.view(), "group elimination, covariance", "raise the covariance's ridge");
-  backend.cholesky_inverse(inverse.view());
+  ops::cholesky_inverse(backend, inverse.view());
   OwnedMatrix outputs = copy_f64(backend, weighted_outputs);
 
   EliminationCurve curve{.units = static_cast<std::int64_t>(groups.size()), .order = {}, .cost = {}};
@@ -87,10 +88,10 @@ EliminationCurve eliminate_groups(Backend& backend, ConstMatrix covariance, Cons
     curve.order.push_back(static_cast<std::int32_t>(cheapest));
     curve.cost.push_back(total);
     OwnedMatrix u = select_rows(backend, inverse.view(), groups[cheapest]);  // 3.
-    backend.triangular_solve(best->factor.view(), Transpose::no, u.view());
-    backend.multiply(u.view(), Transpose::yes, u.view(), Transpose::no, inverse.view(), -1.0, 1.0);
-    backend.multiply(u.view(), Transpose::yes, best->solved_outputs.view(), Transpose::no, outputs.view(),
-                     -1.0, 1.0);
+    ops::triangular_solve(backend, best->factor.view(), Transpose::no, u.view());
+    ops::multiply(backend, u.view(), Transpose::yes, u.view(), Transpose::no, inverse.view(), -1.0, 1.0);
+    ops::multiply(backend, u.view(), Transpose::yes, best->solved_outputs.view(), Transpose::no,
+                  outputs.view(), -1.0, 1.0);
   }
   return curve;
 }

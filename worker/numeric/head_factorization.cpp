@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -24,7 +25,7 @@ OwnedMatrix product(Backend& backend, ConstMatrix a, Transpose transpose_a, Cons
                     Transpose transpose_b) {
   OwnedMatrix result = backend.matrix(DType::f64, transpose_a == Transpose::yes ? a.cols : a.rows,
                                       transpose_b == Transpose::yes ? b.rows : b.cols);
-  backend.multiply(a, transpose_a, b, transpose_b, result.view());
+  ops::multiply(backend, a, transpose_a, b, transpose_b, result.view());
   return result;
 }
 
@@ -47,7 +48,7 @@ OwnedMatrix output_metric(Backend& backend, ConstMatrix weighted_outputs, std::i
   OwnedMatrix metric = backend.zeros(DType::f64, vo_dim, vo_dim);
   for (std::int64_t h = 0; h < heads; ++h) {
     const ConstMatrix rows = weighted_outputs.rows_from(h * vo_dim, vo_dim);
-    backend.multiply(rows, Transpose::no, rows, Transpose::yes, metric.view(), 1.0, 1.0);
+    ops::multiply(backend, rows, Transpose::no, rows, Transpose::yes, metric.view(), 1.0, 1.0);
   }
   return metric;
 }
@@ -63,7 +64,7 @@ HeadSpectrum factor_value_output(Backend& backend, ConstMatrix second_moment, Co
   const OwnedMatrix right = product(backend, metric, Transpose::no, lower.view(), Transpose::no);  // 2.
   OwnedMatrix directions = product(backend, lower.view(), Transpose::yes, right.view(), Transpose::no);
   OwnedMatrix values = backend.matrix(DType::f64, 1, width);
-  backend.eigen_symmetric(directions.view(), values.view());
+  ops::eigen_symmetric(backend, directions.view(), values.view());
   std::vector<double> squared_sigma = host_values(backend, values.view());
   for (double& value : squared_sigma) {
     value = std::max(value, 0.0);
@@ -75,9 +76,9 @@ HeadProjection project_head(Backend& backend, const HeadSpectrum& spectrum, std:
   expect_rank(rank, 1, spectrum.lower.rows());
   const ConstMatrix kept = spectrum.directions.view().cols_from(0, rank);
   OwnedMatrix basis = copy_f64(backend, kept);
-  backend.triangular_solve(spectrum.lower.view(), Transpose::yes, basis.view());
+  ops::triangular_solve(backend, spectrum.lower.view(), Transpose::yes, basis.view());
   OwnedMatrix triangle = backend.matrix(DType::f64, rank, rank);
-  backend.qr(basis.view(), triangle.view());
+  ops::qr(backend, basis.view(), triangle.view());
   const OwnedMatrix back = product(backend, kept, Transpose::yes, spectrum.lower.view(), Transpose::yes);
   OwnedMatrix output_map = product(backend, triangle.view(), Transpose::no, back.view(), Transpose::no);
   return {std::move(basis), std::move(output_map)};

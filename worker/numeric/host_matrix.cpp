@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -44,7 +45,7 @@ void expect_f64(ConstMatrix matrix, std::int64_t rows, std::int64_t cols, std::s
 OwnedMatrix copy_f64(Backend& backend, ConstMatrix source) {
   expect_f64(source, source.rows, source.cols, "copy_f64");
   OwnedMatrix copy = backend.matrix(DType::f64, source.rows, source.cols);
-  backend.convert(source, copy.view());
+  ops::convert(backend, source, copy.view());
   return copy;
 }
 
@@ -53,7 +54,7 @@ OwnedMatrix select_rows(Backend& backend, ConstMatrix source, std::span<const st
   expect_indices(rows, source.rows, "select_rows, rows");
   OwnedMatrix result = backend.matrix(DType::f64, static_cast<std::int64_t>(rows.size()), source.cols);
   if (!rows.empty()) {
-    backend.gather(source, rows, {}, result.view());
+    ops::gather(backend, source, rows, {}, result.view());
   }
   return result;
 }
@@ -66,7 +67,7 @@ OwnedMatrix select_block(Backend& backend, ConstMatrix source, std::span<const s
   OwnedMatrix result = backend.matrix(DType::f64, static_cast<std::int64_t>(rows.size()),
                                       static_cast<std::int64_t>(cols.size()));
   if (!rows.empty() && !cols.empty()) {
-    backend.gather(source, rows, cols, result.view());
+    ops::gather(backend, source, rows, cols, result.view());
   }
   return result;
 }
@@ -153,7 +154,7 @@ OwnedMatrix regularized_covariance(Backend& backend, ConstMatrix covariance, dou
 }
 
 void cholesky_or_throw(Backend& backend, Matrix matrix, std::string_view where, std::string_view remedy) {
-  if (const auto row = backend.cholesky(matrix)) {
+  if (const auto row = ops::cholesky(backend, matrix)) {
     throw Error{.code = ErrorCode::not_positive_definite,
                 .where = std::string(where),
                 .found = "pivot of row " + std::to_string(*row) + " is not positive",

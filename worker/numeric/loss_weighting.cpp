@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 
@@ -22,7 +23,7 @@ OwnedMatrix loss_root(Backend& backend, ConstMatrix second_moment) {
         value += relative * trace / static_cast<double>(d);
       }
       set_diagonal(backend, factor.view(), raised);
-      if (!backend.cholesky(factor.view())) {
+      if (!ops::cholesky(backend, factor.view())) {
         return factor;
       }
     }
@@ -37,7 +38,7 @@ OwnedMatrix loss_root(Backend& backend, ConstMatrix second_moment) {
 OwnedMatrix weight_outputs(Backend& backend, ConstMatrix output_weights, ConstMatrix root) {
   expect_f64(output_weights, output_weights.rows, root.rows, "weight_outputs, output weights");
   OwnedMatrix weighted = backend.matrix(DType::f64, output_weights.rows, root.cols);
-  backend.multiply(output_weights, Transpose::no, root, Transpose::no, weighted.view());
+  ops::multiply(backend, output_weights, Transpose::no, root, Transpose::no, weighted.view());
   return weighted;
 }
 
@@ -45,10 +46,10 @@ std::vector<double> weighted_singular_values(Backend& backend, ConstMatrix weigh
   const std::int64_t count = std::min(weighted.rows, weighted.cols);
   const bool tall = weighted.rows >= weighted.cols;
   OwnedMatrix gram = backend.matrix(DType::f64, count, count);
-  backend.multiply(weighted, tall ? Transpose::yes : Transpose::no, weighted,
-                   tall ? Transpose::no : Transpose::yes, gram.view());
+  ops::multiply(backend, weighted, tall ? Transpose::yes : Transpose::no, weighted,
+                tall ? Transpose::no : Transpose::yes, gram.view());
   OwnedMatrix squares = backend.matrix(DType::f64, 1, count);
-  backend.eigenvalues_symmetric(gram.view(), squares.view());
+  ops::eigenvalues_symmetric(backend, gram.view(), squares.view());
   std::vector<double> values = host_values(backend, squares.view());
   for (double& value : values) {
     value = std::sqrt(std::max(value, 0.0));

@@ -1,4 +1,5 @@
 #include "worker/numeric/nuclear_ratio.h"
+#include "worker/tensor/ops.h"
 
 #include <cmath>
 
@@ -6,13 +7,13 @@ namespace cce {
 NuclearRatio add_nuclear_ratio(Backend& backend, ConstMatrix weights, ConstMatrix polar, double scale,
                                Matrix gradient) {
   NuclearRatio result;
-  result.nuclear = backend.inner_product(weights, polar);
-  result.frobenius = std::sqrt(backend.inner_product(weights, weights));
+  result.nuclear = ops::inner_product(backend, weights, polar);
+  result.frobenius = std::sqrt(ops::inner_product(backend, weights, weights));
   if (result.frobenius == 0.0) return result;
   result.ratio = result.nuclear / result.frobenius;
   if (!gradient.empty()) {
-    backend.add(polar, gradient, scale / result.frobenius);
-    backend.add(weights, gradient, -scale * result.ratio / (result.frobenius * result.frobenius));
+    ops::add(backend, polar, gradient, scale / result.frobenius);
+    ops::add(backend, weights, gradient, -scale * result.ratio / (result.frobenius * result.frobenius));
   }
   return result;
 }

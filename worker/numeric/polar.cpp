@@ -8,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -26,11 +27,11 @@ class Factor {
     }
   }
   void set(ConstMatrix source) {
-    backend_.convert(source, high_.view());
+    ops::convert(backend_, source, high_.view());
     if (low_.rows() == 0) return;
-    backend_.convert(source, rest_.view());
-    backend_.add(high_.view(), rest_.view(), -1.0);
-    backend_.convert(rest_.view(), low_.view());
+    ops::convert(backend_, source, rest_.view());
+    ops::add(backend_, high_.view(), rest_.view(), -1.0);
+    ops::convert(backend_, rest_.view(), low_.view());
   }
   ConstMatrix high() const { return high_.view(); }
   ConstMatrix low() const { return low_.view(); }  ///< empty in f32
@@ -43,10 +44,10 @@ class Factor {
 /// C ← α op(A) op(B) + β C; low × low is left out.
 void multiply(Backend& backend, const Factor& a, Transpose transpose_a, const Factor& b,
               Transpose transpose_b, Matrix c, double alpha, double beta) {
-  backend.multiply(a.high(), transpose_a, b.high(), transpose_b, c, alpha, beta);
+  ops::multiply(backend, a.high(), transpose_a, b.high(), transpose_b, c, alpha, beta);
   if (a.low().empty()) return;
-  backend.multiply(a.high(), transpose_a, b.low(), transpose_b, c, alpha, 1.0);
-  backend.multiply(a.low(), transpose_a, b.high(), transpose_b, c, alpha, 1.0);
+  ops::multiply(backend, a.high(), transpose_a, b.low(), transpose_b, c, alpha, 1.0);
+  ops::multiply(backend, a.low(), transpose_a, b.high(), transpose_b, c, alpha, 1.0);
 }
 
 /// Newton-Schulz on one matrix, its Gram matrix on the smaller side.
@@ -70,25 +71,26 @@ class Iteration {
   /// X ← factor weights
   void set(ConstMatrix weights, double factor) {
     backend_.fill_zero(x_.view());
-    backend_.add(weights, x_.view(), factor);
+    ops::add(backend_, weights, x_.view(), factor);
   }
   /// ‖XᵀX‖_F
   double gram_norm() {
     make_gram();
-    return std::sqrt(backend_.inner_product(residual_.view(), residual_.view()));
+    return std::sqrt(ops::inner_product(backend_, residual_.view(), residual_.view()));
   }
   /// residual ← XᵀX − I. Returns its norm over √side.
   double make_residual() {
     make_gram();
-    backend_.add(identity_.view(), residual_.view(), -1.0);
-    return std::sqrt(backend_.inner_product(residual_.view(), residual_.view()) / static_cast<double>(side_));
+    ops::add(backend_, identity_.view(), residual_.view(), -1.0);
+    return std::sqrt(ops::inner_product(backend_, residual_.view(), residual_.view()) /
+                     static_cast<double>(side_));
   }
   /// X ← ½ α X (3 I − α² XᵀX), as 3α / 2 X − α³ / 2 X (XᵀX) far from the end and as (3α − α³) / 2 X − α³ / 2
   /// X (XᵀX − I) near it: the matrix that is rounded for the product is the small one, and so is its error.
   void step(double alpha, bool near_end) {
     const double cube = alpha * alpha * alpha;
     const double kept = (near_end ? 3.0 * alpha - cube : 3.0 * alpha) / 2.0;
-    if (!near_end) backend_.add(identity_.view(), residual_.view());
+    if (!near_end) ops::add(backend_, identity_.view(), residual_.view());
     residual_factor_.set(residual_.view());
     if (tall_) {
       multiply(backend_, factor_, Transpose::no, residual_factor_, Transpose::no, x_.view(), -cube / 2.0,
@@ -124,14 +126,14 @@ OwnedMatrix polar_by_eigen(Backend& backend, ConstMatrix weights) {
   const bool tall = weights.rows >= weights.cols;
   const std::int64_t side = std::min(weights.rows, weights.cols);
   OwnedMatrix w = backend.matrix(DType::f64, weights.rows, weights.cols);
-  backend.convert(weights, w.view());
+  ops::convert(backend, weights, w.view());
   OwnedMatrix vectors = backend.zeros(DType::f64, side, side), values = backend.matrix(DType::f64, 1, side);
   if (tall) {
-    backend.gram(w.view(), vectors.view());
+    ops::gram(backend, w.view(), vectors.view());
   } else {
-    backend.multiply(w.view(), Transpose::no, w.view(), Transpose::yes, vectors.view());
+    ops::multiply(backend, w.view(), Transpose::no, w.view(), Transpose::yes, vectors.view());
   }
-  backend.eigen_symmetric(vectors.view(), values.view());
+  ops::eigen_symmetric(backend, vectors.view(), values.view());
   const std::vector<double> squares = host_values(backend, values.view());
   const double cutoff = smallest_counted * smallest_counted * squares.front();
   OwnedMatrix scaled = copy_f64(backend, vectors.view());
@@ -144,15 +146,15 @@ OwnedMatrix polar_by_eigen(Backend& backend, ConstMatrix weights) {
   }
   host.write_back();
   OwnedMatrix root = backend.matrix(DType::f64, side, side);  // V Λ^-½ Vᵀ
-  backend.multiply(scaled.view(), Transpose::no, vectors.view(), Transpose::yes, root.view());
+  ops::multiply(backend, scaled.view(), Transpose::no, vectors.view(), Transpose::yes, root.view());
   OwnedMatrix product = backend.matrix(DType::f64, weights.rows, weights.cols);
   if (tall) {
-    backend.multiply(w.view(), Transpose::no, root.view(), Transpose::no, product.view());
+    ops::multiply(backend, w.view(), Transpose::no, root.view(), Transpose::no, product.view());
   } else {
-    backend.multiply(root.view(), Transpose::no, w.view(), Transpose::no, product.view());
+    ops::multiply(backend, root.view(), Transpose::no, w.view(), Transpose::no, product.view());
   }
   OwnedMatrix result = backend.matrix(DType::f32, weights.rows, weights.cols);
-  backend.convert(product.view(), result.view());
+  ops::convert(backend, product.view(), result.view());
   return result;
 }
 

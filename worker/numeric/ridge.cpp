@@ -9,6 +9,7 @@
 #include "common/base/error.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -59,7 +60,7 @@ OwnedMatrix mix_outputs(Backend& backend, ConstMatrix matrix, ConstMatrix mixing
     return copy_f64(backend, matrix);
   }
   OwnedMatrix mixed = backend.matrix(DType::f64, matrix.rows, mixing.cols);
-  backend.multiply(matrix, Transpose::no, mixing, Transpose::no, mixed.view());
+  ops::multiply(backend, matrix, Transpose::no, mixing, Transpose::no, mixed.view());
   return mixed;
 }
 
@@ -92,10 +93,10 @@ OwnedMatrix solve_ridge(Backend& backend, ConstMatrix gram, ConstMatrix cross, C
   OwnedMatrix weights = backend.matrix(DType::f64, 1, gram.rows);  // 2.
   backend.upload({penalty.data(), DType::f64, 1, gram.rows, gram.rows}, weights.view());
   OwnedMatrix solution = backend.matrix(DType::f64, cross.rows, cross.cols);
-  backend.scale_rows(prior, weights.view(), solution.view());
-  backend.add(cross, solution.view());
+  ops::scale_rows(backend, prior, weights.view(), solution.view());
+  ops::add(backend, cross, solution.view());
   cholesky_or_throw(backend, normal_matrix.view(), "ridge", "use ten times the ridge_lambda");  // 3.
-  backend.cholesky_solve(normal_matrix.view(), solution.view());
+  ops::cholesky_solve(backend, normal_matrix.view(), solution.view());
   return solution;
 }
 
@@ -118,7 +119,7 @@ double ridge_error(Backend& backend, ConstMatrix weights, const RidgeSums& sums)
   expect_f64(sums.cross, weights.rows, weights.cols, "ridge error, features x targets");
   // tr(Wᵀ A W) − 2 tr(Wᵀ B) = ⟨W, A W − 2 B⟩
   OwnedMatrix residual = copy_f64(backend, sums.cross);
-  backend.multiply(sums.gram, Transpose::no, weights, Transpose::no, residual.view(), 1.0, -2.0);
+  ops::multiply(backend, sums.gram, Transpose::no, weights, Transpose::no, residual.view(), 1.0, -2.0);
   return inner_product(backend, weights, residual.view()) + sums.target_energy;
 }
 

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -56,15 +57,15 @@ void SimilaritySketch::apply(Backend& backend, ConstMatrix output_weights, Const
   if (!exact()) {
     left_image = backend.matrix(DType::f64, n, width_);
     right_image = backend.matrix(DType::f64, n, width_);
-    backend.multiply(output_weights, Transpose::no, left(), Transpose::no, left_image.view());
-    backend.multiply(output_weights, Transpose::no, right(), Transpose::no, right_image.view());
+    ops::multiply(backend, output_weights, Transpose::no, left(), Transpose::no, left_image.view());
+    ops::multiply(backend, output_weights, Transpose::no, right(), Transpose::no, right_image.view());
     left_map = left_image.view();
     right_map = right_image.view();
   }
   OwnedMatrix covariance_times_right = backend.matrix(DType::f64, n, width_);
-  backend.multiply(covariance, Transpose::no, right_map, Transpose::no, covariance_times_right.view());
-  backend.multiply(left_map, Transpose::yes, covariance_times_right.view(), Transpose::no,
-                   reshape(target, width_, width_));
+  ops::multiply(backend, covariance, Transpose::no, right_map, Transpose::no, covariance_times_right.view());
+  ops::multiply(backend, left_map, Transpose::yes, covariance_times_right.view(), Transpose::no,
+                reshape(target, width_, width_));
 }
 
 OwnedMatrix similarity_matrix(Backend& backend, ConstMatrix signatures) {

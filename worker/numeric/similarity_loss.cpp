@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -84,15 +85,15 @@ SketchMaps::SketchMaps(Backend& backend, const SimilaritySketch& sketch) : size_
   if (sketch.exact()) return;
   const std::int64_t width = sketch.left().cols;
   maps_ = backend.matrix(DType::f32, sketch.left().rows, 2 * width);
-  backend.convert(sketch.left(), maps_.view().cols_from(0, width));
-  backend.convert(sketch.right(), maps_.view().cols_from(width, width));
+  ops::convert(backend, sketch.left(), maps_.view().cols_from(0, width));
+  ops::convert(backend, sketch.right(), maps_.view().cols_from(width, width));
 }
 
 SketchedWeights::SketchedWeights(Backend& backend, const SketchMaps& maps, ConstMatrix covariance)
     : backend_(backend),
       maps_(maps),
       covariance_(backend.matrix(DType::f32, covariance.rows, covariance.cols)) {
-  backend.convert(covariance, covariance_.view());
+  ops::convert(backend, covariance, covariance_.view());
 }
 
 void SketchedWeights::signature(ConstMatrix weights, Matrix target) {
@@ -102,20 +103,20 @@ void SketchedWeights::signature(ConstMatrix weights, Matrix target) {
     images_ = backend_.matrix(DType::f32, n, maps_.exact() ? d : maps_.maps().cols);
   }
   if (maps_.exact()) {  // K = weights (C̄ weightsᵀ)
-    backend_.multiply(covariance_.view(), Transpose::no, weights, Transpose::yes, images_.view());
+    ops::multiply(backend_, covariance_.view(), Transpose::no, weights, Transpose::yes, images_.view());
     OwnedMatrix k = backend_.matrix(DType::f32, d, d);
-    backend_.multiply(weights, Transpose::no, images_.view(), Transpose::no, k.view());
-    backend_.convert(k.view(), reshaped(target, d, d));
+    ops::multiply(backend_, weights, Transpose::no, images_.view(), Transpose::no, k.view());
+    ops::convert(backend_, k.view(), reshaped(target, d, d));
     return;
   }
   const std::int64_t s = maps_.maps().cols / 2;
   OwnedMatrix mapped = backend_.matrix(DType::f32, n, 2 * s);  // W [Φ₁ Φ₂]
-  backend_.multiply(weights, Transpose::yes, maps_.maps(), Transpose::no, mapped.view());
-  backend_.multiply(covariance_.view(), Transpose::no, mapped.view(), Transpose::no, images_.view());
+  ops::multiply(backend_, weights, Transpose::yes, maps_.maps(), Transpose::no, mapped.view());
+  ops::multiply(backend_, covariance_.view(), Transpose::no, mapped.view(), Transpose::no, images_.view());
   OwnedMatrix k = backend_.matrix(DType::f32, s, s);  // (W Φ₁)ᵀ (C̄ W Φ₂)
-  backend_.multiply(mapped.view().cols_from(0, s), Transpose::yes, images_.view().cols_from(s, s),
-                    Transpose::no, k.view());
-  backend_.convert(k.view(), reshaped(target, s, s));
+  ops::multiply(backend_, mapped.view().cols_from(0, s), Transpose::yes, images_.view().cols_from(s, s),
+                Transpose::no, k.view());
+  ops::convert(backend_, k.view(), reshaped(target, s, s));
 }
 
 void SketchedWeights::add_gradient(ConstMatrix d_signature, double scale, Matrix gradient) {
@@ -130,21 +131,21 @@ void SketchedWeights::add_gradient(ConstMatrix d_signature, double scale, Matrix
   const std::int64_t d = gradient.rows;
   const std::int64_t s = maps_.exact() ? d : maps_.maps().cols / 2;
   OwnedMatrix slope = backend_.matrix(DType::f32, s, s);  // D
-  backend_.convert(reshaped(d_signature, s, s), slope.view());
+  ops::convert(backend_, reshaped(d_signature, s, s), slope.view());
   if (maps_.exact()) {  // (D + Dᵀ) (C̄ W)ᵀ
     for (const Transpose transpose : {Transpose::no, Transpose::yes}) {
-      backend_.multiply(slope.view(), transpose, images_.view(), Transpose::yes, gradient, scale, 1.0);
+      ops::multiply(backend_, slope.view(), transpose, images_.view(), Transpose::yes, gradient, scale, 1.0);
     }
     return;
   }
   // [Φ₂ Dᵀ, Φ₁ D] against [C̄ W Φ₁, C̄ W Φ₂]
   OwnedMatrix turned = backend_.matrix(DType::f32, d, 2 * s);
   const ConstMatrix maps = maps_.maps();
-  backend_.multiply(maps.cols_from(s, s), Transpose::no, slope.view(), Transpose::yes,
-                    turned.view().cols_from(0, s));
-  backend_.multiply(maps.cols_from(0, s), Transpose::no, slope.view(), Transpose::no,
-                    turned.view().cols_from(s, s));
-  backend_.multiply(turned.view(), Transpose::no, images_.view(), Transpose::yes, gradient, scale, 1.0);
+  ops::multiply(backend_, maps.cols_from(s, s), Transpose::no, slope.view(), Transpose::yes,
+                turned.view().cols_from(0, s));
+  ops::multiply(backend_, maps.cols_from(0, s), Transpose::no, slope.view(), Transpose::no,
+                turned.view().cols_from(s, s));
+  ops::multiply(backend_, turned.view(), Transpose::no, images_.view(), Transpose::yes, gradient, scale, 1.0);
 }
 
 }  // namespace cce

@@ -7,6 +7,7 @@
 #include "common/base/error.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -15,22 +16,22 @@ constexpr std::int64_t oversampling = 32;
 
 std::vector<double> eigenvalues_in_place(Backend& backend, Matrix matrix, std::int64_t count) {
   OwnedMatrix values = backend.matrix(DType::f64, 1, matrix.rows);
-  backend.eigenvalues_symmetric(matrix, values.view());
+  ops::eigenvalues_symmetric(backend, matrix, values.view());
   return host_values(backend, values.view().cols_from(0, std::min(count, matrix.rows)));
 }
 
 /// B ← L⁻¹ B with B Bᵀ = L Lᵀ (Cholesky QR, all matrix products); by Householder where that is not definite.
 void orthonormalize_rows(Backend& backend, Matrix basis) {
   OwnedMatrix gram = backend.matrix(DType::f64, basis.rows, basis.rows);
-  backend.multiply(basis, Transpose::no, basis, Transpose::yes, gram.view());
-  if (!backend.cholesky(gram.view())) {
-    backend.triangular_solve(gram.view(), Transpose::no, basis);
+  ops::multiply(backend, basis, Transpose::no, basis, Transpose::yes, gram.view());
+  if (!ops::cholesky(backend, gram.view())) {
+    ops::triangular_solve(backend, gram.view(), Transpose::no, basis);
     return;
   }
   OwnedMatrix columns = backend.matrix(DType::f64, basis.cols, basis.rows);
-  backend.transpose(basis, columns.view());
-  backend.qr(columns.view(), gram.view());
-  backend.transpose(columns.view(), basis);
+  ops::transpose(backend, basis, columns.view());
+  ops::qr(backend, columns.view(), gram.view());
+  ops::transpose(backend, columns.view(), basis);
 }
 
 [[noreturn]] void throw_range(const std::string& where, const std::string& found,
@@ -66,14 +67,14 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
   OwnedMatrix image = backend.matrix(DType::f64, width, n);
   fill_normal(backend, CounterRandom(0, 0), 1.0, basis.view());
   for (int i = 0; i < iterations; ++i) {
-    backend.multiply(basis.view(), Transpose::no, matrix, Transpose::no, image.view());
+    ops::multiply(backend, basis.view(), Transpose::no, matrix, Transpose::no, image.view());
     std::swap(basis, image);
     orthonormalize_rows(backend, basis.view());
   }
   orthonormalize_rows(backend, basis.view());  // the second pass brings ‖B Bᵀ − I‖ down to rounding
-  backend.multiply(basis.view(), Transpose::no, matrix, Transpose::no, image.view());
+  ops::multiply(backend, basis.view(), Transpose::no, matrix, Transpose::no, image.view());
   OwnedMatrix reduced = backend.matrix(DType::f64, width, width);
-  backend.multiply(basis.view(), Transpose::no, image.view(), Transpose::yes, reduced.view());
+  ops::multiply(backend, basis.view(), Transpose::no, image.view(), Transpose::yes, reduced.view());
   return eigenvalues_in_place(backend, reduced.view(), count);
 }
 

@@ -1,11 +1,12 @@
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 #include <cmath>
 
 namespace cce {
 
 void row_norms_to_power(Backend& backend, ConstMatrix x, double power, Matrix out) {
-  backend.row_squared_norms(x, out);
+  ops::row_squared_norms(backend, x, out);
   std::vector<float> norms = to_host(backend, out);
   for (float& norm : norms) {
     norm = norm > 0.0F ? static_cast<float>(std::pow(static_cast<double>(norm), 0.5 * power)) : 0.0F;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -28,8 +29,8 @@ double product_rate(Backend& backend, DType dtype) {
   const OwnedMatrix a = backend.zeros(dtype, rows, inner);
   const OwnedMatrix b = backend.zeros(dtype, rows, inner);
   OwnedMatrix c = backend.zeros(dtype == DType::bf16 ? DType::f32 : dtype, rows, rows);
-  const double seconds =
-      best_seconds([&] { backend.multiply(a.view(), Transpose::no, b.view(), Transpose::yes, c.view()); });
+  const double seconds = best_seconds(
+      [&] { ops::multiply(backend, a.view(), Transpose::no, b.view(), Transpose::yes, c.view()); });
   return 2.0 * rows * rows * inner / seconds;
 }
 
@@ -37,7 +38,7 @@ double copy_rate(Backend& backend) {
   constexpr std::int64_t floats = std::int64_t{1} << 24;
   const OwnedMatrix from = backend.zeros(DType::f32, 1024, floats / 1024);
   OwnedMatrix to = backend.zeros(DType::f32, 1024, floats / 1024);
-  const double seconds = best_seconds([&] { backend.convert(from.view(), to.view()); });
+  const double seconds = best_seconds([&] { ops::convert(backend, from.view(), to.view()); });
   return 2.0 * 4.0 * static_cast<double>(floats) / seconds;
 }
 

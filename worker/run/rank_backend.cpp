@@ -6,7 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/base/number_format.h"
-#include "worker/tensor/cuda_device.h"
+#include "worker/tensor/cuda/cuda_device.h"
 
 namespace cce {
 namespace {

@@ -26,12 +26,4 @@ OwnedMatrix Backend::zeros(DType dtype, std::int64_t rows, std::int64_t cols) {
   return result;
 }
 
-double Backend::inner_product(ConstMatrix a, ConstMatrix b) {
-  double host = 0.0;
-  OwnedMatrix sum = zeros(DType::f64, 1, 1);
-  add_inner_product(a, b, sum.view());
-  download(sum.view(), Matrix{&host, DType::f64, 1, 1, 1});
-  return host;
-}
-
 }  // namespace cce

@@ -7,6 +7,8 @@
 
 namespace cce {
 
+enum class Transpose : bool { no, yes };
+
 /// A read-only view of a row-major matrix in some backend's memory: element (i, j) lies at data[i * stride +
 /// j]. Owns nothing; the memory must outlive it.
 struct ConstMatrix {

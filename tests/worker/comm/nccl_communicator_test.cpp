@@ -16,7 +16,7 @@
 #include "worker/comm/mpi/mpi_communicator.h"
 #include "worker/comm/mpi/mpi_runtime.h"
 #include "worker/comm/nccl/nccl_communicator.h"
-#include "worker/tensor/cuda_device.h"
+#include "worker/tensor/cuda/cuda_device.h"
 
 namespace cce::communicator_suite {
 namespace {

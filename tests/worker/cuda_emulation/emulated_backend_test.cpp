@@ -1,6 +1,7 @@
 #include "tests/worker/cuda_emulation/emulated_backend.h"
 
 #include "tests/conformance/backend_suite.h"
+#include "worker/tensor/ops.h"
 
 /// The kernels of the CUDA backend under the rows that every Backend must pass, run on the CPU by
 /// BlockRunner: a check of their logic, not of a GPU.
@@ -34,9 +35,9 @@ std::vector<double> attention_numbers(const EmulatedLimits& limits) {
   Guarded d_v(*backend, DType::f32, in.v.rows, in.v.cols);
   Dense nothing(1, in.shape.query_heads());
   Guarded variance(*backend, DType::f64, nothing);
-  backend->attention_forward(in.shape, q, k, v, out, lse);
-  backend->attention_backward(in.shape, q, k, v, out, lse, d_out, d_q, d_k, d_v);
-  backend->attention_variance(in.shape, q, k, lse, 3, variance);
+  ops::attention_forward(*backend, in.shape, q, k, v, out, lse);
+  ops::attention_backward(*backend, in.shape, q, k, v, out, lse, d_out, d_q, d_k, d_v);
+  ops::attention_variance(*backend, in.shape, q, k, lse, 3, variance);
   for (Guarded* matrix : {&out, &lse, &d_q, &d_k, &d_v, &variance}) {
     const Dense values = matrix->get();
     numbers.insert(numbers.end(), values.values.begin(), values.values.end());
@@ -54,7 +55,7 @@ TEST(EmulatedCuda, heads_that_fit_no_tile_are_refused) {
   AttentionInputs in({"wide", 1, 4, 4, 1, 1, 64, 64, 0, 0.4});
   Guarded q(*backend, DType::f32, in.q), k(*backend, DType::f32, in.k), v(*backend, DType::f32, in.v);
   Guarded out(*backend, DType::f32, 4, 64);
-  EXPECT_THROW(backend->attention_forward(in.shape, q, k, v, out, {}), Error);
+  EXPECT_THROW(ops::attention_forward(*backend, in.shape, q, k, v, out, {}), Error);
 }
 
 /// Chunks of words: statistics, labels and sums carried from one to the next.
@@ -71,7 +72,7 @@ TEST(EmulatedCuda, chunks_of_words_change_losses_and_gradients_by_rounding_alone
     for (int t = 0; t < 20; ++t) {
       uniforms.push_back((static_cast<float>(t) + 0.5f) / 20.0f);
     }
-    backend->output_gradient(device, device_head, drawn[few], uniforms, loss, d_hidden);
+    ops::output_gradient(*backend, device, device_head, drawn[few], uniforms, loss, d_hidden);
     losses[few] = loss.get().values;
     gradients[few] = d_hidden.get().values;
   }

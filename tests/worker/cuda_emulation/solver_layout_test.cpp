@@ -1,5 +1,5 @@
 // The kernels beside cuBLAS and cuSOLVER, run on the CPU, on strided matrices of even and odd size.
-#include "worker/tensor/kernels_cuda/solver_layout.cuh"
+#include "worker/tensor/ops/solvers/solver_layout.cuh"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What a program says about GPUs on a machine that may have none.
-#include "worker/tensor/cuda_device.h"
+#include "worker/tensor/cuda/cuda_device.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What a user reads when the driver, the GPU or its memory is not what the program needs.
-#include "worker/tensor/cuda_error.h"
+#include "worker/tensor/cuda/cuda_error.h"
 
 #include "tests/common/error_matcher.h"
 

@@ -4,6 +4,7 @@
 
 #include "tests/worker/fenced/fenced_memory.h"
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops/blocks/block_ops.h"
 
 namespace cce {
 
@@ -30,68 +31,20 @@ class FencedBackend final : public Backend {
   std::size_t uploads_under_way() const { return uploads_.size(); }
   void synchronize() override {}
   void fill_zero(Matrix target) override;
-  void convert(ConstMatrix source, Matrix target) override;
+  /// The CPU's operations behind the fence.
+  const OpTable& ops() const override;
 
-  void multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Transpose transpose_b, Matrix c,
-                double alpha, double beta) override;
-  void gram(ConstMatrix features, Matrix gram) override;
-
-  void add(ConstMatrix source, Matrix target, double alpha) override;
-  void add_bias(ConstMatrix bias, Matrix x) override;
-  void scale_rows(ConstMatrix source, ConstMatrix scale, Matrix target) override;
-  void row_squared_norms(ConstMatrix x, Matrix out) override;
-  void column_sums(ConstMatrix x, ConstMatrix weight, Matrix out) override;
-
-  void gather(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
-              Matrix target) override;
-  void scatter(ConstMatrix source, std::span<const std::int32_t> rows, std::span<const std::int32_t> cols,
-               Matrix target) override;
-  void transpose(ConstMatrix source, Matrix target) override;
-
-  void embed(std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) override;
-  void rms_norm(ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out) override;
-  void rms_norm_backward(ConstMatrix d_out, ConstMatrix x, ConstMatrix gain, double epsilon,
-                         Matrix d_x) override;
-  void rope(Matrix x, const RopeTable& table, std::int64_t kv_groups, std::int64_t heads_per_group,
-            std::int64_t length, std::int64_t first_position, bool inverse) override;
-  void attention_forward(const AttentionShape& shape, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out,
-                         Matrix log_sum_exp) override;
-  void attention_backward(const AttentionShape& shape, ConstMatrix q, ConstMatrix k, ConstMatrix v,
-                          ConstMatrix out, ConstMatrix log_sum_exp, ConstMatrix d_out, Matrix d_q, Matrix d_k,
-                          Matrix d_v) override;
-  void attention_variance(const AttentionShape& shape, ConstMatrix q, ConstMatrix k, ConstMatrix log_sum_exp,
-                          std::int64_t first_query, Matrix variance) override;
-  void swiglu(ConstMatrix gate, ConstMatrix up, Matrix out) override;
-  void swiglu_backward(ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                       Matrix d_up) override;
-
-  void output_losses(ConstMatrix hidden, ConstMatrix head, std::span<const std::int32_t> labels,
-                     Matrix losses) override;
-  void output_gradient(ConstMatrix hidden, ConstMatrix head, std::span<std::int32_t> labels,
-                       std::span<const float> uniforms, Matrix losses, Matrix d_hidden) override;
-  void output_divergence(ConstMatrix hidden, ConstMatrix head, ConstMatrix teacher, ConstMatrix teacher_head,
-                         double scale, Matrix divergence, Matrix d_hidden) override;
-
-  void add_inner_product(ConstMatrix a, ConstMatrix b, Matrix sum) override;
-  void rms_norm_gain_gradient(ConstMatrix d_out, ConstMatrix x, double epsilon, Matrix d_gain) override;
-  void relative_error(ConstMatrix x, ConstMatrix target, double scale, Matrix losses,
-                      Matrix gradient) override;
-  void adamw(const AdamWStep& step, ConstMatrix gradient, Matrix weights, Matrix m, Matrix v,
-             Matrix copy) override;
-
-  [[nodiscard]] std::optional<std::int64_t> cholesky(Matrix a) override;
-  void cholesky_solve(ConstMatrix factor, Matrix right_side) override;
-  void cholesky_inverse(Matrix factor) override;
-  void triangular_solve(ConstMatrix lower, Transpose transpose, Matrix right_side) override;
-  void eigen_symmetric(Matrix a, Matrix values) override;
-  void eigenvalues_symmetric(Matrix a, Matrix values) override;
-  void singular_values(Matrix a, Matrix u, Matrix values, Matrix v_transposed) override;
-  void qr(Matrix a, Matrix r) override;
-
- private:
-  /// The matrix of an operation where the CPU backend reaches it. Errors: invalid_argument.
+  Backend& inner() { return *cpu_; }
+  /// An operand of an operation where the CPU backend reaches it; what is no matrix as it is. Errors: invalid_argument.
   Matrix in(Matrix matrix) const;
   ConstMatrix in(ConstMatrix matrix) const;
+  RopeTable in(const RopeTable& table) const { return {in(table.cos), in(table.sin)}; }
+  template <typename Plain>
+  const Plain& in(const Plain& value) const {
+    return value;
+  }
+
+ private:
   /// Errors: invalid_argument unless the matrix is the host's.
   void expect_host(const char* copy, ConstMatrix matrix) const;
 

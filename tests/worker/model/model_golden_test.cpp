@@ -2,6 +2,7 @@
 
 #include "tests/worker/model/model_golden.h"
 #include "worker/model/model_runner.h"
+#include "worker/tensor/ops.h"
 
 // Every family against transformers in fp32: logits, losses, the stream at every sub-block, and gradients
 // there.
@@ -86,7 +87,7 @@ TEST_P(FamilyGolden, stream_agrees_at_every_sub_block) {
   BlockRunner blocks(*backend_, config());
   const TokenBatch batch = golden_.batch();
   OwnedMatrix stream = backend_->matrix(DType::f32, batch.tokens(), config().hidden_size);
-  backend_->embed(golden_.tokens(), ends_.embedding.view(), stream.view());
+  ops::embed(*backend_, golden_.tokens(), ends_.embedding.view(), stream.view());
   const auto count = static_cast<std::int64_t>(config().layers.size());
   for (std::int64_t k = 0; k < count; ++k) {
     expect_near(stream.view(), "stream." + std::to_string(k), stream_bound);
@@ -125,10 +126,10 @@ TEST_P(FamilyGolden, final_gradient_agrees_through_the_output_layer) {
   std::vector<std::int32_t> labels = next_token_labels(golden_.tokens(), batch);
   OwnedMatrix losses = backend_->matrix(DType::f32, 1, batch.tokens());
   OwnedMatrix d_hidden = backend_->matrix(DType::f32, batch.tokens(), config().hidden_size);
-  backend_->output_gradient(hidden, ends_.head(), labels, {}, losses.view(), d_hidden.view());
+  ops::output_gradient(*backend_, hidden, ends_.head(), labels, {}, losses.view(), d_hidden.view());
   OwnedMatrix gradient = backend_->zeros(DType::f32, batch.tokens(), config().hidden_size);
-  backend_->rms_norm_backward(d_hidden.view(), stream.view(), ends_.final_norm.view(), config().rms_epsilon,
-                              gradient.view());
+  ops::rms_norm_backward(*backend_, d_hidden.view(), stream.view(), ends_.final_norm.view(),
+                         config().rms_epsilon, gradient.view());
   expect_near(gradient.view(), "d_stream." + last, gradient_bound);
 }
 

@@ -10,6 +10,7 @@
 #include "worker/numeric/eliminated_solution.h"
 #include "worker/numeric/host_matrix.h"
 #include "worker/numeric/loss_weighting.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -171,7 +172,7 @@ TEST_F(ColumnElimination, any_root_of_the_loss_metric_gives_the_same_curve) {
   const OwnedMatrix cholesky_root = loss_root(*backend_, s.view());
   OwnedMatrix vectors = copy_f64(*backend_, s.view());
   OwnedMatrix values = backend_->matrix(DType::f64, 1, 12);
-  backend_->eigen_symmetric(vectors.view(), values.view());
+  ops::eigen_symmetric(*backend_, vectors.view(), values.view());
   OwnedMatrix scaled = copy_f64(*backend_, vectors.view());
   for (std::int64_t i = 0; i < 12; ++i) {
     for (std::int64_t j = 0; j < 12; ++j) {

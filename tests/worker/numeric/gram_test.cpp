@@ -6,6 +6,7 @@
 
 #include "tests/worker/numeric/numeric_fixture.h"
 #include "worker/numeric/counter_random.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -51,7 +52,7 @@ TEST_F(Gram, sums_micro_batches_exactly) {
 TEST_F(Gram, bf16_features_give_the_same_sums) {
   const OwnedMatrix features = integers(33, 6, 4);
   OwnedMatrix narrow = backend_->matrix(DType::bf16, 33, 6);
-  backend_->convert(features.view(), narrow.view());  // small integers: exact
+  ops::convert(*backend_, features.view(), narrow.view());  // small integers: exact
   GramAccumulator wide_sums(*backend_, 6), narrow_sums(*backend_, 6);
   wide_sums.add(features.view());
   narrow_sums.add(narrow.view());

@@ -4,6 +4,7 @@
 
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 
@@ -28,13 +29,13 @@ OwnedMatrix NumericTest::covariance(std::int64_t n, std::int64_t samples, std::u
 OwnedMatrix NumericTest::product(ConstMatrix a, ConstMatrix b, Transpose transpose_a, Transpose transpose_b) {
   OwnedMatrix result = backend_->matrix(DType::f64, transpose_a == Transpose::yes ? a.cols : a.rows,
                                         transpose_b == Transpose::yes ? b.rows : b.cols);
-  backend_->multiply(a, transpose_a, b, transpose_b, result.view());
+  ops::multiply(*backend_, a, transpose_a, b, transpose_b, result.view());
   return result;
 }
 
 OwnedMatrix NumericTest::difference(ConstMatrix a, ConstMatrix b) {
   OwnedMatrix result = copy_f64(*backend_, a);
-  backend_->add(b, result.view(), -1.0);
+  ops::add(*backend_, b, result.view(), -1.0);
   return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include "tests/worker/numeric/numeric_fixture.h"
 #include "worker/numeric/nuclear_ratio.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -28,17 +29,17 @@ class Polar : public NumericTest, public ::testing::WithParamInterface<PolarRow>
   /// Orthonormal columns.
   OwnedMatrix basis(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
     OwnedMatrix q = gaussian(rows, cols, seed), r = backend_->matrix(DType::f64, cols, cols);
-    backend_->qr(q.view(), r.view());
+    ops::qr(*backend_, q.view(), r.view());
     return q;
   }
   OwnedMatrix narrowed(ConstMatrix wide) {
     OwnedMatrix result = backend_->matrix(DType::f32, wide.rows, wide.cols);
-    backend_->convert(wide, result.view());
+    ops::convert(*backend_, wide, result.view());
     return result;
   }
   OwnedMatrix widened(ConstMatrix narrow) {
     OwnedMatrix result = backend_->matrix(DType::f64, narrow.rows, narrow.cols);
-    backend_->convert(narrow, result.view());
+    ops::convert(*backend_, narrow, result.view());
     return result;
   }
 };
@@ -109,8 +110,8 @@ TEST_F(PolarEdges, gradient_of_the_ratio_is_its_finite_difference) {
   const auto ratio_at = [&](ConstMatrix at) {  // from the singular values
     OwnedMatrix copy = backend_->matrix(DType::f64, rows, cols), u = backend_->matrix(DType::f64, rows, cols);
     OwnedMatrix values = backend_->matrix(DType::f64, 1, cols), v = backend_->matrix(DType::f64, cols, cols);
-    backend_->convert(at, copy.view());
-    backend_->singular_values(copy.view(), u.view(), values.view(), v.view());
+    ops::convert(*backend_, at, copy.view());
+    ops::singular_values(*backend_, copy.view(), u.view(), values.view(), v.view());
     double sum = 0.0, squares = 0.0;
     for (std::int64_t j = 0; j < cols; ++j) {
       sum += values.as<double>()[j];
@@ -120,7 +121,7 @@ TEST_F(PolarEdges, gradient_of_the_ratio_is_its_finite_difference) {
   };
   OwnedMatrix weights = backend_->matrix(DType::f32, rows, cols),
               gradient = backend_->zeros(DType::f32, rows, cols);
-  backend_->convert(start.view(), weights.view());
+  ops::convert(*backend_, start.view(), weights.view());
   const PolarFactor polar = polar_factor(*backend_, weights.view(), {.tolerance = 1e-6});
   const NuclearRatio ratio =
       add_nuclear_ratio(*backend_, weights.view(), polar.factor.view(), 2.0, gradient.view());
@@ -128,7 +129,7 @@ TEST_F(PolarEdges, gradient_of_the_ratio_is_its_finite_difference) {
   OwnedMatrix moved = backend_->matrix(DType::f64, rows, cols);
   for (std::int64_t i = 0; i < rows * cols; ++i) {
     const double step = 1e-5;
-    backend_->convert(start.view(), moved.view());
+    ops::convert(*backend_, start.view(), moved.view());
     moved.as<double>()[i] += step;
     const double above = ratio_at(moved.view());
     moved.as<double>()[i] -= 2.0 * step;
@@ -139,11 +140,11 @@ TEST_F(PolarEdges, gradient_of_the_ratio_is_its_finite_difference) {
 
 TEST_F(PolarEdges, an_old_factor_bounds_the_norm_from_below) {
   OwnedMatrix before = backend_->matrix(DType::f32, 9, 6), after = backend_->matrix(DType::f32, 9, 6);
-  backend_->convert(gaussian(9, 6, 5).view(), before.view());
-  backend_->convert(before.view(), after.view());
+  ops::convert(*backend_, gaussian(9, 6, 5).view(), before.view());
+  ops::convert(*backend_, before.view(), after.view());
   OwnedMatrix change = backend_->matrix(DType::f32, 9, 6);
-  backend_->convert(gaussian(9, 6, 6).view(), change.view());
-  backend_->add(change.view(), after.view(), 0.02);
+  ops::convert(*backend_, gaussian(9, 6, 6).view(), change.view());
+  ops::add(*backend_, change.view(), after.view(), 0.02);
   const PolarFactor old = polar_factor(*backend_, before.view()),
                     fresh = polar_factor(*backend_, after.view());
   const double stale = add_nuclear_ratio(*backend_, after.view(), old.factor.view(), 1.0, {}).nuclear;

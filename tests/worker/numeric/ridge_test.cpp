@@ -9,6 +9,7 @@
 
 #include "tests/worker/numeric/numeric_fixture.h"
 #include "worker/numeric/host_matrix.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -35,7 +36,7 @@ class Ridge : public NumericTest {
     Data result;
     result.features = gaussian(tokens, truth.rows(), seed);
     result.targets = product(result.features.view(), truth.view());
-    backend_->add(gaussian(tokens, truth.cols(), seed + 1).view(), result.targets.view(), noise);
+    ops::add(*backend_, gaussian(tokens, truth.cols(), seed + 1).view(), result.targets.view(), noise);
     result.gram = product(result.features.view(), result.features.view(), Transpose::yes);
     result.cross = product(result.features.view(), result.targets.view(), Transpose::yes);
     result.energy = std::pow(norm(result.targets.view()), 2);

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "tests/worker/numeric/numeric_fixture.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -125,7 +126,7 @@ TEST_P(TrainedSignatures, are_those_of_the_sketch_and_lead_the_gradient_back_to_
     const auto k = static_cast<std::size_t>(layer);
     trained.emplace_back(*backend_, maps, covariances[k].view());
     OwnedMatrix narrow = backend_->matrix(DType::f32, d_, widths_[k]);
-    backend_->convert(weights[k].view(), narrow.view());
+    ops::convert(*backend_, weights[k].view(), narrow.view());
     trained[k].signature(narrow.view(), found.view().rows_from(layer, 1));
   }
   EXPECT_LE(norm(difference(found.view(), expected.view()).view()), 1e-5 * norm(expected.view()));

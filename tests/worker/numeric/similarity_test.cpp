@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tests/worker/numeric/numeric_fixture.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -38,9 +39,9 @@ TEST_F(Similarity, sketch_estimates_the_cosine_of_the_signatures) {
   for (std::int64_t layer = 0; layer < 3; ++layer) {
     const OwnedMatrix c = covariance(n, 100, static_cast<std::uint64_t>(10 + layer));
     sketch.apply(*backend_, w.view(), c.view(), sketches.view().rows_from(layer, 1));
-    backend_->multiply(w.view(), Transpose::yes, product(c.view(), w.view()).view(), Transpose::no,
-                       Matrix{exact.as<double>() + layer * d * d, DType::f64, d, d, d});
-    backend_->add(gaussian(n, d, static_cast<std::uint64_t>(20 + layer)).view(), w.view(), 0.5);
+    ops::multiply(*backend_, w.view(), Transpose::yes, product(c.view(), w.view()).view(), Transpose::no,
+                  Matrix{exact.as<double>() + layer * d * d, DType::f64, d, d, d});
+    ops::add(*backend_, gaussian(n, d, static_cast<std::uint64_t>(20 + layer)).view(), w.view(), 0.5);
   }
   const OwnedMatrix estimated = similarity_matrix(*backend_, sketches.view());
   const OwnedMatrix expected = similarity_matrix(*backend_, exact.view());

@@ -6,6 +6,7 @@
 
 #include "tests/worker/numeric/numeric_fixture.h"
 #include "worker/numeric/loss_weighting.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -17,7 +18,7 @@ class Spectrum : public NumericTest {
     const auto n = static_cast<std::int64_t>(values.size());
     OwnedMatrix q = gaussian(n, n, 1);
     OwnedMatrix r = backend_->matrix(DType::f64, n, n);
-    backend_->qr(q.view(), r.view());
+    ops::qr(*backend_, q.view(), r.view());
     OwnedMatrix scaled = backend_->matrix(DType::f64, n, n);
     for (std::int64_t i = 0; i < n; ++i) {
       for (std::int64_t j = 0; j < n; ++j) {

@@ -1,8 +1,9 @@
-#include "worker/tensor/cpu_backend.h"
+#include "worker/tensor/cpu/cpu_backend.h"
 
 #include "tests/conformance/backend_suite.h"
 #include "tests/worker/fenced/fenced_backend.h"
-#include "worker/tensor/kernels/table.h"
+#include "worker/tensor/cpu/kernels/table.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 namespace {
@@ -35,8 +36,8 @@ TEST(CpuBackend, threads_do_not_change_a_bit_of_rows_and_attention) {
     Dense nothing(1, in.shape.query_heads());
     Guarded lse(*backend, DType::f32, in.q.rows, in.shape.query_heads()),
         variance(*backend, DType::f64, nothing);
-    backend->attention_forward(in.shape, q, k, v, out, lse);
-    backend->attention_variance(in.shape, q, k, lse, 3, variance);
+    ops::attention_forward(*backend, in.shape, q, k, v, out, lse);
+    ops::attention_variance(*backend, in.shape, q, k, lse, 3, variance);
     for (Guarded* matrix : {&out, &lse, &variance}) {
       const Dense values = matrix->get();
       results[threads - 1].insert(results[threads - 1].end(), values.values.begin(), values.values.end());
@@ -53,31 +54,33 @@ std::vector<double> trained_numbers(Backend& backend) {
     const Dense values = wave_matrix(rows, cols, seed);
     OwnedMatrix wide = backend.matrix(DType::f64, rows, cols), result = backend.matrix(dtype, rows, cols);
     backend.upload({values.values.data(), DType::f64, rows, cols, cols}, wide.view());
-    backend.convert(wide.view(), result.view());
+    ops::convert(backend, wide.view(), result.view());
     return result;
   };
   const auto keep = [&](const OwnedMatrix& matrix) {
     std::vector<double> host(static_cast<std::size_t>(matrix.rows() * matrix.cols()));
-    backend.convert(matrix.view(), {host.data(), DType::f64, matrix.rows(), matrix.cols(), matrix.cols()});
+    ops::convert(backend, matrix.view(),
+                 {host.data(), DType::f64, matrix.rows(), matrix.cols(), matrix.cols()});
     numbers.insert(numbers.end(), host.begin(), host.end());
   };
   const OwnedMatrix x = put(DType::f32, tokens, hidden, 1), y = put(DType::bf16, tokens, hidden, 2);
-  numbers.push_back(backend.inner_product(x.view(), y.view()));
+  numbers.push_back(ops::inner_product(backend, x.view(), y.view()));
   OwnedMatrix d_gain = backend.zeros(DType::f32, 1, hidden), losses = backend.zeros(DType::f32, 1, tokens);
-  backend.rms_norm_gain_gradient(x.view(), x.view(), 1e-5, d_gain.view());
+  ops::rms_norm_gain_gradient(backend, x.view(), x.view(), 1e-5, d_gain.view());
   keep(d_gain);
   OwnedMatrix gradient = backend.zeros(DType::f32, tokens, hidden);
-  backend.relative_error(x.view(), y.view(), 0.5, losses.view(), gradient.view());
+  ops::relative_error(backend, x.view(), y.view(), 0.5, losses.view(), gradient.view());
   keep(losses);
   OwnedMatrix weights = put(DType::f32, tokens, hidden, 3), m = backend.zeros(DType::f32, tokens, hidden),
               v = backend.zeros(DType::f32, tokens, hidden),
               copy = backend.zeros(DType::bf16, tokens, hidden);
-  backend.adamw({.learning_rate = 0.1}, gradient.view(), weights.view(), m.view(), v.view(), copy.view());
+  ops::adamw(backend, {.learning_rate = 0.1}, gradient.view(), weights.view(), m.view(), v.view(),
+             copy.view());
   for (const OwnedMatrix* matrix : {&weights, &m, &v, &copy}) keep(*matrix);
   const OwnedMatrix teacher = put(DType::bf16, tokens, hidden, 4),
                     head = put(DType::bf16, vocabulary, hidden, 5);
-  backend.output_divergence(y.view(), head.view(), teacher.view(), head.view(), 1.0, losses.view(),
-                            gradient.view());
+  ops::output_divergence(backend, y.view(), head.view(), teacher.view(), head.view(), 1.0, losses.view(),
+                         gradient.view());
   keep(losses);
   keep(gradient);
   return numbers;
@@ -95,11 +98,11 @@ TEST(CpuBackend, adamw_is_the_same_on_dense_and_on_strided_matrices) {
   Guarded m(*backend, DType::f32, zero), v(*backend, DType::f32, zero);
   OwnedMatrix dense[4];
   for (OwnedMatrix& matrix : dense) matrix = backend->zeros(DType::f32, rows, cols);
-  backend->convert(weights.view(), dense[0].view());
-  backend->convert(gradient.view(), dense[1].view());
+  ops::convert(*backend, weights.view(), dense[0].view());
+  ops::convert(*backend, gradient.view(), dense[1].view());
   const AdamWStep step{.learning_rate = 0.01, .weight_decay = 0.1};
-  backend->adamw(step, gradient, weights, m, v, {});
-  backend->adamw(step, dense[1].view(), dense[0].view(), dense[2].view(), dense[3].view(), {});
+  ops::adamw(*backend, step, gradient, weights, m, v, {});
+  ops::adamw(*backend, step, dense[1].view(), dense[0].view(), dense[2].view(), dense[3].view(), {});
   const Dense strided = weights.get();
   for (std::int64_t i = 0; i < rows * cols; ++i) {
     ASSERT_EQ(static_cast<double>(dense[0].as<float>()[i]), strided.values[static_cast<std::size_t>(i)]) << i;

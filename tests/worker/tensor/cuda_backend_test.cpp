@@ -3,7 +3,8 @@
 
 #include "common/base/error.h"
 #include "tests/conformance/backend_suite.h"
-#include "worker/tensor/cuda_device.h"
+#include "worker/tensor/cuda/cuda_device.h"
+#include "worker/tensor/ops.h"
 
 namespace cce::backend_suite {
 namespace {
@@ -50,8 +51,8 @@ TEST_F(CudaBackendOnly, attention_of_long_sequences_agrees_with_the_cpu) {
       Guarded lse(*backend, DType::f32, in.q.rows, in.shape.query_heads());
       Guarded d_q(*backend, DType::f32, in.q.rows, in.q.cols),
           d_k(*backend, DType::f32, in.k.rows, in.k.cols), d_v(*backend, DType::f32, in.v.rows, in.v.cols);
-      backend->attention_forward(in.shape, q, k, v, out, lse);
-      backend->attention_backward(in.shape, q, k, v, out, lse, d_out, d_q, d_k, d_v);
+      ops::attention_forward(*backend, in.shape, q, k, v, out, lse);
+      ops::attention_backward(*backend, in.shape, q, k, v, out, lse, d_out, d_q, d_k, d_v);
       for (Guarded* matrix : {&out, &lse, &d_q, &d_k, &d_v}) {
         results[on_gpu].push_back(matrix->get());
       }
@@ -84,7 +85,7 @@ TEST_F(CudaBackendOnly, an_upload_beside_a_product_brings_every_byte) {
   OwnedMatrix a = backend->zeros(DType::bf16, 2048, 2048), product = backend->matrix(DType::f32, 2048, 2048);
   backend->start_upload(values, arrived.view());
   for (int i = 0; i < 20; ++i) {
-    backend->gram(a.view(), product.view());
+    ops::gram(*backend, a.view(), product.view());
   }
   backend->finish_uploads();
   std::vector<float> found(static_cast<std::size_t>(count));

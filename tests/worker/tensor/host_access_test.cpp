@@ -7,6 +7,7 @@
 
 #include "common/base/error.h"
 #include "tests/worker/fenced/fenced_backend.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -61,8 +62,8 @@ TEST(HostAccess, brings_host_matrices_bytes_and_diagonals_over) {
     std::vector<double> host = {1.0, 2.0, 3.0};
     OwnedMatrix square = counting(*backend, 3, 3), sum = backend->zeros(DType::f64, 3, 1);
     const OnBackend column(*backend, {host.data(), DType::f64, 3, 1, 1});
-    backend->add(column.view(), sum.view());
-    backend->add(diagonal_view(std::as_const(square).view()), sum.view());
+    ops::add(*backend, column.view(), sum.view());
+    ops::add(*backend, diagonal_view(std::as_const(square).view()), sum.view());
     EXPECT_EQ(host_values(*backend, sum.view()), (std::vector<double>{1.0, 6.0, 11.0}));
     const Buffer buffer = backend->allocate(24);
     const std::span<std::byte> bytes(static_cast<std::byte*>(buffer.data()), buffer.bytes());
@@ -79,7 +80,7 @@ TEST(FencedBackend, refuses_memory_of_the_wrong_side) {
   OwnedMatrix matrix = counting(backend, 2, 2);
   std::vector<double> host(4);
   const Matrix outside{host.data(), DType::f64, 2, 2, 2};
-  EXPECT_THROW(backend.add(outside, matrix.view(), 1.0), Error);
+  EXPECT_THROW(ops::add(backend, outside, matrix.view(), 1.0), Error);
   EXPECT_THROW(backend.upload(matrix.view(), matrix.view()), Error);
   EXPECT_THROW(backend.download(matrix.view(), matrix.view()), Error);
   EXPECT_DEATH(static_cast<void>(*static_cast<volatile double*>(matrix.view().data)), "");

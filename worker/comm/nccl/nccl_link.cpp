@@ -13,9 +13,9 @@
 #include "worker/comm/nccl/nccl_communicator.h"
 #include "worker/comm/nccl/nccl_memory.h"
 #include "worker/comm/nccl/nccl_rank_order_sum.h"
-#include "worker/tensor/cuda_backend.h"
-#include "worker/tensor/cuda_error.h"
-#include "worker/tensor/cuda_handles.h"
+#include "worker/tensor/cuda/cuda_backend.h"
+#include "worker/tensor/cuda/cuda_error.h"
+#include "worker/tensor/cuda/cuda_handles.h"
 
 namespace cce {
 namespace {

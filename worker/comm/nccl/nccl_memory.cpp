@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "worker/comm/nccl/nccl_communicator.h"
-#include "worker/tensor/cuda_backend.h"
-#include "worker/tensor/cuda_error.h"
-#include "worker/tensor/cuda_memory.h"
+#include "worker/tensor/cuda/cuda_backend.h"
+#include "worker/tensor/cuda/cuda_error.h"
+#include "worker/tensor/cuda/cuda_memory.h"
 
 namespace cce {
 namespace {

@@ -1,6 +1,6 @@
 #include "worker/comm/nccl/nccl_kernels.cuh"
 #include "worker/comm/nccl/nccl_rank_order_sum.h"
-#include "worker/tensor/cuda_launch.h"
+#include "worker/tensor/cuda/cuda_launch.h"
 
 namespace cce {
 namespace {

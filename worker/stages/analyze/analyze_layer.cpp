@@ -10,6 +10,7 @@
 #include "worker/numeric/spectrum.h"
 #include "worker/stages/analyze/feature_groups.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -88,8 +89,8 @@ std::vector<HeadSpectrum> value_output_spectra(Backend& backend, const LayerShap
     OwnedMatrix second_moment = backend.zeros(DType::f64, shape.vo_dim, shape.vo_dim);
     for (std::int64_t head = 0; head < heads; ++head) {
       const std::int64_t first = first_feature_of_head(shape, group, head);
-      backend.add(metric.covariance.view().block(first, first, shape.vo_dim, shape.vo_dim),
-                  second_moment.view(), 1.0 / static_cast<double>(heads));
+      ops::add(backend, metric.covariance.view().block(first, first, shape.vo_dim, shape.vo_dim),
+               second_moment.view(), 1.0 / static_cast<double>(heads));
     }
     const ConstMatrix outputs = metric.weighted_outputs.view().rows_from(
         first_feature_of_head(shape, group, 0), heads * shape.vo_dim);

@@ -8,6 +8,7 @@
 #include "worker/model/model_runner.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/layer_stream.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -110,8 +111,8 @@ class DropMeasurement {
 
   void embed(std::int64_t first, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      backend_.embed(window(first + i), std::as_const(ends_.embedding).view(),
-                     streams_[0].view().rows_from(i * data_.length, data_.length));
+      ops::embed(backend_, window(first + i), std::as_const(ends_.embedding).view(),
+                 streams_[0].view().rows_from(i * data_.length, data_.length));
     }
   }
 
@@ -139,7 +140,7 @@ class DropMeasurement {
       }
     }
     if (has_part(weights.shape, part)) {
-      backend_.convert(rows(0), rows(layer + 1));
+      ops::convert(backend_, rows(0), rows(layer + 1));
       run_layer(backend_, runner_, without(weights, part), batch, rows(layer + 1), features_);
     }
     run_layer(backend_, runner_, weights, batch, rows(0), features_);
@@ -162,7 +163,7 @@ class DropMeasurement {
     const std::vector<std::int32_t> labels = next_token_labels(ids, {1, data_.length});
     const ConstMatrix hidden =
         runner_.normalised(std::as_const(ends_.final_norm).view(), stream, context_.compute_dtype);
-    backend_.output_losses(hidden, ends_.head(), labels, losses_.view());
+    ops::output_losses(backend_, hidden, ends_.head(), labels, losses_.view());
     std::vector<float> host(static_cast<std::size_t>(data_.length));
     backend_.download(losses_.view(), {host.data(), DType::f32, 1, data_.length, data_.length});
     double sum = 0.0;

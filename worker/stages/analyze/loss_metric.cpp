@@ -6,13 +6,14 @@
 
 #include "worker/numeric/host_matrix.h"
 #include "worker/numeric/loss_weighting.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
 
 double trace(Backend& backend, ConstMatrix matrix) {
   OwnedMatrix wide = backend.zeros(DType::f64, matrix.rows, 1);
-  backend.add(diagonal_view(matrix), wide.view());
+  ops::add(backend, diagonal_view(matrix), wide.view());
   const std::vector<double> diagonal = host_values(backend, wide.view());
   return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
 }
@@ -21,26 +22,26 @@ double trace(Backend& backend, ConstMatrix matrix) {
 
 OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor) {
   OwnedMatrix result = backend.zeros(DType::f64, source.rows, source.cols);
-  backend.add(source, result.view(), factor);
+  ops::add(backend, source, result.view(), factor);
   return result;
 }
 
 OwnedMatrix transposed_f64(Backend& backend, ConstMatrix stored) {
   OwnedMatrix wide = backend.matrix(DType::f32, stored.rows, stored.cols);
-  backend.convert(stored, wide.view());
+  ops::convert(backend, stored, wide.view());
   OwnedMatrix turned = backend.matrix(DType::f32, stored.cols, stored.rows);
-  backend.transpose(wide.view(), turned.view());
+  ops::transpose(backend, wide.view(), turned.view());
   OwnedMatrix result = backend.matrix(DType::f64, stored.cols, stored.rows);
-  backend.convert(turned.view(), result.view());
+  ops::convert(backend, turned.view(), result.view());
   return result;
 }
 
 void store_transposed(Backend& backend, ConstMatrix solution, HostMatrix& stored) {
   stored = HostMatrix(solution.cols, solution.rows);
   OwnedMatrix narrow = backend.matrix(DType::f32, solution.rows, solution.cols);
-  backend.convert(solution, narrow.view());
+  ops::convert(backend, solution, narrow.view());
   OwnedMatrix turned = backend.matrix(DType::f32, solution.cols, solution.rows);
-  backend.transpose(narrow.view(), turned.view());
+  ops::transpose(backend, narrow.view(), turned.view());
   backend.download(turned.view(), stored.view());
 }
 

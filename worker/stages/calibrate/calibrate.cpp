@@ -8,6 +8,7 @@
 #include "worker/numeric/counter_random.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/layer_stream.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -93,7 +94,8 @@ class Calibration {
       ids.insert(ids.end(), window.begin(), window.end());
     }
     if (!ids.empty()) {
-      backend_.embed(ids, std::as_const(ends_.embedding).view(), rows(boundaries_[0], 0, chunk_tokens()));
+      ops::embed(backend_, ids, std::as_const(ends_.embedding).view(),
+                 rows(boundaries_[0], 0, chunk_tokens()));
     }
   }
 
@@ -143,13 +145,13 @@ class Calibration {
     const Matrix before = boundary(2 * layer, first, batch);
     const Matrix middle = boundary(2 * layer + 1, first, batch);
     const Matrix after = boundary(2 * layer + 2, first, batch);
-    backend_.convert(before, middle);
+    ops::convert(backend_, before, middle);
     if (weights.shape.has_attention) {
       const Matrix heads = features(batch, weights.o.cols);
       runner_.attention_features(weights, batch, before, heads);
       runner_.project(heads, weights.o, weights.o_bias, middle);
     }
-    backend_.convert(middle, after);
+    ops::convert(backend_, middle, after);
     if (weights.shape.has_ffn) {
       const Matrix activations = features(batch, weights.down.cols);
       runner_.ffn_features(weights, middle, activations);
@@ -168,10 +170,11 @@ class Calibration {
       std::vector<std::int32_t> labels(static_cast<std::size_t>(data_.length), 0);
       labels.back() = -1;
       const std::vector<float> uniforms = label_uniforms(chunk_[i]);
-      backend_.output_gradient(hidden, ends_.head(), labels, uniforms, losses_.view(),
-                               hidden_gradient_.view());
+      ops::output_gradient(backend_, hidden, ends_.head(), labels, uniforms, losses_.view(),
+                           hidden_gradient_.view());
       backend_.fill_zero(gradient);
-      backend_.rms_norm_backward(hidden_gradient_.view(), last, gain, context_.dense().rms_epsilon, gradient);
+      ops::rms_norm_backward(backend_, hidden_gradient_.view(), last, gain, context_.dense().rms_epsilon,
+                             gradient);
     }
   }
 
@@ -203,13 +206,13 @@ class Calibration {
     const Matrix carried = rows(gradient_, first, batch.tokens());
     const Matrix after = rows(gradient_after_, 0, batch.tokens());
     if (weights.shape.has_ffn) {
-      backend_.convert(carried, after);
+      ops::convert(backend_, carried, after);
       const Matrix activations = features(batch, weights.down.cols);
       runner_.ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried);
       statistics_.add_ffn(activations, after);
     }
     if (weights.shape.has_attention) {
-      backend_.convert(carried, after);
+      ops::convert(backend_, carried, after);
       const Matrix heads = features(batch, weights.o.cols);
       const std::int64_t pairs = weights.shape.kv_groups * weights.shape.qk_dim / 2;
       const Matrix products{pair_products_.view().data, DType::f32, batch.tokens(), pairs, pairs};

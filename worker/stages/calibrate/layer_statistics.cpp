@@ -5,6 +5,7 @@
 
 #include "worker/comm/device/device_exchange.h"
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -96,7 +97,7 @@ void StatisticsBuffer::start_layer(const LayerShape& shape) {
 
 void StatisticsBuffer::add_attention(ConstMatrix features, ConstMatrix gradient, ConstMatrix pair_products) {
   add_sub_block(attention_, features, gradient);
-  backend_.gram(pair_products, pair_covariance_);
+  ops::gram(backend_, pair_products, pair_covariance_);
 }
 
 void StatisticsBuffer::add_ffn(ConstMatrix features, ConstMatrix gradient) {
@@ -108,13 +109,13 @@ void StatisticsBuffer::add_sub_block(Part& part, ConstMatrix features, ConstMatr
   const Matrix norms = row_norms_.view().cols_from(0, tokens);
   row_norms_to_power(backend_, gradient, 1.0, norms);
   const Matrix scaled{scaled_features_.view().data, compute_dtype_, tokens, features.cols, features.cols};
-  backend_.scale_rows(features, norms, scaled);
-  backend_.gram(scaled, part.weighted_covariance);
-  backend_.gram(features, part.covariance);
-  backend_.column_sums(features, {}, part.feature_sum);
+  ops::scale_rows(backend_, features, norms, scaled);
+  ops::gram(backend_, scaled, part.weighted_covariance);
+  ops::gram(backend_, features, part.covariance);
+  ops::column_sums(backend_, features, {}, part.feature_sum);
   const Matrix narrow = narrow_gradient_.view().rows_from(0, tokens);
-  backend_.convert(gradient, narrow);
-  backend_.gram(narrow, part.gradient_covariance);
+  ops::convert(backend_, gradient, narrow);
+  ops::gram(backend_, narrow, part.gradient_covariance);
 }
 
 void StatisticsBuffer::reduce_into(StageContext& context, std::int64_t layer,
@@ -130,7 +131,7 @@ void StatisticsBuffer::reduce_into(StageContext& context, std::int64_t layer,
   }
   if (shape.has_attention) {
     add_part(attention_, total->attention);
-    backend_.add(pair_covariance_, total->pair_covariance.view());
+    ops::add(backend_, pair_covariance_, total->pair_covariance.view());
   }
   if (shape.has_ffn) {
     add_part(ffn_, total->ffn);
@@ -138,10 +139,10 @@ void StatisticsBuffer::reduce_into(StageContext& context, std::int64_t layer,
 }
 
 void StatisticsBuffer::add_part(const Part& part, SubBlockStatistics& total) {
-  backend_.add(part.weighted_covariance, total.weighted_covariance.view());
-  backend_.add(part.covariance, total.covariance.view());
-  backend_.add(part.feature_sum, total.feature_sum.view());
-  backend_.add(part.gradient_covariance, total.gradient_covariance.view());
+  ops::add(backend_, part.weighted_covariance, total.weighted_covariance.view());
+  ops::add(backend_, part.covariance, total.covariance.view());
+  ops::add(backend_, part.feature_sum, total.feature_sum.view());
+  ops::add(backend_, part.gradient_covariance, total.gradient_covariance.view());
 }
 
 }  // namespace cce

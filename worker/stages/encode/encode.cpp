@@ -15,6 +15,7 @@
 #include "worker/stages/encode/output_scale.h"
 #include "worker/stages/encode/refine.h"
 #include "worker/stages/encode/stream_pair.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -155,7 +156,7 @@ class Encoder {
     const Matrix features = features_of(micro_batch, width);
     // y = dense stream after − compressed stream before (error-aware), or − dense stream before (local).
     backend_.fill_zero(targets);
-    backend_.add(local ? before : compressed, targets, -1.0);
+    ops::add(backend_, local ? before : compressed, targets, -1.0);
     if (width > 0) {
       compute_features(compressed_runner_, kind, weights_, micro_batch.batch, local ? before : compressed,
                        features);
@@ -167,7 +168,7 @@ class Encoder {
     dense_runner_.project(dense_features, part_view(dense, output_part(kind)),
                           part_view(dense, output_bias_part(kind)), before);
     if (refits) {
-      backend_.add(before, targets);
+      ops::add(backend_, before, targets);
       refit_.add(micro_batch, features, targets, before);
     }
     if (local && width > 0) {

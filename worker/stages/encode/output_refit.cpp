@@ -8,6 +8,7 @@
 #include "worker/passes/row_norms.h"
 #include "worker/stages/analyze/loss_metric.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -20,9 +21,9 @@ OwnedMatrix prior_of(Backend& backend, const HostLayer& layer, SubBlock kind) {
     return weights;
   }
   OwnedMatrix result = backend.zeros(DType::f64, weights.rows() + 1, weights.cols());
-  backend.add(weights.view(), result.view().rows_from(0, weights.rows()));
+  ops::add(backend, weights.view(), result.view().rows_from(0, weights.rows()));
   const OnBackend bias(backend, part_view(layer, output_bias_part(kind)).view());
-  backend.add(bias.view(), result.view().rows_from(weights.rows(), 1));
+  ops::add(backend, bias.view(), result.view().rows_from(weights.rows(), 1));
   return result;
 }
 
@@ -31,7 +32,7 @@ void store(Backend& backend, ConstMatrix solution, SubBlock kind, HostLayer& lay
   store_transposed(backend, solution.rows_from(0, output.cols), output);
   if (has_output_bias(layer.shape, kind)) {
     OwnedMatrix bias = backend.matrix(DType::f32, 1, output.rows);
-    backend.convert(solution.rows_from(output.cols, 1), bias.view());
+    ops::convert(backend, solution.rows_from(output.cols, 1), bias.view());
     backend.download(bias.view(), part_view(layer, output_bias_part(kind)).view());
   }
 }
@@ -108,10 +109,10 @@ void OutputRefit::measure(const MicroBatch& micro_batch, ConstMatrix dense, Cons
   const Matrix narrow = narrow_error_.view().rows_from(0, tokens);
   const Matrix root = weights_root_.view().cols_from(0, tokens);
   row_norms_to_power(backend_, dense, -1.0, root);
-  backend_.convert(dense, error);
-  backend_.add(compressed, error, -1.0);
-  backend_.scale_rows(error, root, narrow);
-  backend_.gram(narrow, error_gram_.view());
+  ops::convert(backend_, dense, error);
+  ops::add(backend_, compressed, error, -1.0);
+  ops::scale_rows(backend_, error, root, narrow);
+  ops::gram(backend_, narrow, error_gram_.view());
   for (const float value : to_host(backend_, root)) {
     weight_sum_ += static_cast<double>(value) * static_cast<double>(value);
   }

@@ -7,6 +7,7 @@
 #include "worker/model/block.h"
 #include "worker/model/model_runner.h"
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -45,7 +46,7 @@ double choose_output_scale(StageContext& context, StreamPair& streams) {
   std::vector<double> sums(steps, 0.0);
   for (std::size_t step = 0; step < steps; ++step) {
     backend.fill_zero(gain.view());
-    backend.add(ends.final_norm.view(), gain.view(), scale_at(static_cast<double>(step)));
+    ops::add(backend, ends.final_norm.view(), gain.view(), scale_at(static_cast<double>(step)));
     for (const MicroBatch& micro_batch : streams.micro_batches()) {
       if (!micro_batch.held_out) {
         continue;
@@ -55,7 +56,7 @@ double choose_output_scale(StageContext& context, StreamPair& streams) {
       const ConstMatrix hidden =
           runner.normalised(gain.view(), streams.compressed(micro_batch), context.compute_dtype);
       const Matrix row = losses.view().cols_from(0, tokens);
-      backend.output_losses(hidden, ends.head(), labels, row);
+      ops::output_losses(backend, hidden, ends.head(), labels, row);
       for (const float loss : to_host(backend, row)) {
         sums[step] += static_cast<double>(loss);
       }

@@ -10,6 +10,7 @@
 #include "worker/comm/device/device_exchange.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -176,16 +177,16 @@ double Refiner::compare(const LayerWeights& weights, SubBlock kind, std::int64_t
   const Matrix gradient = gradient_.view().rows_from(0, tokens);
   const Matrix losses = losses_.view().cols_from(0, tokens);
   compute_features(runner_, kind, weights, batch, before, features);
-  backend_.convert(before, after);
+  ops::convert(backend_, before, after);
   runner_.project(features, part_view(weights, output_part(kind)), part_view(weights, output_bias_part(kind)),
                   after);
   if (context_.spec.encode.token_weights) {
-    backend_.relative_error(after, dense, scale, losses, gradient);
+    ops::relative_error(backend_, after, dense, scale, losses, gradient);
   } else {
-    backend_.add(dense, after, -1.0);
-    backend_.row_squared_norms(after, losses);
+    ops::add(backend_, dense, after, -1.0);
+    ops::row_squared_norms(backend_, after, losses);
     backend_.fill_zero(gradient);
-    backend_.add(after, gradient, 2.0 * scale);
+    ops::add(backend_, after, gradient, 2.0 * scale);
   }
   return sum_of(backend_, losses);
 }

@@ -6,6 +6,7 @@
 
 #include "worker/comm/device/device_exchange.h"
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 RefitSums::RefitSums(Backend& backend, DType compute_dtype, std::int64_t widest_features,
@@ -50,27 +51,27 @@ void RefitSums::add(ConstMatrix features, ConstMatrix targets, ConstMatrix weigh
   const std::int64_t n = features_;
   const Matrix scaled_features{scaled_features_.view().data, compute_dtype_, tokens, n, n};
   const Matrix scaled_targets = scaled_targets_.view().rows_from(0, tokens);
-  backend_.scale_rows(features, weights_root, scaled_features);
-  backend_.scale_rows(targets, weights_root, scaled_targets);
+  ops::scale_rows(backend_, features, weights_root, scaled_features);
+  ops::scale_rows(backend_, targets, weights_root, scaled_targets);
 
   const Matrix gram{batch_gram_.view().data, DType::f32, n, n, n};
   backend_.fill_zero(gram);
-  backend_.gram(scaled_features, gram);
-  backend_.add(gram, gram_);
+  ops::gram(backend_, scaled_features, gram);
+  ops::add(backend_, gram, gram_);
   const Matrix cross{batch_cross_.view().data, DType::f32, n, hidden_, hidden_};
-  backend_.multiply(scaled_features, Transpose::yes, scaled_targets, Transpose::no, cross);
-  backend_.add(cross, cross_);
+  ops::multiply(backend_, scaled_features, Transpose::yes, scaled_targets, Transpose::no, cross);
+  ops::add(backend_, cross, cross_);
 
   // What a constant 1 as a further feature adds: Σ ω f and Σ ω y are sums of √ω times the scaled rows.
   backend_.fill_zero(batch_sums_.view());
   const Matrix feature_sum = batch_sums_.view().cols_from(0, n);
   const Matrix target_sum = batch_sums_.view().cols_from(n, hidden_);
-  backend_.column_sums(scaled_features, weights_root, feature_sum);
-  backend_.column_sums(scaled_targets, weights_root, target_sum);
-  backend_.add(feature_sum, feature_sum_);
-  backend_.add(target_sum, target_sum_);
+  ops::column_sums(backend_, scaled_features, weights_root, feature_sum);
+  ops::column_sums(backend_, scaled_targets, weights_root, target_sum);
+  ops::add(backend_, feature_sum, feature_sum_);
+  ops::add(backend_, target_sum, target_sum_);
   const Matrix norms = squared_norms_.view().cols_from(0, tokens);
-  backend_.row_squared_norms(scaled_targets, norms);
+  ops::row_squared_norms(backend_, scaled_targets, norms);
   for (const float norm : to_host(backend_, norms)) {
     host_scalars_[1] += static_cast<double>(norm);
   }
@@ -93,15 +94,15 @@ RefitSums::Assembled RefitSums::assemble(bool with_bias) const {
   Assembled result;
   result.gram = backend_.zeros(DType::f64, size, size);
   result.cross = backend_.zeros(DType::f64, size, hidden_);
-  backend_.add(gram_, result.gram.view().block(0, 0, n, n));
-  backend_.add(cross_, result.cross.view().rows_from(0, n));
+  ops::add(backend_, gram_, result.gram.view().block(0, 0, n, n));
+  ops::add(backend_, cross_, result.cross.view().rows_from(0, n));
   result.target_energy = host_scalars_[1];
   if (with_bias) {
-    backend_.add(feature_sum_, result.gram.view().block(n, 0, 1, n));
+    ops::add(backend_, feature_sum_, result.gram.view().block(n, 0, 1, n));
     const ConstMatrix column{feature_sum_.data, DType::f64, n, 1, 1};
-    backend_.convert(column, result.gram.view().block(0, n, n, 1));
-    backend_.convert(scalars_.cols_from(0, 1), result.gram.view().block(n, n, 1, 1));
-    backend_.add(target_sum_, result.cross.view().rows_from(n, 1));
+    ops::convert(backend_, column, result.gram.view().block(0, n, n, 1));
+    ops::convert(backend_, scalars_.cols_from(0, 1), result.gram.view().block(n, n, 1, 1));
+    ops::add(backend_, target_sum_, result.cross.view().rows_from(n, 1));
   }
   return result;
 }

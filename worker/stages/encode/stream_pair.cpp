@@ -1,4 +1,5 @@
 #include "worker/stages/encode/stream_pair.h"
+#include "worker/tensor/ops.h"
 
 #include <algorithm>
 
@@ -50,8 +51,8 @@ std::optional<std::int64_t> StreamPair::row_of(std::int64_t sequence) const {
 }
 
 void StreamPair::embed(ConstMatrix embedding) {
-  backend_.embed(ids_, embedding, dense_.view());
-  backend_.convert(dense_.view(), compressed_.view());
+  ops::embed(backend_, ids_, embedding, dense_.view());
+  ops::convert(backend_, dense_.view(), compressed_.view());
 }
 
 std::int64_t StreamPair::largest_micro_batch_tokens() const {

@@ -9,6 +9,7 @@
 #include "worker/model/block.h"
 #include "worker/model/model_runner.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -48,7 +49,7 @@ class ForwardPass {
       OwnedMatrix stream = backend_.matrix(DType::f32, batch.tokens(), model_.config.hidden_size);
       const std::vector<std::int32_t> ids = ids_of(mine_.first + first, batch.sequences);
       if (!ids.empty()) {
-        backend_.embed(ids, model_.ends.embedding.view(), stream.view());
+        ops::embed(backend_, ids, model_.ends.embedding.view(), stream.view());
       }
       stream_.forward(0, context_.layers(), [&](const LayerVisit& visit) {
         const LayerWeights weights =
@@ -137,7 +138,7 @@ TextLosses evaluate_losses(StageContext& context, const EvaluatedModel& model,
       const std::vector<std::int32_t> labels = next_token_labels(window, {1, length});
       const ConstMatrix hidden = runner.normalised(
           model.ends.final_norm.view(), stream.rows_from(sequence * length, length), context.compute_dtype);
-      backend.output_losses(hidden, model.ends.head(), labels, losses.view());
+      ops::output_losses(backend, hidden, model.ends.head(), labels, losses.view());
       std::vector<float> host(static_cast<std::size_t>(length));
       backend.download(losses.view(), {host.data(), DType::f32, 1, length, length});
       for (std::size_t position = 0; position + 1 < host.size(); ++position) {

@@ -6,6 +6,7 @@
 #include "worker/numeric/nuclear_ratio.h"
 #include "worker/numeric/polar.h"
 #include "worker/passes/layer_store.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -31,7 +32,7 @@ void NuclearTerm::refresh(LayerNumbers& factors, const LayerWeights& weights) {
   for (const TensorRole role : layer_roles()) {
     if (part_size(weights.shape, hidden_, role).is_matrix) {
       const PolarFactor polar = polar_factor(context_.backend, part_view(weights, role), options);
-      context_.backend.convert(polar.factor.view(), part_view(parts, role));
+      ops::convert(context_.backend, polar.factor.view(), part_view(parts, role));
     }
   }
 }

@@ -8,6 +8,7 @@
 #include "worker/comm/device/device_exchange.h"
 #include "worker/passes/layer_store.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -89,7 +90,7 @@ void TrainedParameters::refresh_copy(std::int64_t layer) {
       writable_packed_layer(shape(layer), student_.hidden_size, context_.compute_dtype, copy_of(layer));
   for (const TensorRole role : layer_roles()) {
     if (const Matrix& target = part_view(to, role); !target.empty()) {
-      context_.backend.convert(part_view(from, role), target);
+      ops::convert(context_.backend, part_view(from, role), target);
     }
   }
 }
@@ -142,11 +143,11 @@ double TrainedParameters::gradient_norm() {
   OwnedMatrix sum = backend.zeros(DType::f64, 1, 1);
   for (std::optional<Owned>& layer : layers_) {
     if (layer) {
-      backend.add_inner_product(layer->gradient.row(), layer->gradient.row(), sum.view());
+      ops::add_inner_product(backend, layer->gradient.row(), layer->gradient.row(), sum.view());
     }
   }
   if (context_.rank() == 0) {
-    backend.add_inner_product(final_norm_.gradient.view(), final_norm_.gradient.view(), sum.view());
+    ops::add_inner_product(backend, final_norm_.gradient.view(), final_norm_.gradient.view(), sum.view());
   }
   std::array<double, 1> total{0.0};
   backend.download(sum.view(), {total.data(), DType::f64, 1, 1, 1});
@@ -166,8 +167,8 @@ void TrainedParameters::step(const AdamWStep& settings) {
   }
   AdamWStep undecayed = settings;
   undecayed.weight_decay = 0.0;
-  context_.backend.adamw(undecayed, final_norm_.gradient.view(), final_norm_.master.view(),
-                         final_norm_.m.view(), final_norm_.v.view(), {});
+  ops::adamw(context_.backend, undecayed, final_norm_.gradient.view(), final_norm_.master.view(),
+             final_norm_.m.view(), final_norm_.v.view(), {});
 }
 
 // ---- checkpoints

@@ -10,6 +10,7 @@
 #include "worker/model/host_layer.h"
 #include "worker/passes/layer_stream.h"
 #include "worker/passes/stage_context.h"
+#include "worker/tensor/ops/training/training_ops.h"
 
 namespace cce {
 

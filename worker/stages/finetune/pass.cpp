@@ -8,6 +8,7 @@
 
 #include "worker/model/model_runner.h"
 #include "worker/passes/row_norms.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -95,7 +96,7 @@ void JointPass::start(const std::vector<TrainingText::Window>& batch) {
   sums_ = {};
   const TokenBatch all{sequences_, length_};
   if (sequences_ > 0) {
-    backend_.embed(ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, all));
+    ops::embed(backend_, ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, all));
   }
   if (teacher_) {
     teacher_->start(ids_, all);
@@ -131,7 +132,7 @@ void JointPass::forward() {
     const LayerWeights weights = parameters_.view(visit.layer, visit.packed);
     for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
       const Matrix after = boundary(visit.layer + 1, first, batch);
-      backend_.convert(boundary(visit.layer, first, batch), after);
+      ops::convert(backend_, boundary(visit.layer, first, batch), after);
       run_layer(backend_, runner_, weights, batch, after, features_);
     });
     if (teacher_ && visit.layer < teacher_->layers()) {
@@ -152,15 +153,15 @@ void JointPass::compare(std::int64_t layer) {
   for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
     const Matrix losses = losses_.view().cols_from(0, batch.tokens());
     Matrix gradient = recovery_[static_cast<std::size_t>(layer)].view().rows_from(first, batch.tokens());
-    backend_.relative_error(boundary(layer + 1, first, batch), teacher_->stream(first, batch.tokens()),
-                            settings_.alpha / all, losses, gradient);
+    ops::relative_error(backend_, boundary(layer + 1, first, batch), teacher_->stream(first, batch.tokens()),
+                        settings_.alpha / all, losses, gradient);
     sums_.rec += sum_of(losses);
   });
 }
 
 // 2. Sequence by sequence, which bounds the memory of the output layer's operands.
 void JointPass::output() {
-  backend_.convert(parameters_.final_norm(), ends_.final_norm.view());
+  ops::convert(backend_, parameters_.final_norm(), ends_.final_norm.view());
   const Matrix gain_gradient = parameters_.start_final_norm_gradient();
   const auto windows = static_cast<double>(batch_sequences_);
   const double per_token = settings_.kl / (windows * static_cast<double>(length_));
@@ -194,7 +195,7 @@ void JointPass::backward() {
       const Matrix carried = gradient_.view().rows_from(first, batch.tokens());
       if (settings_.alpha > 0.0) {
         OwnedMatrix& recovery = recovery_[static_cast<std::size_t>(visit.layer)];
-        backend_.add(recovery.view().rows_from(first, batch.tokens()), carried);
+        ops::add(backend_, recovery.view().rows_from(first, batch.tokens()), carried);
       }
       runner_.layer_gradients(weights, batch, boundary(visit.layer, first, batch), carried, gradients);
     });

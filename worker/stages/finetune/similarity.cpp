@@ -9,6 +9,7 @@
 #include "worker/numeric/similarity.h"
 #include "worker/passes/layer_stream.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -57,7 +58,7 @@ void SimilarityTerm::measure(TrainedParameters& parameters,
   OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), student_.hidden_size);
   if (tokens > 0) {
     const OwnedMatrix embedding = context_.checkpoint.embedding(backend, context_.compute_dtype);
-    backend.embed(ids, embedding.view(), hidden.view());
+    ops::embed(backend, ids, embedding.view(), hidden.view());
   }
   stream.forward(0, context_.layers(), [&](const LayerVisit& visit) {
     const LayerWeights weights = parameters.view(visit.layer, visit.packed);

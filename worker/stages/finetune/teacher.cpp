@@ -1,4 +1,5 @@
 #include "worker/stages/finetune/teacher.h"
+#include "worker/tensor/ops.h"
 
 #include <algorithm>
 #include <string>
@@ -45,7 +46,7 @@ Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64
 void Teacher::start(std::span<const std::int32_t> ids, TokenBatch batch) {
   batch_ = batch;
   if (batch.sequences > 0) {
-    backend_.embed(ids, std::as_const(ends_.embedding).view(), stream(0, batch.tokens()));
+    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), stream(0, batch.tokens()));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "worker/stages/calibrate/calibration_data.h"
 #include "worker/stages/evaluate/model_evaluation.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 
@@ -16,7 +17,7 @@ Validation::Validation(StageContext& context, const ModelConfig& student, Traine
 
 double Validation::perplexity() {
   EndWeights ends = context_.checkpoint.end_weights(context_.backend, context_.compute_dtype);
-  context_.backend.convert(parameters_.final_norm(), ends.final_norm.view());
+  ops::convert(context_.backend, parameters_.final_norm(), ends.final_norm.view());
   const EvaluatedModel model{student_, parameters_, ends, LayerDelivery::broadcast};
   return evaluate_losses(context_, model, windows_).perplexity();
 }

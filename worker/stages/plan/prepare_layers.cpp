@@ -3,6 +3,7 @@
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/stages/analyze/loss_metric.h"
 #include "worker/stages/plan/starting_layer.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -12,7 +13,7 @@ HostMatrix second_moment(Backend& backend, const SubBlockStatistics& statistics,
   HostMatrix result(sums.rows, sums.cols);
   if (!sums.empty()) {
     OwnedMatrix narrow = backend.matrix(DType::f32, sums.rows, sums.cols);
-    backend.convert(scaled_copy(backend, sums, 1.0 / tokens).view(), narrow.view());
+    ops::convert(backend, scaled_copy(backend, sums, 1.0 / tokens).view(), narrow.view());
     backend.download(narrow.view(), result.view());
   }
   return result;

@@ -11,6 +11,7 @@
 #include "worker/stages/analyze/feature_groups.h"
 #include "worker/stages/analyze/loss_metric.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -21,12 +22,12 @@ constexpr std::uint64_t scatter_stream = 4;
 /// A host matrix in f64 on the backend, and back in f32.
 OwnedMatrix to_f64(Backend& backend, ConstMatrix host) {
   OwnedMatrix result = backend.matrix(DType::f64, host.rows, host.cols);
-  backend.convert(OnBackend(backend, host).view(), result.view());
+  ops::convert(backend, OnBackend(backend, host).view(), result.view());
   return result;
 }
 void to_host_f32(Backend& backend, ConstMatrix source, Matrix host) {
   OwnedMatrix narrow = backend.matrix(DType::f32, source.rows, source.cols);
-  backend.convert(source, narrow.view());
+  ops::convert(backend, source, narrow.view());
   backend.download(narrow.view(), host);
 }
 
@@ -62,15 +63,15 @@ void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& p
           to_f64(backend, std::as_const(layer.v_bias).view().cols_from(i * dense.vo_dim, dense.vo_dim));
       const Matrix target = value_bias.view().cols_from(i * plan.vo_dim, plan.vo_dim);
       OwnedMatrix product = backend.matrix(DType::f64, 1, plan.vo_dim);
-      backend.multiply(bias.view(), Transpose::no, projection.value_map.view(), Transpose::no,
-                       product.view());
+      ops::multiply(backend, bias.view(), Transpose::no, projection.value_map.view(), Transpose::no,
+                    product.view());
       to_host_f32(backend, product.view(), target);
     }
     for (std::int64_t head = 0; head < heads; ++head) {
       const std::int64_t index = i * heads + head;
-      backend.multiply(projection.output_map.view(), Transpose::no,
-                       outputs.rows_from(index * dense.vo_dim, dense.vo_dim), Transpose::no,
-                       narrowed.view().rows_from(index * plan.vo_dim, plan.vo_dim));
+      ops::multiply(backend, projection.output_map.view(), Transpose::no,
+                    outputs.rows_from(index * dense.vo_dim, dense.vo_dim), Transpose::no,
+                    narrowed.view().rows_from(index * plan.vo_dim, plan.vo_dim));
     }
   }
   layer.v = std::move(values);

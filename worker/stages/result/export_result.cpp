@@ -8,6 +8,7 @@
 #include "worker/model/checkpoint_writer.h"
 #include "worker/model/model_runner.h"
 #include "worker/tensor/host_access.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -28,8 +29,8 @@ HostLayer rounded(Backend& backend, HostLayer layer, DType dtype) {
       OwnedMatrix wide = backend.matrix(DType::f32, part.rows, part.cols);
       OwnedMatrix narrow = backend.matrix(dtype, part.rows, part.cols);
       backend.upload(part.view(), wide.view());
-      backend.convert(wide.view(), narrow.view());
-      backend.convert(narrow.view(), wide.view());
+      ops::convert(backend, wide.view(), narrow.view());
+      ops::convert(backend, narrow.view(), wide.view());
       backend.download(wide.view(), part.view());
     }
   }

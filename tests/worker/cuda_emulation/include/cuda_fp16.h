@@ -1,7 +1,7 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include "worker/tensor/kernels/half.h"
+#include "worker/tensor/cpu/kernels/half.h"
 
 /// binary16 as CUDA's headers name it, converted as the CPU kernels do.
 struct __half {

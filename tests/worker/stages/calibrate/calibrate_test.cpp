@@ -6,6 +6,7 @@
 #include "worker/model/block.h"
 #include "worker/model/model_runner.h"
 #include "worker/numeric/counter_random.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -89,7 +90,7 @@ class NaiveCalibration {
 
   OwnedMatrix copy(const OwnedMatrix& source) {
     OwnedMatrix result = backend_.matrix(DType::f32, source.rows(), source.cols());
-    backend_.convert(source.view(), result.view());
+    ops::convert(backend_, source.view(), result.view());
     return result;
   }
 
@@ -98,7 +99,7 @@ class NaiveCalibration {
     const TokenBatch batch{1, data.length};
     std::vector<OwnedMatrix> before, middle;
     OwnedMatrix stream = backend_.matrix(DType::f32, data.length, config_.hidden_size);
-    backend_.embed(ids, std::as_const(ends_.embedding).view(), stream.view());
+    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), stream.view());
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const LayerWeights weights = load(layer);
       before.push_back(copy(stream));
@@ -141,10 +142,11 @@ class NaiveCalibration {
     }
     OwnedMatrix losses = backend_.matrix(DType::f32, 1, data.length);
     OwnedMatrix hidden_gradient = backend_.matrix(DType::f32, data.length, config_.hidden_size);
-    backend_.output_gradient(hidden, ends_.head(), labels, uniforms, losses.view(), hidden_gradient.view());
+    ops::output_gradient(backend_, hidden, ends_.head(), labels, uniforms, losses.view(),
+                         hidden_gradient.view());
     OwnedMatrix gradient = backend_.zeros(DType::f32, data.length, config_.hidden_size);
-    backend_.rms_norm_backward(hidden_gradient.view(), stream.view(), gain, config_.rms_epsilon,
-                               gradient.view());
+    ops::rms_norm_backward(backend_, hidden_gradient.view(), stream.view(), gain, config_.rms_epsilon,
+                           gradient.view());
     return gradient;
   }
 

@@ -3,6 +3,7 @@
 #include "tests/worker/stages/finetune/fixture.h"
 #include "worker/stages/finetune/nuclear.h"
 #include "worker/stages/finetune/similarity.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -69,10 +70,10 @@ ExactRatio exact_ratio(Backend& backend, const HostMatrix& weights) {
   OwnedMatrix u = backend.matrix(DType::f64, weights.rows, rank);
   OwnedMatrix values = backend.matrix(DType::f64, 1, rank);
   OwnedMatrix v = backend.matrix(DType::f64, rank, weights.cols);
-  backend.convert(weights.view(), a.view());
-  backend.singular_values(a.view(), u.view(), values.view(), v.view());
+  ops::convert(backend, weights.view(), a.view());
+  ops::singular_values(backend, a.view(), u.view(), values.view(), v.view());
   OwnedMatrix polar = backend.zeros(DType::f64, weights.rows, weights.cols);
-  backend.multiply(u.view(), Transpose::no, v.view(), Transpose::no, polar.view());
+  ops::multiply(backend, u.view(), Transpose::no, v.view(), Transpose::no, polar.view());
   double nuclear = 0.0, square = 0.0;
   for (std::int64_t i = 0; i < rank; ++i) {
     nuclear += values.as<double>()[i];

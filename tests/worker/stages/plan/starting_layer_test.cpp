@@ -7,6 +7,7 @@
 #include "tests/worker/model/random_layer.h"
 #include "tests/worker/stages/stage_fixture.h"
 #include "worker/model/block.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -70,8 +71,8 @@ class StartingLayerTest : public ::testing::Test {
   }
   void add_gram(const HostMatrix& f, OwnedMatrix& sum) {
     OwnedMatrix wide = backend_->zeros(DType::f64, f.rows, f.cols);
-    backend_->add(f.view(), wide.view());
-    backend_->gram(wide.view(), sum.view());
+    ops::add(*backend_, f.view(), wide.view());
+    ops::gram(*backend_, wide.view(), sum.view());
   }
 
   HostLayer start(const LayerPlan& plan, bool with_biases = false) {

@@ -1,0 +1,8 @@
+#include "worker/tensor/cpu/kernels/body.h"
+#include "worker/tensor/cpu/kernels/instruction_sets.h"
+
+namespace cce {
+
+constinit const CpuKernels avx512_bf16_kernels = make_kernels("avx512_bf16");
+
+}  // namespace cce

@@ -1,8 +1,0 @@
-#include "worker/tensor/kernels/body.h"
-#include "worker/tensor/kernels/instruction_sets.h"
-
-namespace cce {
-
-constinit const CpuKernels amx_bf16_kernels = make_kernels("amx_bf16");
-
-}  // namespace cce

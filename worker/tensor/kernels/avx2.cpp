@@ -1,8 +1,0 @@
-#include "worker/tensor/kernels/body.h"
-#include "worker/tensor/kernels/instruction_sets.h"
-
-namespace cce {
-
-constinit const CpuKernels avx2_kernels = make_kernels("avx2");
-
-}  // namespace cce

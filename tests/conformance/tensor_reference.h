@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/tensor/backend.h"
+#include "worker/tensor/ops/attention/attention_ops.h"
 
 /// Plain f64 versions of the backend's operations: loops that follow the formulas, nothing else.
 namespace cce::reference {

@@ -4,6 +4,7 @@
 #include "worker/tensor/cuda/kernels/launch_shape.h"
 #include "worker/tensor/ops/output/output_kernels.cuh"
 #include "worker/tensor/ops/output/output_ops.h"
+#include "worker/tensor/ops/products/product_ops.h"
 
 /// The output layer fused with its loss, as Backend promises it: a chunk of tokens × a chunk of words at a
 /// time, so that no more logits than Device::logits_limit() are in memory.

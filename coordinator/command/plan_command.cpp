@@ -4,9 +4,9 @@
 
 #include "common/base/json_writer.h"
 #include "common/base/number_format.h"
+#include "common/cost/disk_forecast.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
-#include "coordinator/forecast/disk_forecast.h"
 #include "coordinator/forecast/probe.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"

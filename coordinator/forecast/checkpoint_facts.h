@@ -2,8 +2,8 @@
 #include <filesystem>
 
 #include "common/base/file.h"
+#include "common/cost/memory_forecast.h"
 #include "common/model/model_config.h"
-#include "coordinator/forecast/memory_forecast.h"
 
 namespace cce {
 

@@ -8,7 +8,7 @@
 
 #include "common/base/error.h"
 #include "common/base/number_format.h"
-#include "coordinator/forecast/host_memory.h"
+#include "common/cost/host_memory.h"
 
 namespace cce {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 #include <cstdint>
 
+#include "common/cost/memory_forecast.h"
+#include "common/cost/time_forecast.h"
 #include "common/job/partition.h"
 #include "common/model/model_config.h"
 #include "common/recipe/job_spec.h"
-#include "coordinator/forecast/memory_forecast.h"
-#include "coordinator/forecast/time_forecast.h"
 #include "coordinator/system/machine.h"
 
 namespace cce {

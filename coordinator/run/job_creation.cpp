@@ -5,8 +5,9 @@
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/number_format.h"
-#include "coordinator/forecast/disk_forecast.h"
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/disk_forecast.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {
@@ -102,7 +103,7 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
   const ResourceSettings& resources = job.spec.resources;
   const bool fast_bf16 = resources.device == "cuda" || machine.has_bf16;
-  const bool narrow = resources.precision == "bf16" || (resources.precision == "auto" && fast_bf16);
+  const bool narrow = cost::computes_in_bf16(resources.precision, fast_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
   if (!job.spec.finetune.teacher.empty()) {
     const CheckpointFacts teacher = inspect_checkpoint(files, job.spec.finetune.teacher);

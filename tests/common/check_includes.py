@@ -12,7 +12,7 @@ import tempfile
 
 # Folders in the order in which they may be included: each only those before it in its part, and itself. A folder that
 # is not listed belongs to the nearest listed folder above it.
-COMMON = [f"common/{part}" for part in ("base", "recipe", "model", "job")]
+COMMON = [f"common/{part}" for part in ("base", "recipe", "model", "job", "cost")]
 COORDINATOR = [f"coordinator/{part}" for part in (
     "system", "page", "terminal", "scheduler", "recipe", "forecast", "store", "run", "service", "http", "api", "client",
     "command")]

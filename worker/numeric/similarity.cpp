@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "common/cost/sizes.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/numeric/host_matrix.h"
 #include "worker/tensor/ops.h"
@@ -12,7 +13,7 @@
 namespace cce {
 namespace {
 
-constexpr std::int64_t sketch_width = 256;
+using cost::sketch_width;
 constexpr std::uint64_t left_stream = 1;
 constexpr std::uint64_t right_stream = 2;
 
@@ -35,7 +36,7 @@ double mean_similarity(ConstMatrix similarity, const std::vector<std::int32_t>& 
 }  // namespace
 
 SimilaritySketch::SimilaritySketch(Backend& backend, std::int64_t hidden_size, std::uint64_t seed)
-    : hidden_size_(hidden_size), width_(std::min(hidden_size, sketch_width)) {
+    : hidden_size_(hidden_size), width_(cost::signature_width(hidden_size)) {
   if (hidden_size > sketch_width) {
     const double deviation = 1.0 / std::sqrt(static_cast<double>(sketch_width));
     left_ = backend.matrix(DType::f64, hidden_size, sketch_width);

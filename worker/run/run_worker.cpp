@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/cost/sizes.h"
 #include "common/job/job_dir.h"
 #include "common/job/job_event.h"
 #include "worker/comm/device/device_route.h"
@@ -25,8 +26,7 @@ namespace {
 constexpr double deadline_seconds = 1800.0;
 
 DType compute_dtype_of(const ResourceSettings& resources, const Backend& backend) {
-  const bool narrow =
-      resources.precision == "bf16" || (resources.precision == "auto" && backend.has_fast_bf16());
+  const bool narrow = cost::computes_in_bf16(resources.precision, backend.has_fast_bf16());
   return narrow ? DType::bf16 : DType::f32;
 }
 

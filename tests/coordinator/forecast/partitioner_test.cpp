@@ -2,9 +2,9 @@
 
 #include <numeric>
 
-#include "coordinator/forecast/host_memory.h"
+#include "common/cost/host_memory.h"
+#include "tests/common/cost/uniform_model.h"
 #include "tests/common/error_matcher.h"
-#include "tests/coordinator/forecast/uniform_model.h"
 
 namespace cce {
 namespace {

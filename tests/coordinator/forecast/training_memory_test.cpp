@@ -1,4 +1,4 @@
-#include "coordinator/forecast/training_memory.h"
+#include "common/cost/training_memory.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "coordinator/forecast/partitioner.h"
-#include "tests/coordinator/forecast/uniform_model.h"
+#include "tests/common/cost/uniform_model.h"
 
 namespace cce {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-#include "coordinator/forecast/disk_forecast.h"
+#include "common/cost/disk_forecast.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/faults/faulty_file_system.h"

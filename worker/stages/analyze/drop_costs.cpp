@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "common/cost/sizes.h"
 #include "worker/model/block.h"
 #include "worker/model/model_runner.h"
 #include "worker/passes/checkpoint_layers.h"
@@ -12,8 +13,6 @@
 
 namespace cce {
 namespace {
-
-constexpr std::int64_t measured_sequences = 8;
 
 enum class Part { attention, ffn, layer };
 
@@ -43,7 +42,7 @@ LayerWeights without(LayerWeights weights, Part part) {
 struct MeasuredSequences {
   MeasuredSequences(const StageContext& context, const CalibrationData& data) {
     const auto available = static_cast<std::int64_t>(data.windows.size());
-    indices = spread_evenly(available, std::min(measured_sequences, available));
+    indices = spread_evenly(available, std::min(cost::drop_cost_sequences, available));
     const auto count = static_cast<std::int64_t>(indices.size());
     const std::int64_t ranks = std::min<std::int64_t>(context.communicator.size(), count);
     const std::vector<SequenceRange> ranges = split_sequences(count, ranks);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "common/cost/sizes.h"
 #include "worker/comm/device/device_exchange.h"
 #include "worker/passes/row_norms.h"
 #include "worker/tensor/ops.h"
@@ -20,32 +21,17 @@ SubBlockStatistics make_sub_block(Backend& backend, std::int64_t features, std::
   return result;
 }
 
-std::int64_t sub_block_floats(std::int64_t features, std::int64_t hidden) {
-  return features > 0 ? 2 * features * features + features + hidden * hidden : 0;
-}
-
-std::int64_t attention_width(const LayerShape& shape) {
-  return shape.has_attention ? shape.query_heads() * shape.vo_dim : 0;
-}
-
-std::int64_t ffn_width(const LayerShape& shape) {
-  return shape.has_ffn ? shape.ffn_width : 0;
-}
-
-std::int64_t pair_count(const LayerShape& shape) {
-  return shape.has_attention ? shape.kv_groups * shape.qk_dim / 2 : 0;
-}
-
 }  // namespace
 
 LayerStatistics make_layer_statistics(Backend& backend, const LayerShape& shape, std::int64_t hidden_size) {
   LayerStatistics result;
   if (shape.has_attention) {
-    result.attention = make_sub_block(backend, attention_width(shape), hidden_size);
-    result.pair_covariance = backend.zeros(backend.kept_sum_dtype(), pair_count(shape), pair_count(shape));
+    result.attention = make_sub_block(backend, cost::head_output_width(shape), hidden_size);
+    result.pair_covariance =
+        backend.zeros(backend.kept_sum_dtype(), cost::rotary_pairs(shape), cost::rotary_pairs(shape));
   }
   if (shape.has_ffn) {
-    result.ffn = make_sub_block(backend, ffn_width(shape), hidden_size);
+    result.ffn = make_sub_block(backend, cost::ffn_width(shape), hidden_size);
   }
   return result;
 }
@@ -56,7 +42,7 @@ StatisticsBuffer::StatisticsBuffer(StageContext& context, std::int64_t max_token
   std::int64_t widest = 0;
   for (const LayerShape& shape : context.dense().layers) {
     floats = std::max(floats, floats_of(shape));
-    widest = std::max({widest, attention_width(shape), ffn_width(shape)});
+    widest = std::max({widest, cost::head_output_width(shape), cost::ffn_width(shape)});
   }
   storage_ = backend_.matrix(DType::f32, 1, std::max<std::int64_t>(floats, 1));
   scaled_features_ = backend_.matrix(compute_dtype_, max_tokens, std::max<std::int64_t>(widest, 1));
@@ -65,8 +51,7 @@ StatisticsBuffer::StatisticsBuffer(StageContext& context, std::int64_t max_token
 }
 
 std::int64_t StatisticsBuffer::floats_of(const LayerShape& shape) const {
-  return sub_block_floats(attention_width(shape), hidden_) + sub_block_floats(ffn_width(shape), hidden_) +
-         pair_count(shape) * pair_count(shape);
+  return cost::layer_sum_numbers(shape, hidden_);
 }
 
 StatisticsBuffer::Part StatisticsBuffer::carve(std::int64_t features, float*& next) {
@@ -88,9 +73,9 @@ StatisticsBuffer::Part StatisticsBuffer::carve(std::int64_t features, float*& ne
 void StatisticsBuffer::start_layer(const LayerShape& shape) {
   used_floats_ = floats_of(shape);
   float* next = storage_.as<float>();
-  attention_ = carve(attention_width(shape), next);
-  ffn_ = carve(ffn_width(shape), next);
-  const std::int64_t pairs = pair_count(shape);
+  attention_ = carve(cost::head_output_width(shape), next);
+  ffn_ = carve(cost::ffn_width(shape), next);
+  const std::int64_t pairs = cost::rotary_pairs(shape);
   pair_covariance_ = {next, DType::f32, pairs, pairs, pairs};
   backend_.fill_zero(storage_.view().cols_from(0, used_floats_));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/cost/sizes.h"
 #include "worker/stages/finetune/checkpoint.h"
 #include "worker/stages/finetune/health.h"
 #include "worker/stages/finetune/nuclear.h"
@@ -24,8 +25,6 @@ namespace {
 
 constexpr double beta1 = 0.9;
 constexpr double beta2 = 0.99;
-/// Over which the covariances of L_sim are measured.
-constexpr std::int64_t similarity_windows = 16;
 
 class Finetuner {
  public:
@@ -72,7 +71,7 @@ class Finetuner {
     if (settings_.beta > 0.0) {  // measured on the student as it was at the very start
       take_student();
       similarity_.emplace(context_, input_.student, parameters_,
-                          text_.slice(0, std::min(similarity_windows, text_.windows())));
+                          text_.slice(0, std::min(cost::similarity_windows, text_.windows())));
     }
     if (std::optional<FinetuneProgress> found = checkpoints_.load(state())) {
       progress_ = std::move(*found);

@@ -4,13 +4,14 @@
 #include <cmath>
 #include <map>
 
+#include "common/cost/sizes.h"
 #include "common/model/format_rules.h"
 
 namespace cce {
 namespace {
 
 std::int64_t bytes_per_weight(const ExportSettings& settings) {
-  return settings.dtype == "f32" ? 4 : 2;
+  return cost::export_value_bytes(settings.dtype);
 }
 
 std::vector<std::int64_t> widths_of(const JobSpec& spec, Structure structure, std::int64_t dense_width) {

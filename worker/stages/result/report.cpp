@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/version.h"
+#include "common/cost/sizes.h"
 #include "common/model/format_rules.h"
 
 namespace cce {
@@ -50,10 +51,10 @@ OrderedJson target_of(const StageContext& context, const ModelConfig& compressed
               {"requested", target.amount},
               {"achieved", 1.0 - flops_per_token(compressed, length) / flops_per_token(dense, length)}};
     case TargetKind::fit_bytes:
-      return {
-          {"kind", "fit_bytes"},
-          {"requested", target.amount},
-          {"achieved", total_parameters(compressed) * (context.spec.export_settings.dtype == "f32" ? 4 : 2)}};
+      return {{"kind", "fit_bytes"},
+              {"requested", target.amount},
+              {"achieved",
+               total_parameters(compressed) * cost::export_value_bytes(context.spec.export_settings.dtype)}};
     case TargetKind::remove_params:
     case TargetKind::threshold:
       break;

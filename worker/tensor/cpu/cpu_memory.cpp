@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "common/cost/sizes.h"
 #include "worker/tensor/cpu/cpu_backend.h"
 #include "worker/tensor/ops/rows/row_ops.h"
 #include "worker/tensor/row_pointer.h"
@@ -14,7 +15,7 @@ namespace cce {
 namespace {
 
 constexpr std::size_t cache_line_bytes = 64;
-constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
+constexpr auto huge_page_bytes = static_cast<std::size_t>(cost::huge_page_bytes);
 
 }  // namespace
 

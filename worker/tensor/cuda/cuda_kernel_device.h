@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "common/cost/sizes.h"
 #include "worker/tensor/cuda/cuda_backend.h"
 #include "worker/tensor/cuda/cuda_launch.h"
 #include "worker/tensor/cuda/kernels/launch_shape.h"
@@ -24,8 +25,8 @@ class CudaKernelDevice {
         operation_);
     return static_cast<std::size_t>(bytes);
   }
-  /// 128 MiB of logits, besides their errors.
-  std::int64_t logits_limit() const { return std::int64_t{1} << 25; }
+  /// 128 MiB, besides their errors.
+  std::int64_t logits_limit() const { return cost::gpu_logits; }
 
   template <typename... Parameters, typename... Arguments>
   void launch(const cuda_kernels::KernelShape& shape, void (*kernel)(Parameters...),

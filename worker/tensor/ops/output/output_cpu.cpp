@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "common/cost/sizes.h"
 #include "worker/tensor/cpu/cpu_backend.h"
 #include "worker/tensor/ops/entry.h"
 #include "worker/tensor/ops/output/output_jobs_cpu.h"
@@ -17,7 +18,7 @@ void output_divergence(CpuBackend& cpu, ConstMatrix hidden, ConstMatrix head, Co
 namespace {
 
 /// Tokens whose logits are in memory at once: 256 × 49,152 in f32 are 48 MiB.
-constexpr std::int64_t chunk_tokens = 256;
+constexpr std::int64_t chunk_tokens = cost::cpu_logits_rows;
 
 /// Tokens of a tile job: their panels, and for the gradient its sums too, stay in the second-level cache.
 constexpr std::int64_t loss_job_tokens = 512, gradient_job_tokens = 256;

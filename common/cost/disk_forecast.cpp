@@ -1,8 +1,9 @@
-#include "coordinator/forecast/disk_forecast.h"
+#include "common/cost/disk_forecast.h"
 
 #include <algorithm>
 
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
 
 namespace cce {
 namespace {
@@ -33,7 +34,7 @@ DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
     disk.trained = 4 * kept;
   }
   if (runs_stage(spec, Stage::export_result)) {
-    const std::int64_t value_bytes = spec.export_settings.dtype == "f32" ? 4 : 2;
+    const std::int64_t value_bytes = cost::export_value_bytes(spec.export_settings.dtype);
     disk.result = value_bytes * (kept + total_parameters(config) - dense) + beside_tensors_bytes;
   }
   return disk;

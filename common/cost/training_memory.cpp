@@ -1,16 +1,16 @@
-#include "coordinator/forecast/training_memory.h"
+#include "common/cost/training_memory.h"
 
 #include <algorithm>
 
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
 
 namespace cce {
 namespace {
 
-constexpr std::int64_t huge_page_bytes = std::int64_t{2} << 20;
-constexpr std::int64_t sketch_width = 256;
-/// At most, over all ranks.
-constexpr std::int64_t similarity_windows = 16;
+using cost::huge_page_bytes;
+using cost::similarity_windows;
+using cost::sketch_width;
 
 /// One layer as it is trained.
 struct Trained {
@@ -24,10 +24,10 @@ Trained trained_layer(const JobSpec& spec, const LayerShape& shape, std::int64_t
   Trained layer;
   layer.parameters = kept_of(spec, layer_parameters(shape, hidden));
   if (shape.has_attention) {
-    layer.heads = kept_of(spec, shape.query_heads() * shape.vo_dim);
+    layer.heads = kept_of(spec, cost::head_output_width(shape));
     layer.widest_side = std::max(layer.heads, kept_of(spec, shape.query_heads() * shape.qk_dim));
   }
-  layer.ffn = shape.has_ffn ? kept_of(spec, shape.ffn_width) : 0;
+  layer.ffn = kept_of(spec, cost::ffn_width(shape));
   layer.widest_side = std::max(layer.widest_side, layer.ffn);
   return layer;
 }
@@ -126,7 +126,7 @@ class TrainingMemory {
 
   bool sketched() const { return hidden_ > sketch_width; }
   std::int64_t signature_size() const {
-    const std::int64_t width = std::min(hidden_, sketch_width);
+    const std::int64_t width = cost::signature_width(hidden_);
     return width * width;
   }
   std::int64_t covariance_bytes(std::int64_t width) const {

@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "coordinator/forecast/memory_forecast.h"
+#include "common/cost/memory_forecast.h"
 
 namespace cce {
 

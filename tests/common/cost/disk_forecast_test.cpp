@@ -1,8 +1,8 @@
-#include "coordinator/forecast/disk_forecast.h"
+#include "common/cost/disk_forecast.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/coordinator/forecast/uniform_model.h"
+#include "tests/common/cost/uniform_model.h"
 namespace cce {
 namespace {
 

@@ -2,10 +2,10 @@
 #include <string>
 #include <vector>
 
+#include "common/cost/memory_forecast.h"
 #include "common/job/partition.h"
 #include "common/model/model_config.h"
 #include "common/recipe/job_spec.h"
-#include "coordinator/forecast/memory_forecast.h"
 
 namespace cce {
 

@@ -1,10 +1,11 @@
-#include "coordinator/forecast/time_forecast.h"
+#include "common/cost/time_forecast.h"
 
 #include <algorithm>
 #include <filesystem>
 
 #include "common/base/json_reader.h"
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
 
 namespace cce {
 namespace {
@@ -19,8 +20,8 @@ struct LayerCosts {
 };
 
 LayerCosts costs_of(const LayerShape& shape, double hidden) {
-  const double m = shape.has_ffn ? static_cast<double>(shape.ffn_width) : 0.0;
-  const double n = shape.has_attention ? static_cast<double>(shape.query_heads() * shape.vo_dim) : 0.0;
+  const double m = static_cast<double>(cost::ffn_width(shape));
+  const double n = static_cast<double>(cost::head_output_width(shape));
   const double cubes = m * m * m + n * n * n;
   return {.gram = 2.0 * (m * m + n * n) + 2.0 * hidden * hidden,
           .cubes = cubes,
@@ -68,7 +69,8 @@ double drop_cost_sequences(const JobSpec& spec, std::size_t layers) {
     return std::find(spec.structures.begin(), spec.structures.end(), structure) != spec.structures.end();
   };
   const double kinds = (asks(Structure::blocks) ? 2.0 : 0.0) + (asks(Structure::layers) ? 1.0 : 0.0);
-  const double sequences = std::min<double>(8.0, static_cast<double>(spec.calibration.sequences));
+  const double sequences =
+      static_cast<double>(std::min(cost::drop_cost_sequences, spec.calibration.sequences));
   return kinds * sequences * (static_cast<double>(layers) + 3.0) / 2.0;
 }
 

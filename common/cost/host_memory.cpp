@@ -1,15 +1,15 @@
-#include "coordinator/forecast/host_memory.h"
+#include "common/cost/host_memory.h"
 
 #include <algorithm>
 
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
 
 namespace cce {
 namespace {
 
 constexpr std::int64_t program_bytes = std::int64_t{1} << 30;
 constexpr std::int64_t copy_buffer_bytes = 2 * (std::int64_t{16} << 20);
-constexpr std::int64_t sketch_width = 256;
 
 struct HostSizes {
   std::int64_t largest_layer = 0;  ///< parameters
@@ -41,7 +41,7 @@ void add_training(const JobSpec& spec, const ModelConfig& config, const Checkpoi
   }
   memory.terms.push_back({.name = "a layer of state/", .bytes = 4 * sizes.largest_layer});
   if (finetune.beta > 0.0) {
-    const std::int64_t width = std::min(config.hidden_size, sketch_width);
+    const std::int64_t width = cost::signature_width(config.hidden_size);
     memory.terms.push_back({.name = "signatures of L_sim",
                             .bytes = 16 * static_cast<std::int64_t>(config.layers.size()) * width * width});
   }

@@ -1,10 +1,11 @@
-#include "coordinator/forecast/memory_forecast.h"
+#include "common/cost/memory_forecast.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/forecast/kept_share.h"
-#include "coordinator/forecast/training_memory.h"
+#include "common/cost/kept_share.h"
+#include "common/cost/sizes.h"
+#include "common/cost/training_memory.h"
 
 namespace cce {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 constexpr std::int64_t program_bytes = 36LL << 20;
 /// What the CUDA backend holds before any model: cuBLAS's workspace and the rest of the pool's first piece.
 constexpr std::int64_t gpu_program_bytes = 64LL << 20;
-/// Rows of logits computed at once in the output layer on a CPU.
-constexpr std::int64_t logits_tile_rows = 256;
-/// Logits computed at once on a GPU.
-constexpr std::int64_t gpu_logits = std::int64_t{1} << 25;
 
 struct Widths {
   std::int64_t features = 0;     ///< max(m, n) over layers
@@ -26,30 +23,17 @@ struct Widths {
   std::int64_t layer_parameters = 0;
 };
 
-std::int64_t head_outputs(const LayerShape& shape) {
-  return shape.has_attention ? shape.query_heads() * shape.vo_dim : 0;
-}
-
 Widths widest(const ModelConfig& config) {
   Widths widths;
   for (const LayerShape& shape : config.layers) {
-    widths.ffn = std::max(widths.ffn, shape.has_ffn ? shape.ffn_width : 0);
-    widths.features = std::max({widths.features, widths.ffn, head_outputs(shape)});
+    widths.ffn = std::max(widths.ffn, cost::ffn_width(shape));
+    widths.features = std::max({widths.features, widths.ffn, cost::head_output_width(shape)});
     widths.projections = std::max(widths.projections, (shape.query_heads() + shape.kv_groups) * shape.qk_dim +
                                                           shape.kv_groups * shape.vo_dim);
     widths.pairs = std::max(widths.pairs, shape.kv_groups * shape.qk_dim / 2);
     widths.layer_parameters = std::max(widths.layer_parameters, layer_parameters(shape, config.hidden_size));
   }
   return widths;
-}
-
-/// Numbers in the sums of one layer.
-std::int64_t sums_of(const LayerShape& shape, std::int64_t hidden) {
-  const auto sub_block = [hidden](std::int64_t width) {
-    return width > 0 ? 2 * width * width + width + hidden * hidden : 0;
-  };
-  const std::int64_t pairs = shape.has_attention ? shape.kv_groups * shape.qk_dim / 2 : 0;
-  return sub_block(head_outputs(shape)) + sub_block(shape.has_ffn ? shape.ffn_width : 0) + pairs * pairs;
 }
 
 /// One rank's view of the job.
@@ -64,7 +48,7 @@ class RankMemory {
         rank_(rank),
         widths_(widest(config)) {
     for (std::size_t layer = 0; layer < config.layers.size(); ++layer) {
-      const std::int64_t sums = sums_of(config.layers[layer], config.hidden_size);
+      const std::int64_t sums = cost::layer_sum_numbers(config.layers[layer], config.hidden_size);
       largest_sums_ = std::max(largest_sums_, sums);
       if (partition.owner[layer] == rank) {
         const LayerShape& shape = config.layers[layer];
@@ -148,9 +132,9 @@ class RankMemory {
   /// On a GPU the logits of a chunk and their errors.
   std::int64_t logits_bytes() const {
     if (!on_gpu()) {
-      return logits_tile_rows * config_.vocabulary_size * 4;
+      return cost::cpu_logits_rows * config_.vocabulary_size * 4;
     }
-    return std::min(gpu_logits, spec_.calibration.length * config_.vocabulary_size) *
+    return std::min(cost::gpu_logits, spec_.calibration.length * config_.vocabulary_size) *
            (4 + size_.compute_value_bytes);
   }
 

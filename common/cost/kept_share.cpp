@@ -1,4 +1,4 @@
-#include "coordinator/forecast/kept_share.h"
+#include "common/cost/kept_share.h"
 
 #include <algorithm>
 

@@ -1,0 +1,65 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "common/model/model_config.h"
+
+/// Sizes that a stage allocates by and its forecast adds up: each stands here and nowhere else.
+namespace cce::cost {
+
+// ---- constants
+/// s, the width of the sketches of cross-layer similarity (docs/method.md 3.1).
+inline constexpr std::int64_t sketch_width = 256;
+/// Windows that the covariances of L_sim are measured on, over all ranks.
+inline constexpr std::int64_t similarity_windows = 16;
+/// Calibration sequences that dropped blocks and layers are measured on, over all ranks.
+inline constexpr std::int64_t drop_cost_sequences = 8;
+/// Pages of a CPU's large matrices; a matrix of at least two is held in whole ones.
+inline constexpr std::int64_t huge_page_bytes = std::int64_t{2} << 20;
+/// Rows of logits that a CPU computes at once in the output layer.
+inline constexpr std::int64_t cpu_logits_rows = 256;
+/// Logits that a GPU computes at once.
+inline constexpr std::int64_t gpu_logits = std::int64_t{1} << 25;
+
+// ---- widths of a layer
+/// n, the width of the head outputs; 0 without attention.
+inline std::int64_t head_output_width(const LayerShape& shape) {
+  return shape.has_attention ? shape.query_heads() * shape.vo_dim : 0;
+}
+/// m; 0 without an FFN.
+inline std::int64_t ffn_width(const LayerShape& shape) {
+  return shape.has_ffn ? shape.ffn_width : 0;
+}
+/// Rotary pairs of all KV groups; 0 without attention.
+inline std::int64_t rotary_pairs(const LayerShape& shape) {
+  return shape.has_attention ? shape.kv_groups * shape.qk_dim / 2 : 0;
+}
+
+// ---- sums
+/// Numbers in a sub-block's sums: two n × n covariances, the features' sum, S_g of d × d.
+inline std::int64_t sub_block_sum_numbers(std::int64_t width, std::int64_t hidden_size) {
+  return width > 0 ? 2 * width * width + width + hidden_size * hidden_size : 0;
+}
+/// Numbers in a layer's sums, the products of rotary pairs among them.
+inline std::int64_t layer_sum_numbers(const LayerShape& shape, std::int64_t hidden_size) {
+  const std::int64_t pairs = rotary_pairs(shape);
+  return sub_block_sum_numbers(head_output_width(shape), hidden_size) +
+         sub_block_sum_numbers(ffn_width(shape), hidden_size) + pairs * pairs;
+}
+/// Numbers in a sub-block's signature: sketched where the hidden size is above the sketch's width.
+inline std::int64_t signature_width(std::int64_t hidden_size) {
+  return std::min(hidden_size, sketch_width);
+}
+
+// ---- dtypes
+/// Bytes of a number in `export.dtype`.
+inline std::int64_t export_value_bytes(std::string_view dtype) {
+  return dtype == "f32" ? 4 : 2;
+}
+/// Whether products run in bf16: `resources.precision` says so, or leaves it to a device that is fast at it.
+inline bool computes_in_bf16(std::string_view precision, bool device_has_fast_bf16) {
+  return precision == "bf16" || (precision == "auto" && device_has_fast_bf16);
+}
+
+}  // namespace cce::cost

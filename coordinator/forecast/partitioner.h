@@ -10,7 +10,7 @@
 
 namespace cce {
 
-/// Who owns which layer and which sequences, from the checkpoint's header alone (design section 4):
+/// Who owns which layer and which sequences, from the checkpoint's header alone (docs/method.md 4):
 ///   1. sequences: contiguous, near-equal
 ///   2. owners: layers by falling work (m³ + n³), each to the rank with the least so far; equal work goes
 ///   round the ranks

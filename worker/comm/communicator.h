@@ -39,7 +39,7 @@ class Request {
   virtual void wait() = 0;
 };
 
-/// What ranks say to each other (design section 4). Each verb is called by every rank, in the same order,
+/// What ranks say to each other (docs/method.md 4). Each verb is called by every rank, in the same order,
 /// with the same sizes and root; start_broadcast counts where it is started.
 ///
 /// Memory: spans lie in host memory and stay the caller's. Where takes_device_memory() says so, the spans of

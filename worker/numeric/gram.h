@@ -6,8 +6,8 @@
 namespace cce {
 
 /// Second moments of a stream of features. Products of one micro-batch are summed in f32 by the backend,
-/// micro-batches in f64 in the order of the calls (design 3): the same calls give the same bits. One thread
-/// at a time; the backend must outlive it. Memory: 12 n² bytes.
+/// micro-batches in f64 in the order of the calls (docs/method.md 3): the same calls give the same bits. One
+/// thread at a time; the backend must outlive it. Memory: 12 n² bytes.
 class GramAccumulator {
  public:
   GramAccumulator(Backend& backend, std::int64_t features);

@@ -14,7 +14,8 @@ struct GroupEliminationOptions {
   double nats_per_unit = 1.0;       ///< multiplies every cost
 };
 
-/// Greedy elimination of whole groups of features (design 3.3: a KV group goes with all its heads' outputs).
+/// Greedy elimination of whole groups of features (docs/method.md 3.3: a KV group goes with all its heads'
+/// outputs).
 ///   1. X = C_λ⁻¹
 ///   2. cost_g = ½ tr(W̃_gᵀ (X_gg)⁻¹ W̃_g) = ½ ‖L_g⁻¹ W̃_g‖²_F with X_gg = L_g L_gᵀ, for every group that is
 ///   left

@@ -20,7 +20,7 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
 /// All eigenvalues, descending; what threshold mode needs.
 std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix);
 
-/// The paper's rule (design 3.2): component i of a sub-block is redundant where
+/// The paper's rule (docs/method.md 3.2): component i of a sub-block is redundant where
 ///   eigenvalue_i / eigenvalue_0 < ε  and  singular_i < τ layer_largest_singular.
 /// Components are paired by rank: both lists descend; singular values beyond their list's end are 0 (W̃, n ×
 /// d, has min(n, d) of them). layer_largest_singular: the largest over the sub-blocks of the layer. A

@@ -31,7 +31,7 @@ struct Allocation {
 /// Indices of the points on the lower convex hull, first and last included: slopes ascend strictly.
 std::vector<std::size_t> lower_hull(std::span<const CurvePoint> points);
 
-/// Water-filling (design 3.2, 3.3): one price per removed amount for all units.
+/// Water-filling (docs/method.md 3.2, 3.3): one price per removed amount for all units.
 ///   1. lower convex hull of every curve
 ///   2. hull segments in order of slope (ties: curve, then position)
 ///   3. take whole segments while the target is not met
@@ -50,7 +50,7 @@ Allocation equal_budgets(std::span<const CostCurve> curves, std::int64_t target_
 /// Errors: shape_mismatch unless all curves have as many points; invalid_argument when there is none.
 CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit);
 
-/// The curve with every cost multiplied (similarity across layers acts so, design 3.1).
+/// The curve with every cost multiplied (similarity across layers acts so, docs/method.md 3.1).
 CostCurve scale_costs(CostCurve curve, double factor);
 
 }  // namespace cce

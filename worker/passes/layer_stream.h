@@ -41,7 +41,7 @@ struct LayerVisit {
   bool owner = false;                 ///< this rank owns the layer
 };
 
-/// Takes every layer past every rank (design section 4): for layer k its owner broadcasts the weights, k + 1
+/// Takes every layer past every rank (docs/method.md 4): for layer k its owner broadcasts the weights, k + 1
 /// being on its way while k computes; every rank visits k with its own sequences and sends its statistics
 /// home with reduce_to_owner. Calibrate, encode, finetune and evaluate all go through it.
 ///

@@ -21,10 +21,10 @@ struct FinetuneInput {
   std::function<double()> seconds = steady_seconds;  ///< since some moment; rank 0 alone asks
 };
 
-/// Joint fine-tuning of the student against the teacher (design 3.5), all ranks together, until the token or
-/// time budget of the recipe is spent, or a validation text says stop.
-/// In: the student's layers. Out: every trained layer in state/finetune.layer-NNN and the final norm's gain
-/// in state/finetune.final-norm, f32; returned is the run's progress with its curve. A step:
+/// Joint fine-tuning of the student against the teacher (docs/method.md 3.5), all ranks together, until the
+/// token or time budget of the recipe is spent, or a validation text says stop. In: the student's layers.
+/// Out: every trained layer in state/finetune.layer-NNN and the final norm's gain in
+/// state/finetune.final-norm, f32; returned is the run's progress with its curve. A step:
 ///   1. the next batch of the seed's order   2. forward, output, backward (finetune_pass.h); terms of the
 ///   weights   3. the gradient's global norm, clipped   4. AdamW at the owners
 /// Every checkpoint_steps steps and at a cancel the run's whole state goes to state/, from where a later

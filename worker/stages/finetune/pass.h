@@ -14,7 +14,7 @@
 namespace cce {
 
 /// Forward and backward over one batch: the terms that depend on tokens, L_rec, KL and the next-token loss,
-/// and their gradients (design 3.5).
+/// and their gradients (docs/method.md 3.5).
 ///   1. student and teacher layer by layer on the same tokens; the student's boundaries are kept, and at each
 ///      layer's end the gradient of its share of L_rec
 ///   2. at the output: KL and next-token loss; their gradient by the last stream, and by the final norm's

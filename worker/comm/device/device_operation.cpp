@@ -50,7 +50,7 @@ DeviceOperation::DeviceOperation(Transport& transport, int tag, std::size_t mess
     queue_.push(std::move(step));
   }
   queue_.push([mark = mark_](DeviceLink& link) { *mark = link.record(); });
-  advance();  // other ranks' parts wait for this one: it starts now, not at the first look
+  advance();  // other ranks' parts wait for this one: it starts now, not at the first advance()
 }
 
 bool DeviceOperation::advance() {

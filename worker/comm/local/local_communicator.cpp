@@ -87,7 +87,7 @@ class LocalReceive : public Message {
       return std::nullopt;
     }
     if (channel.sent == channel.received && channel.arrived.empty()) {
-      mailbox_.channels.erase(position);  // nobody refers to it: tags come round again
+      mailbox_.channels.erase(position);  // nothing refers to it, and tags are used again
     }
     return std::move(node.mapped());
   }

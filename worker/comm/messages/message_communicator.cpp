@@ -74,7 +74,7 @@ std::invoke_result_t<Body> MessageCommunicator::guarded(std::string_view verb, B
   }
 }
 
-/// The deadline counts from the last time that something moved, so that it need not grow with the bytes.
+/// The deadline counts from the last progress, so that it need not grow with the bytes.
 void MessageCommunicator::wait(Operation& operation) {
   const auto patience = std::chrono::duration_cast<Transport::Clock::duration>(
       std::chrono::duration<double>(options_.deadline_seconds));

@@ -45,8 +45,7 @@ std::string rank_name(int rank) {
 }
 
 /// A communicator of MPI's own, apart from everything else that uses MPI. Freed only if `healthy` says so:
-/// freeing one on which messages were given up may wait for ranks that are gone, in a process that is about
-/// to end.
+/// freeing one with cancelled messages may wait for ranks that are gone, in a process that is about to end.
 class OwnedComm {
  public:
   explicit OwnedComm(double deadline_seconds) {
@@ -188,7 +187,7 @@ class MpiTransport : public Transport {
 
   void pause(Clock::time_point) override { std::this_thread::yield(); }
 
-  /// Tells everyone, unless a peer has told everyone already.
+  /// Notifies all ranks, unless a peer already has.
   void abort(const Error& cause) noexcept override {
     verbs_.healthy = false;
     if (notice_request_ == MPI_REQUEST_NULL || !farewells_.empty()) {
@@ -217,9 +216,9 @@ class MpiTransport : public Transport {
   int size_;
   OwnedComm verbs_;
   OwnedComm control_;
-  AbortNotice notice_{};  ///< what a peer says
+  AbortNotice notice_{};  ///< of a peer
   MPI_Request notice_request_ = MPI_REQUEST_NULL;
-  AbortNotice farewell_{};  ///< what this rank says
+  AbortNotice farewell_{};  ///< of this rank
   std::vector<MPI_Request> farewells_;
 };
 

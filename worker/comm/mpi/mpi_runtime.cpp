@@ -15,7 +15,7 @@ namespace {
 
 constexpr int worker_died_exit_code = 4;
 
-/// False when some rank did not come within the deadline.
+/// False when some rank did not arrive within the deadline.
 bool all_ranks_arrive(double deadline_seconds) {
   MPI_Request arrival = MPI_REQUEST_NULL;
   if (MPI_Ibarrier(MPI_COMM_WORLD, &arrival) != MPI_SUCCESS) {

@@ -41,8 +41,7 @@ void check_nccl(ncclResult_t result, const char* call, ncclComm_t comm) {
                   "the job"};
 }
 
-/// One order of calls on one communicator, on one stream of its own: what NCCL asks of ranks that must not
-/// wait for each other in circles.
+/// Calls in one order on one communicator and one stream, as NCCL requires of ranks that must not deadlock.
 class NcclLink final : public DeviceLink {
  public:
   NcclLink(Communicator& host, CudaBackend& backend)
@@ -140,7 +139,7 @@ class NcclLink final : public DeviceLink {
     return false;
   }
 
-  /// In a thread, because a driver that hangs would keep it: it is left behind after its patience.
+  /// In a thread of its own, which is abandoned after abort_patience: the driver may hang.
   void abort() noexcept override {
     const ncclComm_t comm = std::exchange(comm_, nullptr);
     if (comm == nullptr) {
@@ -155,7 +154,7 @@ class NcclLink final : public DeviceLink {
         done.set_value();
       }).detach();
       ended.wait_for(abort_patience);
-    } catch (...) {  // no memory for a thread: the end of the process ends its kernels too
+    } catch (...) {  // no memory for a thread: the kernels end with the process
     }
   }
 

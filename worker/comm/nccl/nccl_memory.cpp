@@ -45,7 +45,7 @@ class CudaSpanMemory final : public DeviceMemory {
 bool is_gpu_memory(const void* data) {
   cudaPointerAttributes attributes{};
   if (cudaPointerGetAttributes(&attributes, data) != cudaSuccess) {
-    cudaGetLastError();  // a pointer that CUDA does not know is no failure of what comes next
+    cudaGetLastError();  // clears the error, which the next call would report
     return false;
   }
   return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;

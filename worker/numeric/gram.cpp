@@ -21,7 +21,7 @@ void expect_columns(ConstMatrix features, std::int64_t columns) {
 
 void expect_sum(ConstMatrix sum, std::int64_t rows, std::int64_t cols, const char* where) {
   if (sum.dtype == DType::f32) {
-    sum.dtype = DType::f64;  // as good: its shape is left to check
+    sum.dtype = DType::f64;  // f32 is accepted too: only the shape is checked
   }
   expect_f64(sum, rows, cols, where);
 }

@@ -15,7 +15,7 @@ class GramAccumulator {
   /// Σ f fᵀ, Σ f and the number of tokens. features f32 or bf16, tokens × n. Errors: shape_mismatch.
   void add(ConstMatrix features);
   /// The same for rows scaled by row_scale_t, f32 1 × tokens: with √weight, Σ weight f fᵀ (the sum of
-  /// features is then Σ √weight f, of no use). Errors: shape_mismatch.
+  /// features is then Σ √weight f, which nothing needs). Errors: shape_mismatch.
   void add_scaled(ConstMatrix features, ConstMatrix row_scale);
 
   std::int64_t tokens() const { return tokens_; }

@@ -18,7 +18,7 @@ struct GroupEliminationOptions {
 /// outputs).
 ///   1. X = C_λ⁻¹
 ///   2. cost_g = ½ tr(W̃_gᵀ (X_gg)⁻¹ W̃_g) = ½ ‖L_g⁻¹ W̃_g‖²_F with X_gg = L_g L_gᵀ, for every group that is
-///   left
+///      left
 ///   3. remove the cheapest: U = L_g⁻¹ X_g:, X ← X − Uᵀ U, W̃ ← W̃ − Uᵀ L_g⁻¹ W̃_g
 /// covariance = C_O, n × n; weighted_outputs = W̃, n × d; f64, only read. groups[g]: the features of group g;
 /// groups do not overlap. Units of the curve are groups. Features in no group always stay. Errors:

@@ -12,7 +12,7 @@ namespace cce {
 /// `iterations` products with a basis of count + 32 seeded Gaussian vectors, each orthonormalised, then
 /// Rayleigh-Ritz. Ritz values never exceed the eigenvalues; the leading ones have all their digits, the last
 /// few fall short by some per cent where the spectrum is flat. Work: 2 n² (count + 32) (iterations + 1) flops
-/// at matrix-product speed, where a full tridiagonalisation is bound by memory.
+/// at matrix-product speed, where a full tridiagonalisation is limited by memory bandwidth.
 /// Errors: shape_mismatch, out_of_range, not_converged.
 std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, std::int64_t count,
                                         int iterations = 3);

@@ -36,7 +36,7 @@ std::vector<std::size_t> lower_hull(std::span<const CurvePoint> points);
 ///   2. hull segments in order of slope (ties: curve, then position)
 ///   3. take whole segments while the target is not met
 ///   4. in the segment that meets it, the smallest representable point that does; price = that segment's
-///   slope
+///      slope
 /// Among all choices that remove at least as much as the hull points taken, none costs less; step 4
 /// overshoots the target by less than one step of one curve. Errors: unreachable_target (expected: the
 /// largest reachable amount); invalid_argument for a curve that breaks the rules above.

@@ -11,7 +11,7 @@ void LayerStream::PackedLayer::resize(Backend& backend, std::size_t bytes) {
   if (storage_.bytes() >= bytes) {
     return;
   }
-  storage_ = Buffer();  // freed first, so that old and new never live together
+  storage_ = Buffer();  // freed first, so that old and new are never allocated together
   storage_ = backend.allocate(bytes);
   if (!backend.host_memory()) {
     host_storage_ = Buffer();
@@ -49,7 +49,7 @@ LayerStream::~LayerStream() {
   if (uploads_) {
     try {
       backend_.finish_uploads();  // into memory that is about to be freed
-    } catch (const Error&) {      // the next operation meets it again
+    } catch (const Error&) {      // the next operation reports it again
     }
   }
 }
@@ -75,8 +75,8 @@ void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
   }
 }
 
-/// Where layers are on their way for a while, i + 1 leaves before visit i; where not, each is packed right
-/// before its visit.
+/// Where layers take time to arrive, i + 1 is sent before visit i; elsewhere each is packed right before its
+/// visit.
 void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit) {
   on_its_way_.reset();  // what an earlier pass that threw left behind
   if (uploads_) {

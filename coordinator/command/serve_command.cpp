@@ -105,9 +105,10 @@ ServiceOptions service_options(const ServeOptions& options, const Surroundings& 
 }
 
 /// Until a signal comes:
-///   1. signals become messages, before there is a second thread   2. the token and the port, so that a
-///   mistake there starts nothing   3. jobs, engine, server   4. the first signal ends the server; jobs at
-///   the scheduler go on and are found again by the next server
+///   1. signals become messages, before there is a second thread
+///   2. the token and the port, so that a mistake there starts nothing
+///   3. jobs, engine, server
+///   4. the first signal ends the server; jobs at the scheduler go on and are found by the next server
 void serve(const ServeOptions& options, const Surroundings& surroundings) {
   SignalInbox signals;  // 1.
   const ListenAddress listen = parse_listen_address(options.listen);

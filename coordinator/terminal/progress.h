@@ -34,7 +34,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void show(const JobEvent& event);
-  /// A sentence of our own, on a line of its own.
+  /// A sentence on a line of its own.
   void note(const std::string& sentence);
 
  private:

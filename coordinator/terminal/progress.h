@@ -9,10 +9,10 @@
 
 namespace cce {
 
-/// How a terminal wants to be written to.
+/// How to write to a terminal.
 struct ProgressStyle {
   bool quiet = false;  ///< nothing at all
-  bool live = false;   ///< one line that is rewritten; else a line now and then
+  bool live = false;   ///< one line that is rewritten; else a line from time to time
   bool color = false;
   std::int64_t width = 80;
 };

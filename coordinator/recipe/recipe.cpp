@@ -170,7 +170,7 @@ Json read_recipe(const fs::path& file) {
                 .where = file.string(),
                 .found = recipe.type_name(),
                 .expected = "a map of keys, as in 'model: ./models/smollm2-135m'",
-                .remedy = "docs/recipe.md lists every key."};
+                .remedy = "Every key is listed in docs/recipe.md"};
   }
   anchor_paths(recipe, fs::absolute(file).parent_path());
   return recipe;

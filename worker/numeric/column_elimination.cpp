@@ -19,7 +19,7 @@ namespace {
               .where = where,
               .found = std::to_string(found),
               .expected = expected,
-              .remedy = "choose a value in this range"};
+              .remedy = "Choose a value in this range"};
 }
 
 /// Steps 4 on the candidates alone: everything stays in a cache.
@@ -51,7 +51,7 @@ class CandidatePicker {
                   .where = "column elimination",
                   .found = "no candidate with a positive pivot",
                   .expected = "a covariance that stays positive definite",
-                  .remedy = "raise the covariance's ridge"};
+                  .remedy = "Raise the covariance's ridge"};
     }
     remove(best.candidate);
     return best;

@@ -15,7 +15,7 @@ void expect_columns(ConstMatrix features, std::int64_t columns) {
                 .where = "Gram accumulator, features",
                 .found = std::to_string(features.cols) + " columns",
                 .expected = std::to_string(columns),
-                .remedy = "use one accumulator per sub-block"};
+                .remedy = "Use one accumulator per sub-block"};
   }
 }
 
@@ -63,7 +63,7 @@ OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix f
                 .where = "centred covariance, tokens",
                 .found = std::to_string(tokens),
                 .expected = "at least 1",
-                .remedy = "accumulate features first"};
+                .remedy = "Accumulate features first"};
   }
   const double scale = 1.0 / static_cast<double>(tokens);
   OwnedMatrix mean = backend.zeros(DType::f64, 1, n);

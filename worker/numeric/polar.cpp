@@ -167,7 +167,7 @@ PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptio
                 .where = "polar factor, weights",
                 .found = std::string(name(weights.dtype)),
                 .expected = "f32 or bf16",
-                .remedy = "pass the master weights"};
+                .remedy = "Pass the master weights"};
   }
   PolarFactor result;
   Iteration iteration(backend, weights, options.product_dtype);
@@ -178,7 +178,7 @@ PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptio
                 .where = "polar factor",
                 .found = "a matrix whose Gram matrix has norm " + std::to_string(square),
                 .expected = "finite weights",
-                .remedy = "lower the learning rate"};
+                .remedy = "Lower the learning rate"};
   }
   if (square == 0.0) {
     result.factor = iteration.take();

@@ -32,7 +32,7 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
                 .where = "partition",
                 .found = std::to_string(partition.ranks()) + " ranks",
                 .expected = std::to_string(communicator.size()),
-                .remedy = "run the job with as many ranks as it was planned for"};
+                .remedy = "Run the job with as many ranks as it was planned for"};
   }
   for (const std::int32_t rank : partition.owner) {
     if (rank < 0 || rank >= communicator.size()) {
@@ -40,7 +40,7 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
                   .where = "partition, owner",
                   .found = "rank " + std::to_string(rank),
                   .expected = "0 to " + std::to_string(communicator.size() - 1),
-                  .remedy = "plan the job again"};
+                  .remedy = "Plan the job again"};
     }
   }
 }
@@ -71,7 +71,7 @@ void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
                 .where = "layer stream",
                 .found = "layers from " + std::to_string(first) + " to " + std::to_string(last),
                 .expected = "a range in 0 to " + std::to_string(layers),
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
 }
 

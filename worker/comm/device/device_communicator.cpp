@@ -159,7 +159,7 @@ MessageCommunicator::MakeOperation DeviceCommunicator::operation(const DeviceCal
                   .where = {},
                   .found = "a connection that was given up",
                   .expected = "no call after a failure",
-                  .remedy = "read the error that came before this one"};
+                  .remedy = "Read the error that came before this one"};
     }
     return std::make_unique<DeviceOperation>(transport, tag, handshake_bytes, call, queue_, steps,
                                              patience_of(deadline_seconds()));

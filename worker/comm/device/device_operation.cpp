@@ -91,7 +91,7 @@ void DeviceOperation::check_agreement() const {
                   .where = {},
                   .found = text(calls_[peer]) + " on rank " + std::to_string(peer),
                   .expected = text(call_),
-                  .remedy = "report this: ranks disagree about one call"};
+                  .remedy = "Report this: ranks disagree about one call"};
     }
   }
 }

@@ -37,7 +37,7 @@ void check_mpi(int status, const char* call, const std::string& peer) {
               .found = std::string(call) + " with " + peer + ": " +
                        std::string(text.data(), static_cast<std::size_t>(length)),
               .expected = "every rank to make the same call, and to live",
-              .remedy = "read the log of " + peer + "; resume the job"};
+              .remedy = "Read the log of " + peer + "; resume the job"};
 }
 
 std::string rank_name(int rank) {
@@ -60,7 +60,7 @@ class OwnedComm {
                     .where = "make_mpi_communicator",
                     .found = "some rank absent for " + std::to_string(deadline_seconds) + " seconds",
                     .expected = "every rank to make the same call",
-                    .remedy = "read the logs of all ranks; resume the job"};
+                    .remedy = "Read the logs of all ranks; resume the job"};
       }
       std::this_thread::yield();
     }
@@ -115,7 +115,7 @@ class MpiMessage : public Message {
                   .where = {},
                   .found = std::to_string(arrived) + " bytes from " + rank_name(peer_),
                   .expected = std::to_string(bytes_) + " bytes",
-                  .remedy = "report this: ranks disagree about one call"};
+                  .remedy = "Report this: ranks disagree about one call"};
     }
     return true;
   }

@@ -47,7 +47,7 @@ MpiRuntime::MpiRuntime(double deadline_seconds)
                 .where = "MPI",
                 .found = "thread level " + std::to_string(provided),
                 .expected = "MPI_THREAD_FUNNELED",
-                .remedy = "use an MPI that is built with threads"};
+                .remedy = "Use an MPI that is built with threads"};
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);

@@ -37,7 +37,7 @@ void check_nccl(ncclResult_t result, const char* call, ncclComm_t comm) {
                        (details != nullptr && *details != '\0' ? std::string(", ") + details : ""),
               .expected = remote ? "every rank to live" : "a GPU and a network that work",
               .remedy =
-                  "read the logs of all ranks, with NCCL_DEBUG=WARN set if they say too little; resume "
+                  "Read the logs of all ranks, with NCCL_DEBUG=WARN set if they say too little; resume "
                   "the job"};
 }
 
@@ -226,7 +226,7 @@ std::unique_ptr<DeviceLink> make_nccl_link(Communicator& host, Backend& backend)
                 .where = "make_nccl_link",
                 .found = std::string(backend.device()),
                 .expected = "a backend on a GPU",
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
   return std::make_unique<NcclLink>(host, *cuda);
 }

@@ -58,7 +58,7 @@ std::unique_ptr<DeviceMemory> make_cuda_memory(Backend& backend) {
                 .where = "make_cuda_memory",
                 .found = std::string(backend.device()),
                 .expected = "a backend on a GPU",
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
   return std::make_unique<CudaSpanMemory>(*cuda);
 }

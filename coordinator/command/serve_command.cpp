@@ -162,7 +162,7 @@ void add_serve_command(CLI::App& app, const Surroundings& surroundings) {
       ->type_name("DIR");
   command
       ->add_option("--token-file", options->token_file,
-                   "File of mode 600 with the token that requests must bear; needed unless the address is "
+                   "File of mode 600 with the token that requests must send; needed unless the address is "
                    "a loopback one")
       ->type_name("FILE");
   command

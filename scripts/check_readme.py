@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""check_readme.py [--cce PROGRAM]: holds the README to what the repository does.
+"""check_readme.py [--cce PROGRAM]: holds README.md and the pages of docs/ to what the repository does.
 
-Every line of its ```sh blocks must be one of
+Every line of their ```sh blocks must be one of
   - a script of this repository that is there and executable (their own runs are CI and the quickstart),
   - `cmake --preset P`, `cmake --build --preset P` or `ctest --preset P` with a preset of CMakePresets.json,
-  - a `cce` command, which with --cce is run in a scratch folder: models/smollm2-135m stands for a small trained model
-    there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0. `cce serve`
+  - a `cce` command, which with --cce is run in a scratch folder of its page: models/smollm2-135m stands for a small trained
+    model there, every .txt file for that model's tokens, and windows are 128 tokens long. Each must exit with 0. `cce serve`
     is started on a free port and stays for the client commands that follow it, where ID stands for the job submitted.
-Every subcommand must be shown, links to files of the repository must lead somewhere, the error table must list
-common/base/error.h in its order, and every key of the recipe must be in the recipe's table. Prints what is wrong; exit 0 where
-nothing is.
+Every subcommand must be shown somewhere, docs/errors.md must list common/base/error.h in its order, every key of the recipe must
+be in docs/recipe.md, and the tables of measured figures must be those of docs/bench (scripts/make_tables.py). Links are
+tests/common/check_docs.py's. Prints what is wrong; exit 0 where nothing is.
 """
 import argparse
 import json
@@ -26,12 +26,17 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 SMALL_MODEL = REPOSITORY / "tests" / "data" / "models" / "stories260K"
 CLIENT_COMMANDS = ("submit", "jobs", "status", "logs", "cancel", "fetch")
 LONG_SCRIPTS = ("scripts/", ".ci/", "slurm/")
+PACKED = "out/gpu-check/"  # where docs/gpu.md packs scripts/gpu_check
 DEADLINE_SECONDS = 180
 
 
-def shell_lines(readme):
+def pages():
+    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+
+
+def shell_lines(page):
     lines = []
-    for block in re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         block = block.replace("\\\n", " ")
         for line in block.splitlines():
             command = line.split(" # ")[0].strip()
@@ -40,10 +45,10 @@ def shell_lines(readme):
     return lines
 
 
-def check_script(words):
-    path = REPOSITORY / words[0]
+def check_script(name):
+    path = REPOSITORY / name
     if not path.is_file() or not os.access(path, os.X_OK):
-        return f"{words[0]} is no executable file"
+        return f"{name} is no executable file"
     return None
 
 
@@ -92,7 +97,7 @@ def run_command(program, words, folder):
 
 
 class Server:
-    """The `cce serve` of the README, and the job that its client commands are about."""
+    """The `cce serve` of a page, and the job that its client commands are about."""
 
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
@@ -154,17 +159,19 @@ class Server:
         return None
 
 
-def check_commands(readme, program):
+def check_commands(page, program):
     problems = []
     with tempfile.TemporaryDirectory(prefix="readme-") as name:
         folder = pathlib.Path(name)
         make_scratch(folder)
         server = Server(program, folder)
-        for line in shell_lines(readme):
+        for line in shell_lines(page):
             words = shlex.split(line)
             problem = None
             if words[0].startswith(LONG_SCRIPTS):
-                problem = check_script(words)
+                problem = check_script(words[0])
+            elif words[0].startswith(PACKED):
+                problem = check_script("scripts/" + words[0].removeprefix(PACKED))
             elif words[0] in ("cmake", "ctest"):
                 problem = check_preset(words)
             elif words[0] == "cce":
@@ -181,30 +188,31 @@ def check_commands(readme, program):
             else:
                 problem = f"not a script, a preset or cce: {line}"
             if problem:
-                problems.append(problem)
+                problems.append(f"{page.relative_to(REPOSITORY)}: {problem}")
         server.stop()
     return problems
 
 
-def check_links(readme):
-    targets = re.findall(r"\]\(([^)#:\s]+)\)", readme)
-    return [f"a link leads nowhere: {target}" for target in targets if not (REPOSITORY / target).exists()]
-
-
-def check_error_table(readme):
+def check_error_table():
     header = (REPOSITORY / "common" / "base" / "error.h").read_text()
     enumeration = re.search(r"enum class ErrorCode \{(.*?)\};", header, re.DOTALL).group(1)
     expected = re.findall(r"^\s*(\w+),", enumeration, re.MULTILINE)
-    section = readme.split("## Errors and exit codes", 1)[-1].split("\n## ", 1)[0]
-    found = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    return [] if found == expected else [f"the error table has {found}, common/base/error.h has {expected}"]
+    found = re.findall(r"^\| `(\w+)` \|", (REPOSITORY / "docs" / "errors.md").read_text(), re.MULTILINE)
+    return [] if found == expected else [f"docs/errors.md has {found}, common/base/error.h has {expected}"]
 
 
-def check_every_command_is_shown(readme, program):
-    """Each subcommand of `cce --help` stands in one of the README's blocks, which are run."""
+def check_tables():
+    command = [sys.executable, str(REPOSITORY / "scripts" / "make_tables.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    return [] if result.returncode == 0 else [result.stdout + result.stderr]
+
+
+def check_every_command_is_shown(program):
+    """Each subcommand of `cce --help` stands in one of the blocks, which are run."""
     listing = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=DEADLINE_SECONDS).stdout
     names = re.findall(r"^  (\w+) ", listing.split("Subcommands:", 1)[-1], re.MULTILINE)
-    shown = {words[1] for words in map(shlex.split, shell_lines(readme)) if words[0] == "cce"}
+    lines = [shlex.split(line) for page in pages() for line in shell_lines(page)]
+    shown = {words[1] for words in lines if words[0] == "cce"}
     return [f"no block shows `cce {name}`" for name in names if name not in shown] or ([] if names else ["no commands"])
 
 
@@ -216,7 +224,7 @@ def leaf_keys(value, prefix=""):
             yield prefix + key
 
 
-def check_recipe_keys(readme, program):
+def check_recipe_keys(program):
     """Every key of a resolved recipe, as `cce plan --json` prints it."""
     with tempfile.TemporaryDirectory(prefix="readme-") as name:
         folder = pathlib.Path(name)
@@ -231,17 +239,18 @@ def check_recipe_keys(readme, program):
     keys = {"calibration", "encode", "export", "evaluate", "finetune", "guard", "resources", "similarity"}
     own = {"finetune.teacher_digest"}  # a run fills it in; no recipe may
     wanted = [key for key in leaf_keys({key: spec[key] for key in keys}) if key not in own]
-    return [f"the recipe's table lacks `{key}`" for key in wanted if f"`{key}`" not in readme]
+    page = (REPOSITORY / "docs" / "recipe.md").read_text()
+    return [f"docs/recipe.md lacks `{key}`" for key in wanted if f"`{key}`" not in page]
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Checks the README's commands, links and tables.")
-    parser.add_argument("--cce", help="the program to run its commands with")
+    parser = argparse.ArgumentParser(description="Checks the commands and tables of README.md and docs/.")
+    parser.add_argument("--cce", help="the program to run their commands with")
     program = parser.parse_args().cce
-    readme = (REPOSITORY / "README.md").read_text()
-    problems = check_commands(readme, program) + check_links(readme) + check_error_table(readme)
+    problems = [problem for page in pages() for problem in check_commands(page, program)]
+    problems += check_error_table() + check_tables()
     if program:
-        problems += check_recipe_keys(readme, program) + check_every_command_is_shown(readme, program)
+        problems += check_recipe_keys(program) + check_every_command_is_shown(program)
     for problem in problems:
         print(problem)
     return 1 if problems else 0

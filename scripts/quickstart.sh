@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # quickstart.sh [KEY=VALUE...]: on a bare Debian 12, installs what is missing, builds cce, gets SmolLM2-135M-Instruct,
-# removes 30 % of its blocks' weights over 2 ranks (scripts/quickstart.yaml) and ends with a before/after table and the
-# time it took. Run again, it skips what is done and continues what was stopped. KEY=VALUE changes recipe keys.
+# removes an eighth of its blocks' weights over 2 ranks (scripts/quickstart.yaml), and ends with a before/after table, the time it
+# took and what to do next. Run again, it skips what is done and continues what was stopped. KEY=VALUE changes recipe keys.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cce=build/release/bin/cce
-output=out/smollm2-135m-30
+output=out/smollm2-135m-smaller
 job=$output.job
 started=$SECONDS
 
@@ -27,7 +27,7 @@ fi
 step "3/4 model"
 scripts/get_model
 
-step "4/4 compression: uniform FFN width, 30 % of the blocks' weights, 2 ranks"
+step "4/4 compression: one smaller FFN width, an eighth of the blocks' weights, 2 ranks"
 computing=$SECONDS
 if [[ -f $job/spec.json ]]; then
   # The same job, finished or stopped. To start afresh, remove the job and the output.
@@ -40,4 +40,5 @@ else
 fi
 
 printf '\nThe compressed checkpoint is %s (its README.md says how to load it).\n' "$output"
+printf 'Next: open %s/report.html, or keep what your own text needs: %s compress --model models/smollm2-135m --text YOUR.txt --remove 0.1 --out out/yours\n' "$output" "$cce"
 printf 'Time: %d s for the compression, %d s for everything.\n' $((SECONDS - computing)) $((SECONDS - started))

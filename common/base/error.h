@@ -50,7 +50,7 @@ std::string_view error_name(ErrorCode code);
 /// out.
 std::string describe(const Error& error);
 
-/// The process exit code (design section 6): 1 internal, 2 bad input or unreachable target, 3 memory or disk
+/// The process exit code (docs/errors.md): 1 internal, 2 bad input or unreachable target, 3 memory or disk
 /// does not fit, 4 a worker died, 5 cancelled.
 int exit_code(ErrorCode code);
 

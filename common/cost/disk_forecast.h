@@ -6,7 +6,7 @@
 namespace cce {
 
 /// What a job writes into its directory, in bytes, at the moments that may be its widest. With L layers, d
-/// the hidden size, p what the target leaves of the blocks' parameters (all of them where it is no
+/// the hidden size, p what the target leaves of the blocks' parameters (all of them where the target is not
 /// remove_params), p_d the whole:
 ///   prepared   make_plan's starting layers in f32 and two d × d metrics of gradients each, L (8 d²) + 4 p;
 ///              they stay, for a resume

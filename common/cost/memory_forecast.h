@@ -29,7 +29,7 @@ struct StageMemory {
   std::int64_t bytes() const;
 };
 
-/// Peak memory of `rank` by stage (design section 4): resident, or of its GPU with resources.device cuda,
+/// Peak memory of `rank` by stage (docs/method.md 4): resident, or of its GPU with resources.device cuda,
 /// where the program, the mapped checkpoints and the starting layers take none, cuBLAS's workspace and 2²⁵
 /// logits with their errors are counted instead, and kept sums are f32. With L layers, d the hidden size, m
 /// the FFN width, n the width of the head outputs, s the length of a sequence, b the tokens of a micro-batch,

@@ -29,7 +29,7 @@ LayerCosts costs_of(const LayerShape& shape, double hidden) {
           .refit = m * m + n * n + (m + n) * hidden};
 }
 
-/// Windows of a text that are evaluated, as far as that is known without its tokens.
+/// Windows of a text that are evaluated, estimated without tokenising it.
 double windows_of(const TextSource& text, std::int64_t length) {
   std::error_code ignored;
   const std::uintmax_t bytes = std::filesystem::file_size(text.path, ignored);
@@ -147,7 +147,7 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
       case Stage::finetune: {
         seconds = training_tokens(spec) / static_cast<double>(partition.ranks()) * forward *
                   (1.0 + 4.0 * kept_share(spec)) / product_rate;
-        if (spec.finetune.max_seconds > 0.0) {  // alone, it is used up: the text repeats
+        if (spec.finetune.max_seconds > 0.0) {  // alone, all of it is used: the text repeats
           const bool alone = spec.finetune.max_tokens == 0;
           seconds = alone ? spec.finetune.max_seconds : std::min(seconds, spec.finetune.max_seconds);
         }

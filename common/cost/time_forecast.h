@@ -23,8 +23,8 @@ struct MachineRates {
 MachineRates assumed_rates(std::int64_t threads, bool has_bf16);
 
 /// A GPU's where none was measured: half of what NVIDIA's data sheet of the A100 promises its tensor cores
-/// (bf16 312 and f64 19.5 TFLOPS) and its other cores (f32 19.5); memory is the host's, which files go
-/// through.
+/// (bf16 312 and f64 19.5 TFLOPS) and its other cores (f32 19.5); memory is the host's, through which files
+/// are read.
 MachineRates assumed_gpu_rates(std::int64_t host_threads);
 
 /// Reads what `cce-worker --probe` prints, one JSON object {gemm_f32_flops, gemm_bf16_flops, gemm_f64_flops,
@@ -39,8 +39,8 @@ MachineRates parse_rates(const std::string& json_text, const std::string& where)
 ///   encode     T (2 F + 2 Σ (m² + m d)) at the product rate + Σ all layers (m³ / 3 + 2 m² d) at the f64
 ///              rate, which is serial
 ///   finetune   F + 4 F_s a token at the product rate, F_s of the student (forward, again in the backward
-///              pass, and twice that for gradients), over max_tokens; at most max_seconds, which alone is
-///              used up
+///              pass, and twice that for gradients), over max_tokens, at most max_seconds; with max_seconds
+///              alone, all of it
 ///   evaluate   2 F per token and model; a text's windows where the recipe bounds them, else its bytes / 4 as
 ///              tokens
 ///   export     bytes written and read back at a tenth of memory bandwidth, plus two windows forward

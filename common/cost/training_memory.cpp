@@ -93,7 +93,7 @@ class TrainingMemory {
  private:
   void add(const char* name, std::int64_t bytes) { terms_.push_back({.name = name, .bytes = bytes}); }
 
-  /// What the backend gives for a matrix of so many bytes.
+  /// Bytes that the backend allocates for a matrix of `bytes`.
   std::int64_t held(std::int64_t bytes) const {
     const bool in_huge_pages = !on_gpu_ && bytes >= 2 * huge_page_bytes;
     return in_huge_pages ? (bytes + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes : bytes;
@@ -115,7 +115,7 @@ class TrainingMemory {
   std::int64_t outer_bytes() const {
     return (config_.tied_embeddings ? 1 : 2) * held(config_.vocabulary_size * hidden_ * value_);
   }
-  /// A teacher of its own may be wider than what is trained; the model itself is what it was before encode.
+  /// Another teacher may be wider than what is trained; the model itself has its width before encode.
   std::int64_t teacher_layer_bytes() const {
     std::int64_t parameters = size_.teacher_layer_parameters;
     for (const LayerShape& shape : config_.layers) {

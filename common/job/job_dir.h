@@ -23,7 +23,7 @@ class JobLock {
   std::int64_t attempt_;
 };
 
-/// The job directory of design section 1: the only thing that the coordinator and the workers share.
+/// The job directory of docs/architecture.md: the only thing that the coordinator and the workers share.
 ///   spec.json partition.json events.jsonl lock attempt control/cancel state/NAME/ result/ logs/rank-N.log
 /// `lock` is held by the attempt at work, `attempt` names the latest one: beside the lock, since writing it
 /// atomically replaces the file, and a lock goes with the file it was taken on. Every file is whole or

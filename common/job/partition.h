@@ -22,7 +22,7 @@ struct RankForecast {
   std::vector<StageForecast> stages;
 };
 
-/// Who owns which layer and which sequences (design section 4): JOB/partition.json.
+/// Who owns which layer and which sequences (docs/method.md 4): JOB/partition.json.
 struct Partition {
   std::vector<std::int32_t> owner;       ///< rank of each layer
   std::vector<SequenceRange> sequences;  ///< of each rank; together all of them, in order

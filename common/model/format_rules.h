@@ -8,7 +8,7 @@
 
 namespace cce {
 
-/// What each export format can carry (design section 5):
+/// What each export format can carry (docs/method.md 5):
 ///   uniform  ffn (one width for all layers), kv_groups (one count for all layers), layers
 ///   deci     ffn per layer in multiples of 256, blocks, layers
 ///   custom   ffn, vo, qk, kv_groups per layer, blocks, layers

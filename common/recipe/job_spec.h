@@ -58,7 +58,7 @@ struct ExportSettings {
   std::string dtype = "bf16";  ///< bf16, f16 or f32
 };
 
-/// Design 3.5. Absent budgets mean no fine-tuning; both set: whichever is reached first.
+/// docs/method.md 3.5. Absent budgets mean no fine-tuning; both set: whichever is reached first.
 struct FinetuneSettings {
   std::vector<TextSource> text;                  ///< windows of calibration.length tokens
   std::vector<TextSource> validation;            ///< empty: no early stop
@@ -130,7 +130,7 @@ struct JobSpec {
   std::vector<Stage> stages;
 };
 
-/// Reads a job from its JSON: the recipe's keys (design section 6) with defaults for what is absent. Refuses
+/// Reads a job from its JSON: the recipe's keys (docs/recipe.md) with defaults for what is absent. Refuses
 /// unknown keys, wrong types, values out of range, with key path, what was found, what is allowed and the
 /// nearest known name.
 JobSpec parse_job_spec(const std::string& json_text, const std::string& where);

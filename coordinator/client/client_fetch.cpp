@@ -127,7 +127,7 @@ class Fetch {
               const std::string expected = "bytes " + std::to_string(offset) + "-";
               const bool continues = head.status == 206 && head.header("content-range").starts_with(expected);
               if (!continues && files_.exists(target)) {
-                files_.truncate(target, 0);  // the whole file comes, or what is there is of no use
+                files_.truncate(target, 0);  // the whole file is sent again, or what is here cannot be used
               }
               written = continues ? offset : 0;
               if (head.status == 416 || (head.status == 206 && !continues)) {
@@ -149,7 +149,7 @@ class Fetch {
     try {
       service_.artifact(id_, artifact.path, offset, tag, receiver);
     } catch (const Error& error) {
-      // Trouble of our own disk carries another place than the server's address and ends the fetch.
+      // An error of the local disk names another place than the server's address and ends the fetch.
       if (!is_connection_trouble(error) || error.where.find("://") == std::string::npos) {
         throw;
       }

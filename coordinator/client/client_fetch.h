@@ -17,8 +17,7 @@ struct FetchCallbacks {
 /// Brings a finished job's result to `output`, whole or not at all.
 ///   1. the list of files, and whether `output` may be written (check_deliverable)
 ///   2. each file into OUTPUT.fetch/files, from where an earlier fetch of the same result stopped; a
-///   connection
-///      that breaks is made again, up to `give_up_seconds` without a byte
+///      connection that breaks is made again, up to `give_up_seconds` without a byte
 ///   3. sizes, and the digests that the result's SHA256SUMS lists   4. OUTPUT.fetch/files becomes `output`
 /// What was brought stays in OUTPUT.fetch when a fetch is stopped. Errors: cancelled when keep_going says no;
 /// verification_failed for a file of another size or digest (it is removed, so that the next fetch brings it

@@ -32,7 +32,7 @@ std::string read_token(const fs::path& file) {
                 .where = file.string(),
                 .found = "a token that other users may read or write",
                 .expected = "mode 600",
-                .remedy = "chmod 600 " + file.string()};
+                .remedy = "Run: chmod 600 " + file.string()};
   }
   if (!token.empty() && token.back() == '\r') {
     token.pop_back();

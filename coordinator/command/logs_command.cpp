@@ -15,7 +15,7 @@ struct LogsOptions {
 };
 
 const char* const examples =
-    "A lost connection is made again where it broke off. Ctrl-C detaches; the job goes on.\n"
+    "A lost connection is restored where it broke off. Ctrl-C detaches; the job goes on.\n"
     "With -f the exit code is the job's: 0 completed, 5 cancelled, else that of its error.\n"
     "Examples:\n"
     "  cce logs ID\n"

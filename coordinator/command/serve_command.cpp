@@ -105,9 +105,10 @@ ServiceOptions service_options(const ServeOptions& options, const Surroundings& 
 }
 
 /// Until a signal comes:
-///   1. signals become messages, before there is a second thread   2. the token and the port, so that a
-///   mistake there starts nothing   3. jobs, engine, server   4. the first signal ends the server; jobs at
-///   the scheduler go on and are found again by the next server
+///   1. signals become messages, before there is a second thread
+///   2. the token and the port, so that a mistake there starts nothing
+///   3. jobs, engine, server
+///   4. the first signal ends the server; jobs at the scheduler go on and are found by the next server
 void serve(const ServeOptions& options, const Surroundings& surroundings) {
   SignalInbox signals;  // 1.
   const ListenAddress listen = parse_listen_address(options.listen);
@@ -161,7 +162,7 @@ void add_serve_command(CLI::App& app, const Surroundings& surroundings) {
       ->type_name("DIR");
   command
       ->add_option("--token-file", options->token_file,
-                   "File of mode 600 with the token that requests must bear; needed unless the address is "
+                   "File of mode 600 with the token that requests must send; needed unless the address is "
                    "a loopback one")
       ->type_name("FILE");
   command

@@ -45,7 +45,7 @@ void check_tensors(const ModelConfig& config, const std::map<std::string, std::v
                   .where = folder.string() + ", tensor " + wanted.name,
                   .found = shape_text(found->second),
                   .expected = shape_text(wanted.shape),
-                  .remedy = "config.json and the weights belong to different models"};
+                  .remedy = "Use the config.json that belongs to these weights"};
     }
   }
 }

@@ -51,7 +51,7 @@ std::int64_t largest_peak(const JobSpec& spec, const ModelConfig& config, const 
 std::int64_t limit_of_rank(const JobSpec& spec, const Machine& machine, std::int64_t ranks) {
   ResourceSettings resources = spec.resources;
   resources.ranks = ranks;
-  // What a GPU has is known where it is, to the worker; this machine's memory says nothing about it.
+  // Only the worker knows how much memory its GPU has.
   const std::int64_t available = resources.device == "cuda"
                                      ? std::numeric_limits<std::int64_t>::max()
                                      : machine.memory_bytes / ranks_per_node(resources);
@@ -73,7 +73,7 @@ Fit fit_ranks(const JobSpec& spec, const ModelConfig& config, const CheckpointSi
   const std::int64_t most = fit.partition.sequences[0].count;
   fit.partition.micro_batch_sequences =
       std::clamp<std::int64_t>(micro_batch_tokens / spec.calibration.length, 1, most);
-  // A chunk is whole micro-batches, so that shrinking it regroups no sum inside one.
+  // A chunk is whole micro-batches, so that shrinking it never regroups the sums within one.
   const std::int64_t micro = fit.partition.micro_batch_sequences;
   fit.partition.chunk_sequences = (std::max(usual_chunk_sequences, micro) + micro - 1) / micro * micro;
   const std::int64_t limit = limit_of_rank(spec, machine, ranks);

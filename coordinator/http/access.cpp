@@ -58,7 +58,7 @@ std::optional<Problem> check_host(const AccessPolicy& policy, const HttpRequest&
   }
   return Problem{421,
                  "unknown_host",
-                 "This server does not go by the name in Host. `cce serve --allow-host NAME` adds one.",
+                 "This server does not answer to the name in Host. `cce serve --allow-host NAME` adds one.",
                  {}};
 }
 

@@ -13,7 +13,7 @@ namespace {
   throw Error{.code = ErrorCode::out_of_range,
               .where = "server address '" + url + "'",
               .found = found,
-              .expected = "http://HOST:PORT or https://HOST:PORT, perhaps with a path",
+              .expected = "http://HOST:PORT or https://HOST:PORT, optionally with a path",
               .remedy = "For example --server http://127.0.0.1:8080."};
 }
 

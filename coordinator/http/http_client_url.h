@@ -17,8 +17,8 @@ struct ServerUrl {
   std::string authority() const;
 };
 
-/// Reads http://HOST[:PORT][/PREFIX] or https://… (ports 80 and 443 where none stands). Errors: out_of_range
-/// for another scheme, user names, queries, fragments and anything that is no URL.
+/// Reads http://HOST[:PORT][/PREFIX] or https://… (ports 80 and 443 where none is given). Errors:
+/// out_of_range for another scheme, user names, queries, fragments and anything that is no URL.
 ServerUrl parse_server_url(const std::string& url);
 
 /// Percent-encodes all but unreserved characters (RFC 3986) and, where asked, the slash.

@@ -15,7 +15,7 @@ namespace cce {
 /// Names in lower case, in the order they came; a name may occur twice.
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-/// A request as a value: no socket in sight. Header names are in lower case.
+/// A request as a value, independent of sockets. Header names are in lower case.
 struct HttpRequest {
   std::string method;  ///< "GET"
   std::string target;  ///< as on the request line: "/v1/jobs?state=running"

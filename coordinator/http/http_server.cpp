@@ -61,7 +61,7 @@ asio::awaitable<void> HttpServer::State::accept_all() {
   asio::steady_timer pause(shared.io);
   while (!shared.stopping) {
     if (shared.sessions.size() >= shared.limits.connections) {
-      // Who comes now waits in the kernel's queue until somebody leaves.
+      // New clients wait in the kernel's queue until another leaves.
       pause.expires_after(to_duration(pause_after_failed_accept_seconds));
       co_await pause.async_wait(as_result);
       continue;
@@ -100,7 +100,7 @@ asio::awaitable<void> HttpServer::State::end_all() {
   for (HttpSession* const session : std::set<HttpSession*>(shared.sessions)) {
     session->abort();
   }
-  shared.io.stop();  // a handler that still works keeps nobody: its answer has no reader any more
+  shared.io.stop();  // a handler that still works holds nothing up: nobody reads its answer any more
 }
 
 HttpServer::HttpServer(const HttpServerSettings& settings, HttpHandler& handler)

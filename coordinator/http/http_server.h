@@ -35,8 +35,8 @@ struct HttpServerSettings {
 /// request holds up no other. Event streams take frames only as fast as their client reads them.
 class HttpServer {
  public:
-  /// Listens from now on. `handler` must outlive the server. Errors: out_of_range for an address that is
-  /// none; io_failure where the port is taken.
+  /// Listens from now on. `handler` must outlive the server. Errors: out_of_range for an invalid address;
+  /// io_failure where the port is taken.
   HttpServer(const HttpServerSettings& settings, HttpHandler& handler);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -49,8 +49,7 @@ class HttpServer {
   void run();
   /// From any thread, any number of times.
   void stop();
-  /// From any thread: there is something new in a job's events. Whoever follows it need not wait for the
-  /// poll.
+  /// From any thread: there is something new in a job's events. Followers need not wait for the poll.
   void notify(const std::string& job_id);
 
  private:

@@ -39,7 +39,7 @@ asio::awaitable<void> HttpSession::stream(const HttpResponse& response, unsigned
     if (chunked_ && !gone_) {
       co_await write_bytes("0\r\n\r\n");
     }
-    gone_ = true;  // the watcher still reads: nobody else may
+    gone_ = true;  // the watcher still reads the socket, so nothing else may
   }
   --shared_.streams;
 }
@@ -53,8 +53,8 @@ asio::awaitable<void> HttpSession::watch_for_end() {
   wake_.cancel();
 }
 
-/// Sends frames until the job is over, the client leaves or the server stops: first pages of its own, then,
-/// having caught up, what the job's feed brings.
+/// Sends frames until the job is over, the client leaves or the server stops: first the pages that this
+/// client lacks, then what the job's feed brings.
 asio::awaitable<void> HttpSession::follow(StreamOrder order) {
   StreamPosition position = order.position;
   std::shared_ptr<EventFeed> feed;
@@ -156,8 +156,7 @@ std::shared_ptr<EventFeed> HttpShared::feed_of(const std::string& job_id, const 
   return feed;
 }
 
-/// Looks for new events after a notice, and now and then without one. A feed without followers goes: they are
-/// who holds it.
+/// Looks for new events after a notice, and regularly without one. A feed ends with its last follower.
 asio::awaitable<void> HttpShared::poll_feed(std::string job_id, std::weak_ptr<EventFeed> watched) {
   while (!stopping) {
     StreamPosition from;

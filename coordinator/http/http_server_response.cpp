@@ -58,7 +58,8 @@ asio::awaitable<bool> HttpSession::write(const HttpResponse& response, bool head
   co_return co_await write_slice(*response.file);
 }
 
-/// False also where the file has become shorter than was announced: only the end of the connection says so.
+/// False also where the file has become shorter than was announced: only closing the connection tells the
+/// client.
 asio::awaitable<bool> HttpSession::write_slice(FileSlice slice) {
   while (slice.bytes > 0) {
     const std::int64_t wanted = std::min(slice.bytes, slice_bytes);

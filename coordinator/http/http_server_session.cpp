@@ -16,8 +16,8 @@ constexpr std::size_t read_bytes = 8192;
 constexpr double linger_seconds = 1.0;
 constexpr std::size_t most_lingering_bytes = 1 << 20;
 
-/// What is told to a client whose request could not be read to its end; nothing where nobody listens or time
-/// has run out, which closes the connection.
+/// What is told to a client whose request could not be read to its end; nothing where the client has gone or
+/// time has run out: the connection is closed then.
 std::optional<Problem> read_problem(const beast::error_code& error) {
   if (error == http::error::body_limit) {
     return Problem{413, "body_too_large", "The body is larger than this server takes.", {}};
@@ -174,7 +174,7 @@ asio::awaitable<void> HttpSession::refuse(beast::error_code error) {
 }
 
 /// Sends the end and reads what the client may still be sending, for a moment: closing with unread bytes
-/// would take the response away from it.
+/// would discard the response.
 asio::awaitable<void> HttpSession::close() {
   beast::error_code error;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);

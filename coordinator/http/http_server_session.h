@@ -27,7 +27,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
   /// The server stops: a connection between requests is closed, a stream ended, a request answered first.
   void stop();
-  /// Whatever it does, it is closed now.
+  /// Closes it now, whatever it is doing.
   void abort();
 
  private:

@@ -31,7 +31,7 @@ inline std::chrono::steady_clock::duration to_duration(double seconds) {
       std::chrono::duration<double>(seconds));
 }
 
-/// The latest events of one job for all who have caught up with it, polled once for all of them.
+/// The latest events of one job, polled once for all clients that have caught up.
 struct EventFeed {
   EventFeed(const StreamPosition& start, asio::io_context& io) : ring(start, most_bytes), pause(io) {}
 
@@ -43,7 +43,8 @@ struct EventFeed {
   std::set<asio::steady_timer*> waiting;  ///< cancelled when there is something new
 };
 
-/// What the sessions of one server share. Belongs to the io thread; workers only run what they are handed.
+/// What the sessions of one server share. Belongs to the io thread; workers run only the tasks they are
+/// given.
 struct HttpShared {
   HttpShared(const HttpLimits& chosen, HttpHandler& behind)
       : limits(chosen), handler(behind), io(1), workers(static_cast<std::size_t>(chosen.workers)) {}
@@ -57,8 +58,8 @@ struct HttpShared {
   asio::io_context io;  // after what its coroutines use: they end with it
   asio::thread_pool workers;
 
-  /// The feed of a job's events; where there is none, one that starts at `from`. It is polled as long as
-  /// somebody holds it.
+  /// The feed of a job's events; where there is none, one that starts at `from`. It is polled while anything
+  /// holds it.
   std::shared_ptr<EventFeed> feed_of(const std::string& job_id, const StreamPosition& from);
 
   /// Runs `work` on a worker while the coroutine waits, at most `seconds`. Nothing where that time ran out:

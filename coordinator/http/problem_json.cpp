@@ -71,7 +71,7 @@ int http_status(ErrorCode code) {
 
 HttpResponse problem_response(const Error& error, int status) {
   const std::string code(error_name(error.code));
-  if (status == 500 || status == 507) {  // its own paths and troubles are nobody else's business
+  if (status == 500 || status == 507) {  // the server's own paths and failures are not for clients
     const bool is_full = status == 507;
     OrderedJson document = problem_document(
         status, code,

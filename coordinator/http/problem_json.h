@@ -7,7 +7,7 @@
 
 namespace cce {
 
-/// What is wrong with a request that never became a job's business; `code` is a stable snake_case name.
+/// What is wrong with a request before it concerns a job; `code` is a stable snake_case name.
 struct Problem {
   int status = 400;
   std::string code;
@@ -20,7 +20,8 @@ struct Problem {
 HttpResponse problem_response(const Problem& problem);
 
 /// The status of an error that a request met: 422 for input that cannot become a job, 409 where the job's
-/// state stands against it, 404 for a file, 503 and 507 for what may pass, 500 for the program's own faults.
+/// state does not allow it, 404 for a file, 503 and 507 for what may be temporary, 500 for the program's own
+/// faults.
 int http_status(ErrorCode code);
 
 /// The same with the error's parts as members code, where, found, expected, remedy. Of a status 500 nothing

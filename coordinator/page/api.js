@@ -23,7 +23,7 @@ const Api = (() => {
       const document = await response.json();
       text = document.detail || document.title || text;
     } catch {
-      // Not JSON: a proxy between us and the server, perhaps. The status says enough.
+      // Not JSON: possibly from a proxy between this page and the server. The status says enough.
     }
     return new Problem(response.status, text);
   }

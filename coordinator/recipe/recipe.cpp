@@ -170,7 +170,7 @@ Json read_recipe(const fs::path& file) {
                 .where = file.string(),
                 .found = recipe.type_name(),
                 .expected = "a map of keys, as in 'model: ./models/smollm2-135m'",
-                .remedy = "The README shows a whole recipe."};
+                .remedy = "Every key is listed in docs/recipe.md"};
   }
   anchor_paths(recipe, fs::absolute(file).parent_path());
   return recipe;

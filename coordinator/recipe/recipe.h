@@ -35,8 +35,7 @@ void set_key(Json& recipe, std::string_view key_path, Json value);
 void apply_setting(Json& recipe, std::string_view setting, const std::filesystem::path& folder);
 
 /// Refuses the keys that a run fills in (stages, model_digest, finetune.teacher_digest): in a recipe they
-/// would do nothing.
-/// Errors: unknown_key.
+/// would do nothing. Errors: unknown_key.
 void refuse_run_keys(const Json& recipe);
 
 /// The recipe as JSON text for parse_job_spec. Errors: malformed_file for text that is not UTF-8.

@@ -19,13 +19,12 @@ MachineLoad machine_load();
 /// The command and environment that start an attempt here (mpirun as root, in containers and on busy
 /// machines):
 ///   - one node, so no remote agents and no network: plm isolated, oob and btl over loopback and shared
-///   memory;
+///     memory;
 ///   - as many slots as ranks, whatever the machine says, so that mpirun never refuses;
 ///   - ranks × threads ≤ cores and binding wanted: every rank on `threads` cores of its own, its OpenMP
-///   threads bound in
-///     them; otherwise unbound, waits yield, and with ranks × threads > cores mpirun is told to
-///     oversubscribe;
-///   - also one rank goes through mpirun: one way to start, to log and to end.
+///     threads bound in them; otherwise unbound, waits yield, and with ranks × threads > cores mpirun is told
+///     to oversubscribe;
+///   - one rank is started by mpirun too, so that all runs start, log and end alike.
 ProcessRequest launch_command(const Launch& launch, const std::filesystem::path& mpirun,
                               const MachineLoad& machine);
 

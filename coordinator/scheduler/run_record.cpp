@@ -150,7 +150,7 @@ RunState RunRecord::state() const {
                                  .end = RunEnd::vanished,
                                  .exit_status = {},
                                  .signal = {},
-                                 .reason = "its launcher is gone and left no word"});
+                                 .reason = "its launcher is gone and left no record of the end"});
 }
 
 }  // namespace cce

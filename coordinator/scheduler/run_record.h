@@ -10,10 +10,12 @@
 
 namespace cce {
 
-/// What a run on this machine leaves on disk, so that whoever comes later knows it again.
+/// What a run on this machine leaves on disk, by which a later process recognises it.
 ///   FOLDER/NAME.run   {"pid", "start_ticks", "boot_id"}: written by the launcher itself before it starts
-///   anything FOLDER/NAME.end   {"end", "exit_status" or "signal"}: written by the launcher when no process
-///   of it is left FOLDER/NAME.lock  held by the launcher as long as it lives
+///                     anything
+///   FOLDER/NAME.end   {"end", "exit_status" or "signal"}: written by the launcher when no process of it is
+///                     left
+///   FOLDER/NAME.lock  held by the launcher as long as it lives
 /// Both files are whole or absent. A name is used once.
 class RunRecord {
  public:

@@ -53,7 +53,7 @@ struct SchedulerTraits {
   std::string name;                       ///< "local", "slurm"
   std::optional<std::int64_t> most_runs;  ///< that it takes at once; nothing: it queues by itself
   double poll_seconds = 0.2;              ///< how often asking for a state is worth its price
-  double settle_seconds = 0.0;  ///< after a submit that was cut short, how long its run may still turn up
+  double settle_seconds = 0.0;  ///< after a submit that was cut short, how long its run may still appear
   bool submits_once = false;  ///< submit under a name that has a run gives that run's id and starts nothing:
                               ///< a submit that was cut short may be repeated at once
 };

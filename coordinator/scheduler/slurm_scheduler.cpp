@@ -136,7 +136,7 @@ SchedulerTraits SlurmScheduler::traits() const {
 }
 
 ProgramResult SlurmScheduler::ask(std::vector<std::string> arguments) const {
-  return run_to_end(arguments, {{"LC_ALL", "C"}}, options_.command_seconds);  // its messages are compared
+  return run_to_end(arguments, {{"LC_ALL", "C"}}, options_.command_seconds);  // its messages are parsed
 }
 
 void SlurmScheduler::check(const Launch& launch) const {
@@ -206,7 +206,7 @@ RunState SlurmScheduler::state(const std::string& id) {
 }
 
 void SlurmScheduler::terminate(const std::string& id) {
-  if (state(id).ended()) {  // scancel itself takes any number and says nothing
+  if (state(id).ended()) {  // scancel accepts any number without a message
     return;
   }
   const ProgramResult result = ask({"scancel", id});

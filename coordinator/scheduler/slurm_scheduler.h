@@ -18,7 +18,7 @@ struct SlurmOptions {
 
 /// Slurm through its own programs: sbatch, squeue, scontrol and scancel, run without a shell, each with a
 /// deadline, their output read strictly. It keeps nothing: ids are Slurm's job numbers, and a run is found
-/// again by its job name. Which cluster is Slurm's own business (SLURM_CONF or /etc/slurm). A job directory
+/// again by its job name. Slurm itself decides which cluster (SLURM_CONF or /etc/slurm). A job directory
 /// must be on a file system that the nodes share. A run that Slurm requeued is waiting again, under its id.
 ///
 /// Exit codes: a batch script's exit status is its workers'; slurm_no_time_status is timed_out. A job that

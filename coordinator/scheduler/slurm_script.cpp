@@ -82,7 +82,7 @@ std::string directives(const Launch& launch) {
   add("chdir", job);
   add("output", job + "/logs/attempt-" + std::to_string(launch.attempt) + ".log");
   add("open-mode", "append");
-  add("export", "NONE");  // the server's environment is its own business
+  add("export", "NONE");  // jobs do not inherit the server's environment
   add("nodes", std::to_string(launch.nodes));
   add("ntasks", std::to_string(launch.ranks));
   add("ntasks-per-node", std::to_string(ceil_divided(launch.ranks, launch.nodes)));

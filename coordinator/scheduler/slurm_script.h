@@ -17,9 +17,9 @@ std::string_view slurm_job_template();
 ///     per rank, time limit in whole minutes (rounded up), partition, account, qos, constraint; --requeue;
 ///     USR1 to the batch script 120 s before the limit, or a quarter of the limit where that is less
 ///   - environment modules after the profile; a container image through Apptainer, whose own cce-worker runs
-/// Every value is held against a grammar of its own before it becomes part of a line: none of them can end a
-/// directive or a quoted word. Pure. Errors: unsupported for a value outside its grammar (where: the recipe's
-/// key), or for cores that are bound by hand; impossible_combination for fewer ranks than nodes.
+/// Every value must match its grammar before it becomes part of a line, so that none can end a directive or a
+/// quoted word. Pure. Errors: unsupported for a value outside its grammar (where: the recipe's key), or for
+/// cores that are bound by hand; impossible_combination for fewer ranks than nodes.
 std::string render_slurm_script(const Launch& launch, const std::optional<std::filesystem::path>& profile);
 
 /// What the template's exit status 124 says: nothing was finished between a start and its time limit.

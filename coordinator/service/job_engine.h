@@ -30,8 +30,8 @@ struct EngineOptions {
 /// nothing that must survive: over a table that was loaded again it goes on where another engine stopped.
 ///   queued      the job directory is made; `submitting` is stored; the scheduler is called
 ///   submitting  without a scheduler id: an earlier call was cut short. The scheduler is searched for the
-///   attempt's
-///               name; only when it is not there, and cannot turn up any more, it is submitted (again)
+///               attempt's name; only when it is not there, and cannot turn up any more, it is submitted
+///               (again)
 ///   running     events are read, the scheduler is asked
 ///   cancelling  control/cancel; after cancel_seconds, or where it only waits, the run is ended
 ///   lost        the scheduler is asked now and then

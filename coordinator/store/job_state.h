@@ -8,7 +8,7 @@
 namespace cce {
 
 /// Where a job stands. submitting: handed to the scheduler, or about to be, and not seen running yet.
-/// lost: the scheduler does not know its run, or gave no answer for too long; it is asked now and then.
+/// lost: the scheduler does not know its run, or gave no answer for too long; it is asked from time to time.
 enum class JobState { queued, submitting, running, cancelling, cancelled, failed, completed, lost };
 
 /// What moves a job. The first five come from the service, the others from what it sees of the run.
@@ -21,7 +21,7 @@ enum class JobAction {
   see_running,
   see_waiting,    ///< requeued by the scheduler after it ran: a node was lost
   see_completed,  ///< ended, with a result
-  see_failed,     ///< ended, with an error or without a last word
+  see_failed,     ///< ended, with an error or without saying how
   see_cancelled,  ///< ended at a safe point, or ended by a cancel inside or outside of the service
   see_vanished,   ///< the scheduler knows nothing of it any more
 };

@@ -9,10 +9,10 @@
 
 namespace cce {
 
-/// How a terminal wants to be written to.
+/// How to write to a terminal.
 struct ProgressStyle {
   bool quiet = false;  ///< nothing at all
-  bool live = false;   ///< one line that is rewritten; else a line now and then
+  bool live = false;   ///< one line that is rewritten; else a line from time to time
   bool color = false;
   std::int64_t width = 80;
 };
@@ -34,7 +34,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void show(const JobEvent& event);
-  /// A sentence of our own, on a line of its own.
+  /// A sentence on a line of its own.
   void note(const std::string& sentence);
 
  private:

@@ -73,7 +73,7 @@ def environment(cce):
 
 
 def run_cce(command, job, cores=None):
-    """Runs `cce COMMAND… --job JOB` and returns its report; stops with its words if it fails."""
+    """Runs `cce COMMAND… --job JOB` and returns its report; stops with its message if it fails."""
     shutil.rmtree(job, ignore_errors=True)
     pinned = ["taskset", "-c", ",".join(map(str, cores))] if cores else []
     result = subprocess.run([*pinned, *map(str, command), "--job", str(job), "--quiet", "--json"],

@@ -65,7 +65,7 @@ parameters = { "path.id" = "$done_job" }
 [[operations]]
 include-path = "/v1/jobs/{id}/artifacts/{path}"
 parameters = { "path.id" = "$done_job", "path.path" = "report.json" }
-# An id such as 0.0 is sent as the number 0, which is none.
+# An id such as 0.0 is sent as the number 0, which is no id.
 [[operations]]
 include-path = "/v1/jobs/{id}/events"
 parameters = { "path.id" = "$done_job" }

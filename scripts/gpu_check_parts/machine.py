@@ -23,7 +23,7 @@ def output_of(command, timeout=30):
 
 
 def gpus_of_nvidia_smi():
-    """One dict a GPU as nvidia-smi tells it; empty where there is none, or no such program."""
+    """One dict a GPU as nvidia-smi tells it; empty without GPUs or without nvidia-smi."""
     listing = output_of(["nvidia-smi", f"--query-gpu={','.join(NVIDIA_SMI_FIELDS)}", "--format=csv,noheader"])
     lines = (listing or "").strip().splitlines()
     return [dict(zip(NVIDIA_SMI_FIELDS, (field.strip() for field in line.split(",")))) for line in lines if "," in line]

@@ -24,7 +24,7 @@ ARCHIVE, MANIFEST = "cce.tar.xz", "manifest.json"
 # What the GPU machine has: CUDA and the driver. The C library is packed apart, for machines with an older one.
 OF_THE_MACHINE = re.compile(r"lib(cuda|cudart|cublas|cublasLt|cusolver|cusparse|nvJitLink|nccl|nvidia-.*)\.so")
 C_LIBRARY = re.compile(r"(ld-linux-x86-64|lib(c|m|dl|rt|pthread|util|resolv|mvec|anl|nss_.*))\.so")
-# Plugins of the MPI runtime whose own libraries are of no use between ranks of one machine.
+# Plugins of the MPI runtime that need libraries of their own and serve only ranks of several machines.
 FABRICS = re.compile(r"lib(ucp|ucs|uct|ucm|fabric|ibverbs|rdmacm|psm|psm2|mca_common_(ucx|ofi|verbs|ompio)|ucc|hcoll|pvfs|"
                      r"lustre|gfapi)")
 

@@ -5,7 +5,7 @@ import math
 import re
 import shutil
 
-# Perplexity of the same job on the CPU and on a GPU: rounding moves it, and by how much the ranks may (design, 0.1 %) moves less.
+# Perplexity of the same job on the CPU and on a GPU: rounding moves it, and by how much the ranks may (docs/method.md 4: 0.1 %) moves less.
 LARGEST_RELATIVE_DIFFERENCE = 0.02
 LARGEST_MEMORY_DEVIATION = 0.10  # of the measured peak from the forecast
 SMALLEST_SHARE_OF_PEAK = 0.60    # of a large product's rate, in the rate that the device itself shows

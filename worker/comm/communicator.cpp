@@ -14,14 +14,14 @@ void check_options(const CommunicatorOptions& options) {
                 .where = "communicator, message_bytes",
                 .found = std::to_string(options.message_bytes),
                 .expected = "at least 8 and less than 2 GiB",
-                .remedy = "leave it at its default"};
+                .remedy = "Leave it at its default"};
   }
   if (!(options.deadline_seconds > 0.0 && options.deadline_seconds <= 1e9)) {
     throw Error{.code = ErrorCode::out_of_range,
                 .where = "communicator, deadline_seconds",
                 .found = std::to_string(options.deadline_seconds),
                 .expected = "more than 0 and at most 1e9",
-                .remedy = "give the longest time that one rank may keep the others waiting"};
+                .remedy = "Give the longest time that one rank may keep the others waiting"};
   }
 }
 
@@ -36,7 +36,7 @@ void run_or_abort(Communicator& communicator, const std::function<void()>& work)
                              .where = "worker",
                              .found = error.what(),
                              .expected = "an Error",
-                             .remedy = "report this: it is a bug"});
+                             .remedy = "Report this: it is a bug"});
     throw;
   }
 }

@@ -23,8 +23,8 @@ struct CommunicatorOptions {
 /// Every implementation calls it first. Errors: out_of_range.
 void check_options(const CommunicatorOptions& options);
 
-/// A broadcast under way. The bytes it was started with belong to it until test() or wait() said that it is
-/// done. Destroying it earlier gives the communicator up: every later call on it throws.
+/// A broadcast under way. The bytes it was started with belong to it until test() or wait() has said that it
+/// is done. Destroying it earlier ends the communicator: every later call on it throws.
 class Request {
  public:
   Request() = default;
@@ -39,7 +39,7 @@ class Request {
   virtual void wait() = 0;
 };
 
-/// What ranks say to each other (design section 4). Each verb is called by every rank, in the same order,
+/// What ranks say to each other (docs/method.md 4). Each verb is called by every rank, in the same order,
 /// with the same sizes and root; start_broadcast counts where it is started.
 ///
 /// Memory: spans lie in host memory and stay the caller's. Where takes_device_memory() says so, the spans of
@@ -51,8 +51,8 @@ class Request {
 ///   shape_mismatch     ranks disagree about the size of an argument
 ///   invalid_argument   no such root; nothing was sent
 ///   and the cause that another rank gave to abort(), its place prefixed with that rank.
-/// After an error other than invalid_argument the communicator is of no more use: every verb throws that
-/// error again. A rank that returns from a verb knows that its own part is done, not that others have
+/// After an error other than invalid_argument the communicator cannot be used any more: every verb throws
+/// that error again. A rank that returns from a verb knows that its own part is done, not that others have
 /// finished; barrier() knows that all have arrived.
 class Communicator {
  public:
@@ -92,8 +92,8 @@ class Communicator {
   /// Returns when every rank has called it.
   virtual void barrier() = 0;
 
-  /// Gives up: the waits of all other ranks, now or later, throw `cause`. Does not wait for them, nor end any
-  /// process.
+  /// Ends the communicator: the waits of all other ranks, now or later, throw `cause`. Neither waits for them
+  /// nor ends a process.
   virtual void abort(const Error& cause) noexcept = 0;
 };
 

@@ -24,7 +24,7 @@ std::string host_name() {
                 .where = "gethostname",
                 .found = std::system_category().message(errno),
                 .expected = "the name of this machine",
-                .remedy = "set the host's name"};
+                .remedy = "Set the host's name"};
   }
   return name.data();
 }

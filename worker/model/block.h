@@ -22,7 +22,8 @@ struct KeyValueCache {
   std::int64_t length = 0;
 };
 
-/// Queries before this position see too few keys for their attention's variance to say anything (design 3.6).
+/// Queries before this position see too few keys for their attention's variance to say anything
+/// (docs/method.md 3.6).
 inline constexpr std::int64_t first_variance_query = 64;
 
 /// Runs the two sub-blocks of decoder layers, each split where compression cuts: inputs → features F, then
@@ -54,7 +55,7 @@ class BlockRunner {
   /// Given the stream before the attention sub-block and g = ∂ℓ/∂(stream after it) in d_stream: recomputes
   /// the forward, writes the head outputs to `features`, adds the sub-block's gradient to d_stream (which
   /// becomes ∂ℓ/∂(stream before)), and writes p (f32, tokens × (G qk_dim / 2)): p_tj = Σ over the group's
-  /// query heads and both dims of pair j of q ∂ℓ/∂q (design 3.3). `pair_products` may be empty.
+  /// query heads and both dims of pair j of q ∂ℓ/∂q (docs/method.md 3.3). `pair_products` may be empty.
   void attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
                           Matrix d_stream, Matrix pair_products);
   /// The same for the FFN sub-block.

@@ -30,7 +30,7 @@ struct CheckpointWriteSettings {
 /// leave out layers that have neither block. Tensors are converted and appended one by one: memory is one
 /// layer, or the embedding.
 ///   1. everything goes into FOLDER.tmp, each file synced   2. FOLDER.tmp becomes FOLDER: whole, or not there
-///   at all
+///      at all
 /// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a
 /// layer that is not as `config` says); disk_full, io_failure.
 void write_checkpoint(FileSystem& files, const std::filesystem::path& folder,

@@ -7,10 +7,10 @@
 
 namespace cce {
 
-/// The terms of fine-tuning at the end of the model (design 3.5), from final streams (after the last layer,
-/// before the final norm; f32 tokens × d) to the gradient there. Owns scratch that grows to the largest batch
-/// seen; one thread at a time. Memory: 2 tokens × d in the compute dtype, 1 in f32, and the chunks of the
-/// output layer; never tokens × vocabulary.
+/// The terms of fine-tuning at the end of the model (docs/method.md 3.5), from final streams (after the last
+/// layer, before the final norm; f32 tokens × d) to the gradient there. Owns scratch that grows to the
+/// largest batch seen; one thread at a time. Memory: 2 tokens × d in the compute dtype, 1 in f32, and the
+/// chunks of the output layer; never tokens × vocabulary.
 class OutputGradients {
  public:
   /// compute_dtype: of the EndWeights' matrices, f32 or bf16.

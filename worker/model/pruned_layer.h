@@ -4,7 +4,7 @@
 
 namespace cce {
 
-/// The part of a layer that a plan keeps, by selection alone (design 3.3), in f32:
+/// The part of a layer that a plan keeps, by selection alone (docs/method.md 3.3), in f32:
 ///   1. kv_groups: rows of k, v, of q (the group's queries) and their biases; columns of o
 ///   2. rope_pairs: rows j and j + qk_dim / 2 of every q and k head of the group, and their biases
 ///   3. ffn_neurons: rows of gate and up and their biases; columns of down

@@ -19,7 +19,7 @@ namespace {
               .where = where,
               .found = std::to_string(found),
               .expected = expected,
-              .remedy = "choose a value in this range"};
+              .remedy = "Choose a value in this range"};
 }
 
 /// Steps 4 on the candidates alone: everything stays in a cache.
@@ -51,14 +51,14 @@ class CandidatePicker {
                   .where = "column elimination",
                   .found = "no candidate with a positive pivot",
                   .expected = "a covariance that stays positive definite",
-                  .remedy = "raise the covariance's ridge"};
+                  .remedy = "Raise the covariance's ridge"};
     }
     remove(best.candidate);
     return best;
   }
 
  private:
-  /// Q ← Q − p Q_a: − Q_:a pᵀ + Q_aa p pᵀ and P ← P − p P_a:, over what is left.
+  /// Q ← Q − p Q_a: − Q_:a pᵀ + Q_aa p pᵀ and P ← P − p P_a:, over the remaining rows and columns.
   void remove(std::int64_t a) {
     removed_[static_cast<std::size_t>(a)] = true;
     const std::int64_t count = p_.rows;
@@ -173,8 +173,7 @@ class Elimination {
 
   /// Brings the picked positions, in order, to [eliminated, eliminated + picked): a symmetric permutation.
   void move_to_front(std::vector<std::int64_t> picked) {
-    std::map<std::int32_t, std::int32_t>
-        source;  // whose old place the value at a touched position comes from
+    std::map<std::int32_t, std::int32_t> source;  // old position of the value at a touched position
     for (std::size_t i = 0; i < picked.size(); ++i) {
       const std::int64_t front = eliminated_ + static_cast<std::int64_t>(i);
       if (picked[i] == front) {
@@ -187,7 +186,7 @@ class Elimination {
       std::swap(feature_[index(a)], feature_[index(b)]);
       std::swap(diagonal_[index(a)], diagonal_[index(b)]);
       std::swap(squared_norm_[index(a)], squared_norm_[index(b)]);
-      // Whatever stood at the front now stands where this one came from.
+      // What was at the front is now where this one came from.
       std::replace(picked.begin() + static_cast<std::ptrdiff_t>(i) + 1, picked.end(), front, picked[i]);
     }
     if (source.empty()) {

@@ -13,8 +13,8 @@ struct EliminationOptions {
   double nats_per_unit = 1.0;      ///< multiplies every cost
 };
 
-/// Greedy elimination of features under the loss's quadratic form (design 3.3; optimal brain surgeon on
-/// columns). Removing the set E and refitting the rest costs
+/// Greedy elimination of features under the loss's quadratic form (docs/method.md 3.3; optimal brain surgeon
+/// on columns). Removing the set E and refitting the rest costs
 ///   ½ tr(S_g ΔWᵀ C_λ ΔW) = ½ tr(W̃_Eᵀ ([C_λ⁻¹]_EE)⁻¹ W̃_E),  C_λ = C + λ diag C,  W̃ = W S_g^½.
 ///   1. features without variance go first, at cost 0
 ///   2. X = C_λ⁻¹, by Cholesky

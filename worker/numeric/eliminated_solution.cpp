@@ -20,7 +20,7 @@ std::vector<std::int32_t> complement(std::span<const std::int32_t> survivors, st
                   .where = "eliminated solution, survivors",
                   .found = "feature " + std::to_string(survivor),
                   .expected = "features below " + std::to_string(count) + ", ascending, each once",
-                  .remedy = "pass the survivors of an elimination curve"};
+                  .remedy = "Pass the survivors of an elimination curve"};
     }
     for (; next < survivor; ++next) {
       removed.push_back(next);

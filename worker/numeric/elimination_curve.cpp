@@ -14,7 +14,7 @@ double EliminationCurve::cost_at(std::int64_t width) const {
                 .where = "elimination curve, width",
                 .found = std::to_string(width),
                 .expected = std::to_string(units - reached) + " to " + std::to_string(units),
-                .remedy = "ask for a width that the elimination reached"};
+                .remedy = "Ask for a width that the elimination reached"};
   }
   return removed == 0 ? 0.0 : cost[static_cast<std::size_t>(removed - 1)];
 }

@@ -15,13 +15,13 @@ void expect_columns(ConstMatrix features, std::int64_t columns) {
                 .where = "Gram accumulator, features",
                 .found = std::to_string(features.cols) + " columns",
                 .expected = std::to_string(columns),
-                .remedy = "use one accumulator per sub-block"};
+                .remedy = "Use one accumulator per sub-block"};
   }
 }
 
 void expect_sum(ConstMatrix sum, std::int64_t rows, std::int64_t cols, const char* where) {
   if (sum.dtype == DType::f32) {
-    sum.dtype = DType::f64;  // as good: its shape is left to check
+    sum.dtype = DType::f64;  // f32 is accepted too: only the shape is checked
   }
   expect_f64(sum, rows, cols, where);
 }
@@ -63,7 +63,7 @@ OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix f
                 .where = "centred covariance, tokens",
                 .found = std::to_string(tokens),
                 .expected = "at least 1",
-                .remedy = "accumulate features first"};
+                .remedy = "Accumulate features first"};
   }
   const double scale = 1.0 / static_cast<double>(tokens);
   OwnedMatrix mean = backend.zeros(DType::f64, 1, n);

@@ -6,8 +6,8 @@
 namespace cce {
 
 /// Second moments of a stream of features. Products of one micro-batch are summed in f32 by the backend,
-/// micro-batches in f64 in the order of the calls (design 3): the same calls give the same bits. One thread
-/// at a time; the backend must outlive it. Memory: 12 n² bytes.
+/// micro-batches in f64 in the order of the calls (docs/method.md 3): the same calls give the same bits. One
+/// thread at a time; the backend must outlive it. Memory: 12 n² bytes.
 class GramAccumulator {
  public:
   GramAccumulator(Backend& backend, std::int64_t features);
@@ -15,7 +15,7 @@ class GramAccumulator {
   /// Σ f fᵀ, Σ f and the number of tokens. features f32 or bf16, tokens × n. Errors: shape_mismatch.
   void add(ConstMatrix features);
   /// The same for rows scaled by row_scale_t, f32 1 × tokens: with √weight, Σ weight f fᵀ (the sum of
-  /// features is then Σ √weight f, of no use). Errors: shape_mismatch.
+  /// features is then Σ √weight f, which nothing needs). Errors: shape_mismatch.
   void add_scaled(ConstMatrix features, ConstMatrix row_scale);
 
   std::int64_t tokens() const { return tokens_; }

@@ -18,7 +18,7 @@ void check_groups(std::span<const std::vector<std::int32_t>> groups, std::int64_
                 .where = "group elimination",
                 .found = found,
                 .expected = expected,
-                .remedy = "pass disjoint groups of the covariance's features"};
+                .remedy = "Pass disjoint groups of the covariance's features"};
   };
   std::vector<bool> seen(static_cast<std::size_t>(features), false);
   for (const auto& group : groups) {

@@ -17,7 +17,7 @@ void expect_rank(std::int64_t rank, std::int64_t lowest, std::int64_t highest) {
                 .where = "value/output width of a KV group",
                 .found = std::to_string(rank),
                 .expected = std::to_string(lowest) + " to " + std::to_string(highest),
-                .remedy = "choose a width that the dense layer has"};
+                .remedy = "Choose a width that the dense layer has"};
   }
 }
 

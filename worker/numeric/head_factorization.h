@@ -6,9 +6,9 @@
 
 namespace cce {
 
-/// The directions of one KV group's value space, by what dropping them costs (design 3.3, V/O dimensions).
-/// In × out: head h of the R heads that share the group's values adds o_h W_O,h to the stream, o_h 1 × vo,
-/// W_O,h vo × d. Replacing o_h by o_h Π loses, head by head (cross-head terms left out),
+/// The directions of one KV group's value space, by what dropping them costs (docs/method.md 3.3, V/O
+/// dimensions). In × out: head h of the R heads that share the group's values adds o_h W_O,h to the stream,
+/// o_h 1 × vo, W_O,h vo × d. Replacing o_h by o_h Π loses, head by head (cross-head terms left out),
 ///   ½ Σ_h tr(S_g ΔW_hᵀ E[o_hᵀ o_h] ΔW_h),  ΔW_h = (I − Π) W_O,h.
 /// With one second moment for every head, G = (1/R) Σ_h E[o_hᵀ o_h] + λ diag, this is
 ///   ½ tr((I − Π)ᵀ G (I − Π) M),  M = Σ_h W_O,h S_g W_O,hᵀ,

@@ -21,7 +21,7 @@ void expect_indices(std::span<const std::int32_t> indices, std::int64_t limit, s
                   .where = std::string(where),
                   .found = "index " + std::to_string(index),
                   .expected = "0 <= index < " + std::to_string(limit),
-                  .remedy = "pass indices of the matrix that is selected from"};
+                  .remedy = "Pass indices of the matrix that is selected from"};
     }
   }
 }
@@ -39,7 +39,7 @@ void expect_f64(ConstMatrix matrix, std::int64_t rows, std::int64_t cols, std::s
               .where = std::string(where),
               .found = std::string(name(matrix.dtype)) + " " + shape_text(matrix.rows, matrix.cols),
               .expected = "f64 " + shape_text(rows, cols),
-              .remedy = "pass matrices of one problem"};
+              .remedy = "Pass matrices of one problem"};
 }
 
 OwnedMatrix copy_f64(Backend& backend, ConstMatrix source) {
@@ -124,7 +124,7 @@ double largest_of_diagonal(std::span<const double> diagonal) {
                   .where = "diagonal of a covariance",
                   .found = "an entry that is not finite, at row " + std::to_string(i),
                   .expected = "finite second moments",
-                  .remedy = "check the checkpoint's weights, or compute in f32"};
+                  .remedy = "Check the checkpoint's weights, or compute in f32"};
     }
     largest = std::max(largest, value);
   }
@@ -143,7 +143,7 @@ OwnedMatrix regularized_covariance(Backend& backend, ConstMatrix covariance, dou
                 .where = "covariance of a sub-block's features",
                 .found = "no feature with a positive variance",
                 .expected = "at least one",
-                .remedy = "check the calibration text and the checkpoint's weights"};
+                .remedy = "Check the calibration text and the checkpoint's weights"};
   }
   OwnedMatrix result = copy_f64(backend, covariance);
   for (double& value : diagonal) {

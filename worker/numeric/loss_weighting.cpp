@@ -32,7 +32,7 @@ OwnedMatrix loss_root(Backend& backend, ConstMatrix second_moment) {
               .where = "second moment of the gradients",
               .found = "trace " + std::to_string(trace),
               .expected = "a positive semidefinite matrix that is not zero",
-              .remedy = "raise calibration.gradient_sequences, or check the checkpoint's weights"};
+              .remedy = "Raise calibration.gradient_sequences, or check the checkpoint's weights"};
 }
 
 OwnedMatrix weight_outputs(Backend& backend, ConstMatrix output_weights, ConstMatrix root) {

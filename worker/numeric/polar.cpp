@@ -16,7 +16,7 @@ namespace {
 constexpr double smallest_expected = 1e-3;  ///< singular value of X that the scaling is made for
 constexpr double smallest_counted = 1e-7;
 
-/// A matrix as its products take it: itself in f32, or the two bf16 halves of it.
+/// A matrix as an operand of products: in f32, or as its two bf16 halves.
 class Factor {
  public:
   Factor(Backend& backend, DType product_dtype, std::int64_t rows, std::int64_t cols)
@@ -167,7 +167,7 @@ PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptio
                 .where = "polar factor, weights",
                 .found = std::string(name(weights.dtype)),
                 .expected = "f32 or bf16",
-                .remedy = "pass the master weights"};
+                .remedy = "Pass the master weights"};
   }
   PolarFactor result;
   Iteration iteration(backend, weights, options.product_dtype);
@@ -178,7 +178,7 @@ PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptio
                 .where = "polar factor",
                 .found = "a matrix whose Gram matrix has norm " + std::to_string(square),
                 .expected = "finite weights",
-                .remedy = "lower the learning rate"};
+                .remedy = "Lower the learning rate"};
   }
   if (square == 0.0) {
     result.factor = iteration.take();
@@ -198,7 +198,7 @@ PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptio
     iteration.step(alpha, residual < 0.5);
     smallest = alpha * smallest * (3.0 - alpha * alpha * smallest * smallest) / 2.0;
   }
-  // 3. The eigenvectors know every rank.
+  // 3. Eigenvectors, for a matrix of any rank.
   result.factor = polar_by_eigen(backend, weights);
   result.by_eigen = true;
   return result;

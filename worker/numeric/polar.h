@@ -24,12 +24,11 @@ struct PolarFactor {
 /// nuclear norm at W, and ⟨W, U Vᵀ⟩ is that norm.
 ///   1. X ← W / ‖WᵀW‖_F^½: singular values in (0, 1]
 ///   2. X ← ½ α X (3 I − α² XᵀX), α = √(3 / (1 + l + l²)), l ← ½ α l (3 − α² l²) from l = 1e-3: every
-///   singular
-///      value goes to 1 while the vectors stay. Newton-Schulz (Higham, Functions of Matrices, 8.3) with the
-///      scaling of Chen and Chow (2014), which triples small values per step; α → 1. Wide matrices: X Xᵀ.
+///      singular value goes to 1 while the vectors stay. Newton-Schulz (Higham, Functions of Matrices, 8.3)
+///      with the scaling of Chen and Chow (2014), which triples small values per step; α → 1. Wide matrices:
+///      X Xᵀ.
 ///   3. where 2 has not converged (W of lower rank, or nearly): W V Λ^-½ Vᵀ with the eigenvectors V of WᵀW
-///   (or W
-///      Wᵀ) in f64; directions below 1e-7 of the largest singular value count as absent.
+///      (or W Wᵀ) in f64; directions below 1e-7 of the largest singular value count as absent.
 /// W = 0 gives 0. Work: per step 3 · small² · large flops at product speed. Errors: unsupported (dtype);
 /// not_converged for entries that are not finite.
 PolarFactor polar_factor(Backend& backend, ConstMatrix weights, const PolarOptions& options = {});

@@ -27,7 +27,7 @@ void check_arguments(ConstMatrix gram, ConstMatrix cross, ConstMatrix prior, dou
                 .where = "ridge_lambda",
                 .found = std::to_string(ridge_lambda),
                 .expected = "a positive number",
-                .remedy = "choose one of 0.001, 0.01, 0.1"};
+                .remedy = "Choose 0.1, or leave encode.ridge_lambda out"};
   }
 }
 
@@ -130,7 +130,7 @@ RidgeSolution refit_outputs(Backend& backend, const RidgeSums& training, const R
                 .where = "ridge_lambda",
                 .found = "no candidates",
                 .expected = "at least one",
-                .remedy = "pass the candidates 0.001, 0.01, 0.1"};
+                .remedy = "Pass the candidates 0.001, 0.01, 0.1"};
   }
   std::vector<double> errors;
   std::size_t best = 0;

@@ -20,7 +20,7 @@ struct RidgeSolution {
   std::vector<double> heldout_errors;  ///< of each candidate, where λ was chosen (estimates where d > 128)
 };
 
-/// Refits output weights with a pull towards a prior (design 3.4).
+/// Refits output weights with a pull towards a prior (docs/method.md 3.4).
 ///   W = argmin Σ_t ω_t ‖f_t W − y_t‖² + ‖Λ^½ (W − W_0)‖²,  Λ = λ diag(Fᵀ Ω F)
 ///   1. A = Fᵀ Ω F + Λ   2. B = Fᵀ Ω Y + Λ W_0   3. solve A W = B by Cholesky
 /// gram n × n, cross n × d, prior = W_0 n × d, all f64, only read. ridge_lambda > 0, no unit. A feature that

@@ -48,7 +48,7 @@ std::vector<double> shared_width_cost(std::span<const EliminationCurve> groups) 
                   .where = "rotary pairs, groups of one layer",
                   .found = std::to_string(curve.cost.size()) + " steps",
                   .expected = std::to_string(total.size()),
-                  .remedy = "pass the curves of groups that share their width"};
+                  .remedy = "Pass the curves of groups that share their width"};
     }
     for (std::size_t i = 0; i < total.size(); ++i) {
       total[i] += curve.cost[i];

@@ -7,7 +7,7 @@
 
 namespace cce {
 
-/// The signature of a sub-block in the residual basis that all layers share (design 3.1):
+/// The signature of a sub-block in the residual basis that all layers share (docs/method.md 3.1):
 ///   K = Wᵀ C̄ W, d × d; for d > s, s = 256, K̂ = Φ₁ᵀ K Φ₂ = (W Φ₁)ᵀ C̄ (W Φ₂), s × s,
 /// Φ₁, Φ₂ d × s with independent entries N(0, 1/s) of (seed, streams 1 and 2), the same for every layer, so
 /// that E⟨K̂_i, K̂_j⟩ = ⟨K_i, K_j⟩ (one Φ on both sides would be biased by tr K_i tr K_j / s).

@@ -25,7 +25,7 @@ void check_members(std::span<const std::vector<std::int32_t>> clusters, std::int
                   .where = "similarity loss, clusters",
                   .found = std::to_string(member),
                   .expected = "below the " + std::to_string(count) + " signatures",
-                  .remedy = "pass the clusters of these signatures"};
+                  .remedy = "Pass the clusters of these signatures"};
     }
   }
 }
@@ -125,7 +125,7 @@ void SketchedWeights::add_gradient(ConstMatrix d_signature, double scale, Matrix
                 .where = "trained signature",
                 .found = "a gradient before the signature",
                 .expected = "a signature of the same weights first",
-                .remedy = "call signature() at every step"};
+                .remedy = "Call signature() at every step"};
   }
   expect_f64(d_signature, 1, maps_.size(), "trained signature, gradient");
   const std::int64_t d = gradient.rows;

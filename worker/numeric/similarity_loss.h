@@ -8,11 +8,12 @@
 
 namespace cce {
 
-/// L_sim (design 3.5) within one kind of sub-block: the mean of S(i, j)² over all pairs i < j that share a
-/// cluster, S(i, j) = ⟨K_i, K_j⟩ / (‖K_i‖ ‖K_j‖) from all sub-blocks' signatures (L × size, f64; every rank
-/// has all of them). Returns it, and writes d_signatures (L × size, f64, may be empty): ∂L_sim/∂K_k in row k,
-/// zero rows for sub-blocks without a partner or with a zero signature. No pairs: 0. Work: 4 L_cluster² size
-/// flops. Both matrices lie in host memory. Errors: shape_mismatch, out_of_range (a cluster's member).
+/// L_sim (docs/method.md 3.5) within one kind of sub-block: the mean of S(i, j)² over all pairs i < j that
+/// share a cluster, S(i, j) = ⟨K_i, K_j⟩ / (‖K_i‖ ‖K_j‖) from all sub-blocks' signatures (L × size, f64;
+/// every rank has all of them). Returns it, and writes d_signatures (L × size, f64, may be empty):
+/// ∂L_sim/∂K_k in row k, zero rows for sub-blocks without a partner or with a zero signature. No pairs: 0.
+/// Work: 4 L_cluster² size flops. Both matrices lie in host memory. Errors: shape_mismatch, out_of_range (a
+/// cluster's member).
 double similarity_loss(ConstMatrix signatures, std::span<const std::vector<std::int32_t>> clusters,
                        Matrix d_signatures);
 

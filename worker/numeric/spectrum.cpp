@@ -40,7 +40,7 @@ void orthonormalize_rows(Backend& backend, Matrix basis) {
               .where = where,
               .found = found,
               .expected = expected,
-              .remedy = "choose a value in this range"};
+              .remedy = "Choose a value in this range"};
 }
 
 }  // namespace

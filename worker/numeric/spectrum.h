@@ -12,7 +12,7 @@ namespace cce {
 /// `iterations` products with a basis of count + 32 seeded Gaussian vectors, each orthonormalised, then
 /// Rayleigh-Ritz. Ritz values never exceed the eigenvalues; the leading ones have all their digits, the last
 /// few fall short by some per cent where the spectrum is flat. Work: 2 n² (count + 32) (iterations + 1) flops
-/// at matrix-product speed, where a full tridiagonalisation is bound by memory.
+/// at matrix-product speed, where a full tridiagonalisation is limited by memory bandwidth.
 /// Errors: shape_mismatch, out_of_range, not_converged.
 std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, std::int64_t count,
                                         int iterations = 3);
@@ -20,7 +20,7 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
 /// All eigenvalues, descending; what threshold mode needs.
 std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix);
 
-/// The paper's rule (design 3.2): component i of a sub-block is redundant where
+/// The paper's rule (docs/method.md 3.2): component i of a sub-block is redundant where
 ///   eigenvalue_i / eigenvalue_0 < ε  and  singular_i < τ layer_largest_singular.
 /// Components are paired by rank: both lists descend; singular values beyond their list's end are 0 (W̃, n ×
 /// d, has min(n, d) of them). layer_largest_singular: the largest over the sub-blocks of the layer. A

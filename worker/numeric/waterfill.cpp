@@ -15,7 +15,7 @@ void check_curve(const CostCurve& curve) {
                 .where = "cost curve of " + curve.unit,
                 .found = found,
                 .expected = expected,
-                .remedy = "build the curve from an elimination run"};
+                .remedy = "Build the curve from an elimination run"};
   };
   if (curve.points.empty() || curve.points.front().removed != 0 || curve.points.front().cost_nats != 0.0) {
     refuse("another first point", "a first point that removes nothing at cost 0");
@@ -45,7 +45,7 @@ void check_problem(std::span<const CostCurve> curves, std::int64_t target_remove
                 .where = "target",
                 .found = "an amount of " + std::to_string(target_removed) + " to remove",
                 .expected = "at most " + std::to_string(reachable) + ", all that the chosen structures hold",
-                .remedy = "lower the target, allow more structures, or choose a format that carries more"};
+                .remedy = "Lower the target, allow more structures, or choose a format that carries more"};
   }
 }
 
@@ -160,7 +160,7 @@ CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit) {
                 .where = "sum of cost curves",
                 .found = "no curve",
                 .expected = "at least one",
-                .remedy = "leave out structures that no layer has"};
+                .remedy = "Leave out structures that no layer has"};
   }
   CostCurve sum{.unit = std::move(unit), .whole = 0, .points = {}};
   sum.points.resize(curves.front().points.size());
@@ -171,7 +171,7 @@ CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit) {
                   .where = "cost curve of " + curve.unit,
                   .found = std::to_string(curve.points.size()) + " points",
                   .expected = std::to_string(sum.points.size()),
-                  .remedy = "uniform widths need layers of one shape"};
+                  .remedy = "Uniform widths need layers of one shape"};
     }
     sum.whole += curve.whole;
     for (std::size_t i = 0; i < sum.points.size(); ++i) {

@@ -31,12 +31,12 @@ struct Allocation {
 /// Indices of the points on the lower convex hull, first and last included: slopes ascend strictly.
 std::vector<std::size_t> lower_hull(std::span<const CurvePoint> points);
 
-/// Water-filling (design 3.2, 3.3): one price per removed amount for all units.
+/// Water-filling (docs/method.md 3.2, 3.3): one price per removed amount for all units.
 ///   1. lower convex hull of every curve
 ///   2. hull segments in order of slope (ties: curve, then position)
 ///   3. take whole segments while the target is not met
 ///   4. in the segment that meets it, the smallest representable point that does; price = that segment's
-///   slope
+///      slope
 /// Among all choices that remove at least as much as the hull points taken, none costs less; step 4
 /// overshoots the target by less than one step of one curve. Errors: unreachable_target (expected: the
 /// largest reachable amount); invalid_argument for a curve that breaks the rules above.
@@ -50,7 +50,7 @@ Allocation equal_budgets(std::span<const CostCurve> curves, std::int64_t target_
 /// Errors: shape_mismatch unless all curves have as many points; invalid_argument when there is none.
 CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit);
 
-/// The curve with every cost multiplied (similarity across layers acts so, design 3.1).
+/// The curve with every cost multiplied (similarity across layers acts so, docs/method.md 3.1).
 CostCurve scale_costs(CostCurve curve, double factor);
 
 }  // namespace cce

@@ -26,7 +26,7 @@ std::filesystem::path EncodedLayers::state_folder(const std::string& name) const
                 .where = (context_.job.state_root() / name).string(),
                 .found = "nothing of this job",
                 .expected = std::string("what ").append(stage_name(stage_)).append(" leaves there"),
-                .remedy = "run: cce resume " + context_.job.root().string()};
+                .remedy = "Run: cce resume " + context_.job.root().string()};
   }
   return *folder;
 }

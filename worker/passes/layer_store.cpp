@@ -22,7 +22,7 @@ MappedFile map_exactly(const FileSystem& files, const std::filesystem::path& pat
                 .where = path.string(),
                 .found = std::to_string(mapped.bytes().size()) + " bytes",
                 .expected = std::to_string(bytes),
-                .remedy = "delete the job's state folder and resume"};
+                .remedy = "Delete the job's state folder and resume"};
   }
   return mapped;
 }

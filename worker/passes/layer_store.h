@@ -11,8 +11,9 @@
 
 namespace cce {
 
-/// Raw f32 files of a job's state. Shapes are not stored: who reads knows them from the plan, and the state's
-/// fingerprint says that the plan is the same. Synced when the calls return. Errors: those of FileSystem.
+/// Raw f32 files of a job's state. Shapes are not stored: the reader knows them from the plan, and the
+/// fingerprint of the state shows that the plan is the same. Synced when the calls return. Errors: those of
+/// FileSystem.
 void write_layer(FileSystem& files, const std::filesystem::path& path, const HostLayer& layer,
                  std::int64_t hidden_size);
 void write_matrix(FileSystem& files, const std::filesystem::path& path, const HostMatrix& matrix);

@@ -11,7 +11,7 @@ void LayerStream::PackedLayer::resize(Backend& backend, std::size_t bytes) {
   if (storage_.bytes() >= bytes) {
     return;
   }
-  storage_ = Buffer();  // freed first, so that old and new never live together
+  storage_ = Buffer();  // freed first, so that old and new are never allocated together
   storage_ = backend.allocate(bytes);
   if (!backend.host_memory()) {
     host_storage_ = Buffer();
@@ -32,7 +32,7 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
                 .where = "partition",
                 .found = std::to_string(partition.ranks()) + " ranks",
                 .expected = std::to_string(communicator.size()),
-                .remedy = "run the job with as many ranks as it was planned for"};
+                .remedy = "Run the job with as many ranks as it was planned for"};
   }
   for (const std::int32_t rank : partition.owner) {
     if (rank < 0 || rank >= communicator.size()) {
@@ -40,7 +40,7 @@ LayerStream::LayerStream(Communicator& communicator, Backend& backend, const Par
                   .where = "partition, owner",
                   .found = "rank " + std::to_string(rank),
                   .expected = "0 to " + std::to_string(communicator.size() - 1),
-                  .remedy = "plan the job again"};
+                  .remedy = "Plan the job again"};
     }
   }
 }
@@ -49,7 +49,7 @@ LayerStream::~LayerStream() {
   if (uploads_) {
     try {
       backend_.finish_uploads();  // into memory that is about to be freed
-    } catch (const Error&) {      // the next operation meets it again
+    } catch (const Error&) {      // the next operation reports it again
     }
   }
 }
@@ -71,12 +71,12 @@ void LayerStream::check_range(std::int64_t first, std::int64_t last) const {
                 .where = "layer stream",
                 .found = "layers from " + std::to_string(first) + " to " + std::to_string(last),
                 .expected = "a range in 0 to " + std::to_string(layers),
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
 }
 
-/// Where layers are on their way for a while, i + 1 leaves before visit i; where not, each is packed right
-/// before its visit.
+/// Where layers take time to arrive, i + 1 is sent before visit i; elsewhere each is packed right before its
+/// visit.
 void LayerStream::run(std::int64_t first, std::int64_t count, std::int64_t step, const Visitor& visit) {
   on_its_way_.reset();  // what an earlier pass that threw left behind
   if (uploads_) {

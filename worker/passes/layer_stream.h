@@ -13,7 +13,7 @@
 
 namespace cce {
 
-/// Gives a layer's weights as bytes, in a form that only its caller knows.
+/// Gives a layer's weights as bytes, in a layout that only its caller knows.
 class LayerSource {
  public:
   LayerSource() = default;
@@ -41,9 +41,9 @@ struct LayerVisit {
   bool owner = false;                 ///< this rank owns the layer
 };
 
-/// Takes every layer past every rank (design section 4): for layer k its owner broadcasts the weights, k + 1
-/// being on its way while k computes; every rank visits k with its own sequences and sends its statistics
-/// home with reduce_to_owner. Calibrate, encode, finetune and evaluate all go through it.
+/// Takes every layer past every rank (docs/method.md 4): for layer k its owner broadcasts the weights, those
+/// of k + 1 while k computes; every rank visits k with its own sequences and adds to the sums of its owner.
+/// Calibrate, encode, finetune and evaluate use it.
 ///
 /// Every rank makes the same calls. A visit may use the communicator, in the same order on every rank.
 /// What a visit throws ends the pass on this rank; run_or_abort around the whole work ends the others.

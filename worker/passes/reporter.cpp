@@ -59,7 +59,7 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
                          std::to_string(total),
                 .found = "a request to stop",
                 .expected = "",
-                .remedy = "go on with: cce resume " + job_.root().string()};
+                .remedy = "Go on with: cce resume " + job_.root().string()};
   }
   const Instant now = std::chrono::steady_clock::now();
   if (done < total && now - last_written_ < shortest_interval) {

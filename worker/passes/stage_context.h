@@ -13,7 +13,7 @@
 
 namespace cce {
 
-/// What every stage may use. Lends, owns nothing; one per rank, built in main, alive for the whole run.
+/// What every stage may use: references only. One per rank, built in run_worker, alive for the whole run.
 struct StageContext {
   const JobSpec& spec;
   const Partition& partition;

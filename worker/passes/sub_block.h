@@ -4,7 +4,7 @@
 
 namespace cce {
 
-/// The two halves of a layer, behind one face: what encode does to them is the same.
+/// The two halves of a layer; encode treats both alike.
 enum class SubBlock { attention, ffn };
 
 inline std::string_view sub_block_name(SubBlock kind) {

@@ -25,8 +25,9 @@ class Backend {
   virtual bool has_fast_bf16() const = 0;
   /// What computes the operations: of the backend's whole life.
   virtual const OpTable& ops() const = 0;
-  /// The dtype of sums that a rank keeps of all its layers (design 3): f64, or f32 on a device whose memory
-  /// they would fill. What is added to them is summed in f32 by itself first, so that either rounds little.
+  /// The dtype of sums that a rank keeps of all its layers (docs/method.md 3): f64, or f32 on a device whose
+  /// memory they would fill. What is added to them is summed in f32 by itself first, so that either rounds
+  /// little.
   virtual DType kept_sum_dtype() const { return DType::f64; }
 
   // ---- memory

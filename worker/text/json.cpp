@@ -33,7 +33,7 @@ void check_keys(JsonReader& node, std::initializer_list<std::string_view> known)
                 .where = node.where(),
                 .found = "the key '" + key + "'",
                 .expected = "only keys that this version reads",
-                .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
+                .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
   }
 }
 

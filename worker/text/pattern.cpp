@@ -193,7 +193,7 @@ class PatternWriter {
         .found = what + ": " + std::string(pattern_.substr(position_, bytes)),
         .expected =
             "literals, classes, \\s \\S \\d \\D, \\p{category or script}, groups, lookaround, repetition",
-        .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
+        .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
   }
 
   [[noreturn]] void fail_at_end(const std::string& what) const {
@@ -201,7 +201,7 @@ class PatternWriter {
                 .where = where_,
                 .found = "a pattern that ends inside " + what + ": " + std::string(pattern_),
                 .expected = "a complete regular expression",
-                .remedy = "repair the tokenizer.json or download it again"};
+                .remedy = "Repair the tokenizer.json or download it again"};
   }
 
   std::string_view pattern_;

@@ -65,7 +65,7 @@ SplitRegex::SplitRegex(std::string_view pattern, const std::string& where)
                 .found = pcre2_message(error) + " at offset " + std::to_string(offset) + " of " +
                          std::string(pattern),
                 .expected = "a regular expression that PCRE2 compiles",
-                .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
+                .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
   }
   // Where there is no just-in-time compiler the interpreter finds the same matches.
   pcre2_jit_compile(code_->compiled, PCRE2_JIT_COMPLETE);
@@ -89,7 +89,7 @@ void SplitRegex::find_all(std::string_view text, Scratch& scratch, std::vector<T
           .where = where_,
           .found = pcre2_message(count) + " after byte " + std::to_string(start) + " of a piece of text",
           .expected = "a text that the pattern splits within PCRE2's limits",
-          .remedy = "look for a very long run of one kind of character, or use a token file"};
+          .remedy = "Look for a very long run of one kind of character, or use a token file"};
     }
     const bool empty = found[0] == found[1];
     const bool touches_previous = !matches.empty() && matches.back().end == found[0];

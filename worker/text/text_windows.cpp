@@ -30,7 +30,7 @@ TextKind kind_of(const std::string& path) {
       .where = path,
       .found = ending.empty() ? "a name without an ending" : "a " + ending + " file",
       .expected = ".txt, .jsonl, .tokens.u16 or .tokens.u32",
-      .remedy = "write the text itself to a .txt file, or one {\"text\": ...} a line to a .jsonl file"};
+      .remedy = "Write the text itself to a .txt file, or one {\"text\": ...} a line to a .jsonl file"};
 }
 
 void check_exists(const FileSystem& files, const std::string& path) {
@@ -39,7 +39,7 @@ void check_exists(const FileSystem& files, const std::string& path) {
               .where = path,
               .found = files.exists(path) ? "a folder" : "no such file",
               .expected = "a text or token file",
-              .remedy = "check the path"};
+              .remedy = "Check the path"};
 }
 
 std::string join_documents(const std::string& content, const std::string& path) {
@@ -68,7 +68,7 @@ std::vector<std::int32_t> decode_ids(std::span<const std::byte> bytes, std::size
                 .where = path,
                 .found = std::to_string(bytes.size()) + " bytes",
                 .expected = "a multiple of " + std::to_string(width) + " bytes (one id each)",
-                .remedy = "write the token file again, or give it the ending of its width (.u16, .u32)"};
+                .remedy = "Write the token file again, or give it the ending of its width (.u16, .u32)"};
   }
   std::vector<std::int32_t> ids(bytes.size() / width);
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -89,7 +89,7 @@ void check_ids(const std::vector<std::int32_t>& ids, std::int64_t vocabulary_siz
               .where = path + ", token " + std::to_string(wrong - ids.begin()),
               .found = std::to_string(static_cast<std::uint32_t>(*wrong)),
               .expected = "an id below the model's vocabulary of " + std::to_string(vocabulary_size),
-              .remedy = "tokenize the text with the tokenizer of this model"};
+              .remedy = "Tokenize the text with the tokenizer of this model"};
 }
 
 struct Selection {
@@ -104,7 +104,7 @@ struct Selection {
               .expected = "at least " + std::to_string(windows * length) + " tokens (" +
                           std::to_string(windows) + (windows == 1 ? " window of " : " windows of ") +
                           std::to_string(length) + ")",
-              .remedy = "use a longer text, fewer windows or a smaller calibration.length"};
+              .remedy = "Use a longer text, fewer windows or a smaller calibration.length"};
 }
 
 Selection select_windows(const TextSource& source, std::int64_t length, std::int64_t tokens) {
@@ -121,7 +121,7 @@ Selection select_windows(const TextSource& source, std::int64_t length, std::int
                        (source.last ? std::to_string(*source.last) : ""),
               .found = "an empty selection of " + std::to_string(count) + " windows",
               .expected = "first < last, negative numbers counting from the end",
-              .remedy = "choose windows within the text"};
+              .remedy = "Choose windows within the text"};
 }
 
 /// "\r\n" and a lone "\r" end a line as "\n" does: what a text file's reader in Python sees, and so what
@@ -148,7 +148,7 @@ TextWindows::TextWindows(std::vector<std::int32_t> tokens, std::int64_t length)
               .where = "window length",
               .found = std::to_string(length_),
               .expected = "at least 1 token",
-              .remedy = "set calibration.length"};
+              .remedy = "Set calibration.length"};
 }
 
 std::span<const std::int32_t> TextWindows::window(std::int64_t index) const {
@@ -179,7 +179,7 @@ std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string
                 .where = path,
                 .found = "a text, and a model without a byte-level BPE tokenizer.json",
                 .expected = "a token file (.tokens.u16, .tokens.u32)",
-                .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
+                .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
   } else {
     const std::string content = files.read_text(path);
     ids = tokenizer->encode(

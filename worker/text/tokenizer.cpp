@@ -55,7 +55,7 @@ std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::
               .where = path.string(),
               .found = sentence_piece ? "only a tokenizer.model (SentencePiece)" : "no such file",
               .expected = "a byte-level BPE tokenizer.json",
-              .remedy = "tokenize with scripts/tokenize.py and pass the token file as text"};
+              .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
 }
 
 }  // namespace
@@ -138,7 +138,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::st
                 .where = where + ", byte " + std::to_string(*offset),
                 .found = "bytes that are not UTF-8",
                 .expected = "UTF-8",
-                .remedy = "convert the text, for example with iconv -t UTF-8"};
+                .remedy = "Convert the text, for example with iconv -t UTF-8"};
   }
   std::vector<std::int32_t> ids;
   WordEncoder words(parts_->model);
@@ -167,7 +167,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
                   .where = "token id",
                   .found = std::to_string(id),
                   .expected = "an id with a token, below " + std::to_string(vocabulary_size()),
-                  .remedy = "use the tokenizer.json that belongs to the model"};
+                  .remedy = "Use the tokenizer.json that belongs to the model"};
     }
     bytes += *parts_->token_bytes[static_cast<std::size_t>(id)];
   }

@@ -35,7 +35,7 @@ void check_icu(UErrorCode status) {
               .where = "tokenizer, normalizer NFC",
               .found = u_errorName(status),
               .expected = "text that ICU can normalize",
-              .remedy = "check the ICU installation, or split the text into smaller files"};
+              .remedy = "Check the ICU installation, or split the text into smaller files"};
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 /// Bytes of a message of the handshake: a piece of this length is whole.
 constexpr std::size_t handshake_bytes = sizeof(DeviceCall);
-/// For the cause that another rank gives: longer than a link takes to be given up, which may come before it.
+/// For the cause that another rank gives: longer than aborting a link takes, which may come first.
 constexpr auto longest_patience = std::chrono::milliseconds(8000);
 
 std::chrono::milliseconds patience_of(double deadline_seconds) {
@@ -96,7 +96,7 @@ class DeviceCommunicator::DeviceRequest : public Request {
       : communicator_(communicator), request_(std::move(request)) {}
   ~DeviceRequest() override {
     if (!done_) {
-      communicator_.give_link_up();  // before the memory that the stream writes to is the caller's again
+      communicator_.give_link_up();  // before the caller reuses the memory that the stream writes to
     }
   }
   bool test() override {
@@ -131,8 +131,7 @@ void DeviceCommunicator::give_link_up() noexcept {
   }
 }
 
-/// Runs a verb of the host's. Whatever it throws gives the link up, except that a root that does not exist
-/// harms nothing.
+/// Runs a verb of the host's. Any error ends the link too, except that of a root that does not exist.
 template <typename Body>
 std::invoke_result_t<Body> DeviceCommunicator::guarded(Body&& body) {
   try {
@@ -160,7 +159,7 @@ MessageCommunicator::MakeOperation DeviceCommunicator::operation(const DeviceCal
                   .where = {},
                   .found = "a connection that was given up",
                   .expected = "no call after a failure",
-                  .remedy = "read the error that came before this one"};
+                  .remedy = "Read the error that came before this one"};
     }
     return std::make_unique<DeviceOperation>(transport, tag, handshake_bytes, call, queue_, steps,
                                              patience_of(deadline_seconds()));
@@ -260,7 +259,7 @@ void DeviceCommunicator::barrier() {
   guarded([&] { host_->barrier(); });
 }
 
-/// The cause goes out first: other ranks' links fail when this one is given up.
+/// The cause is sent first: other ranks' links fail once this one is aborted.
 void DeviceCommunicator::abort(const Error& cause) noexcept {
   host_->abort(cause);
   give_link_up();

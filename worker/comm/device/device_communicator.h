@@ -24,17 +24,18 @@ namespace cce {
 /// kernel that still runs, and start_broadcast overlaps with whatever is queued after it.
 ///   broadcast     one call of the link
 ///   sums          in blocks of P × piece_bytes, each in the order of ranks, bit for bit as over messages:
-///                 1. rank s gets everyone's part of segment s, one group   2. it adds them in rank order
+///                 1. rank s gets everyone's part of segment s, one group
+///                 2. it adds them in rank order
 ///                 3. its sum goes to the root, or to all, one group
-///                 This moves as many bytes as a ring does, each to its goal directly. A library's own
+///                 This moves as many bytes as a ring does, each directly to its destination. A library's own
 ///                 reduction would add in an order that depends on topology and size.
 /// Errors: as in Communicator; worker_died for a failure that the link reports. After any error the link is
 /// aborted, so that no kernel waits for a rank that is gone, and every verb throws that error again.
 class DeviceCommunicator : public Communicator {
  public:
   /// Connects: a collective, which waits until the link is ready on this rank and every rank has come to it;
-  /// a failure is told to the other ranks. 8 ≤ piece_bytes; it bounds
-  /// the link's scratch memory to (P − 1) × piece_bytes and never changes a result.
+  /// a failure is told to the other ranks. 8 ≤ piece_bytes; it bounds the link's scratch memory to (P − 1) ×
+  /// piece_bytes and never changes a result.
   DeviceCommunicator(std::unique_ptr<MessageCommunicator> host, std::unique_ptr<DeviceLink> link,
                      std::size_t piece_bytes);
   ~DeviceCommunicator() override;

@@ -7,15 +7,14 @@
 
 namespace cce {
 
-/// The few calls of NCCL and of a device that DeviceCommunicator is made of: the seam below it, so that its
+/// The few calls of NCCL and of a device that DeviceCommunicator uses: an interface of its own, so that its
 /// algorithms, deadlines and failures are tested without a device. Everything that moves bytes is put on one
 /// stream of the link's own, apart from the one that computes, and runs there in the order of the calls.
 /// Every rank makes the same calls of broadcast and exchange in the same order.
 ///
-/// After broadcast or exchange nothing else may be put on the stream until ready() said true: a non-blocking
-/// call may still be enqueuing itself. One thread per link.
-/// Errors: worker_died where the library or the device reports a failure. Their `where` is left to the
-/// caller.
+/// After broadcast or exchange nothing else may be put on the stream until ready() has returned true: a
+/// non-blocking call may still be enqueuing itself. One thread per link. Errors: worker_died where the
+/// library or the device reports a failure. Their `where` is left to the caller.
 class DeviceLink {
  public:
   struct Send {
@@ -49,14 +48,15 @@ class DeviceLink {
   /// own[i] ← ((x₀[i] + x₁[i]) + x₂[i]) + … with x_rank = own and the other ranks' parts, `count` elements
   /// each, one after another in order of rank in `others`; f32 or f64, one rounding per addition.
   virtual void add_parts(DType dtype, void* own, const void* others, std::size_t count) = 0;
-  /// Device memory that stays the link's, at least so long, until a call asks for more. Errors: does_not_fit.
+  /// Device memory of the link, at least `bytes` long; valid until a call asks for more. Errors:
+  /// does_not_fit.
   virtual std::span<std::byte> scratch(std::size_t bytes) = 0;
-  /// A mark behind everything that is on the stream.
+  /// A mark after everything that is on the stream.
   virtual std::uint64_t record() = 0;
-  /// Whether the stream has come to `mark`. Never waits.
+  /// Whether the stream has reached `mark`. Never waits.
   virtual bool reached(std::uint64_t mark) = 0;
-  /// Ends what is under way, on this rank at once; other ranks' parts of it may fail or hang. Returns within
-  /// seconds; afterwards only holds() may be called.
+  /// Ends what is under way, immediately on this rank; other ranks' parts of it may fail or hang. Returns
+  /// within seconds; afterwards only holds() may be called.
   virtual void abort() noexcept = 0;
 };
 

@@ -5,7 +5,7 @@
 
 namespace cce {
 
-/// Copies between a device's memory and the host's: the seam below StagedCommunicator. One thread.
+/// Copies between a device's memory and the host's: what StagedCommunicator is built on. One thread.
 /// Errors: those of the device.
 class DeviceMemory {
  public:

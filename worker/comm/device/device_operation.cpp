@@ -50,7 +50,7 @@ DeviceOperation::DeviceOperation(Transport& transport, int tag, std::size_t mess
     queue_.push(std::move(step));
   }
   queue_.push([mark = mark_](DeviceLink& link) { *mark = link.record(); });
-  advance();  // other ranks' parts wait for this one: it starts now, not at the first look
+  advance();  // other ranks' parts wait for this one: it starts now, not at the first advance()
 }
 
 bool DeviceOperation::advance() {
@@ -91,7 +91,7 @@ void DeviceOperation::check_agreement() const {
                   .where = {},
                   .found = text(calls_[peer]) + " on rank " + std::to_string(peer),
                   .expected = text(call_),
-                  .remedy = "report this: ranks disagree about one call"};
+                  .remedy = "Report this: ranks disagree about one call"};
     }
   }
 }

@@ -15,8 +15,8 @@
 namespace cce {
 
 /// What is to be put on a link's stream, one step after another in the order of the verbs: a step waits until
-/// the one before it is on the stream, so that every rank issues the same calls in the same order however
-/// late one of them looks.
+/// the one before it is on the stream, so that every rank issues the same calls in the same order, however
+/// late one of them checks.
 class DeviceQueue {
  public:
   using Step = std::function<void(DeviceLink&)>;
@@ -27,7 +27,7 @@ class DeviceQueue {
   void push(Step step) { steps_.push_back(std::move(step)); }
   /// Puts on the stream what can be without waiting; true if anything was. Errors: those of the link.
   bool advance();
-  /// Forgets what has not been put on the stream: after a failure, when its memory is the caller's again.
+  /// Drops what has not been put on the stream: called after a failure, before the caller reuses the memory.
   void clear() { steps_.clear(); }
 
  private:
@@ -46,11 +46,10 @@ struct DeviceCall {
 };
 
 /// One verb over device memory. Two things run side by side:
-///   on the stream   the steps; done when the stream has come to a mark behind them
+///   on the stream   the steps; done when the stream has reached a mark after them
 ///   on the host     every rank tells every other what it calls, a message of 16 bytes; done when all have
-///   said
-///                   the same. It names ranks that stay away, and ranks that disagree, which the stream
-///                   cannot: its kernels would wait for ever.
+///                   said the same. It names ranks that stay away, and ranks that disagree, which the stream
+///                   cannot: its kernels would wait forever.
 /// Errors of advance(): shape_mismatch for a disagreement, those of the link. A link fails on every rank when
 /// one rank gives it up, so its error is held back for `patience` while the rank's own cause may come in.
 class DeviceOperation : public Operation {

@@ -23,7 +23,7 @@ std::string version_text(std::int32_t version) {
          std::to_string(version % 100);
 }
 
-/// Refuses a run in which ranks differ in what `value` says of them.
+/// Refuses a run in which `value` differs between ranks.
 template <typename Value>
 void check_alike(std::span<const RankDevice> by_rank, const std::string& expected, const std::string& remedy,
                  const Value& value) {

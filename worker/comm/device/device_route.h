@@ -11,7 +11,7 @@
 
 namespace cce {
 
-/// The GPU that a rank computes on, as its machine's other ranks would name it.
+/// The GPU that a rank computes on, named so that other ranks of the same machine can compare.
 struct RankDevice {
   bool present = false;                   ///< false: the rank's memory is the host's
   std::array<char, 256> host{};           ///< the machine's name, cut to fit; zeros behind
@@ -30,7 +30,7 @@ enum class DeviceRoute {
 /// where ranks run different versions of NCCL.
 DeviceRoute choose_route(std::span<const RankDevice> by_rank);
 
-/// What a worker's ranks talk through when they compute on `backend`, which must outlive it: `host` itself
+/// The communicator of a worker's ranks when they compute on `backend`, which must outlive it: `host` itself
 /// where the backend's memory is the host's, else one that takes spans of its device memory too. A
 /// collective. Errors, told to the other ranks: those of choose_route, Communicator, and of the device.
 std::unique_ptr<Communicator> make_backend_communicator(std::unique_ptr<MessageCommunicator> host,

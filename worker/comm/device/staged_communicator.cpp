@@ -37,7 +37,7 @@ class StagedCommunicator::StagedRequest : public Request {
   std::shared_ptr<std::byte> block_;
   std::span<std::byte> device_;
   bool returns_;                      ///< bytes arrive here that have not been copied to the device yet
-  std::unique_ptr<Request> request_;  ///< after block_: it is given up before its memory goes
+  std::unique_ptr<Request> request_;  ///< declared after block_, so that it ends before its memory is freed
 };
 
 StagedCommunicator::StagedCommunicator(std::unique_ptr<Communicator> host,

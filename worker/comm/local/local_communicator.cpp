@@ -70,7 +70,7 @@ class LocalReceive : public Message {
                   .where = {},
                   .found = std::to_string(message->size()) + " bytes from rank " + std::to_string(peer_),
                   .expected = std::to_string(bytes_.size()) + " bytes",
-                  .remedy = "report this: ranks disagree about one call"};
+                  .remedy = "Report this: ranks disagree about one call"};
     }
     std::copy(message->begin(), message->end(), bytes_.begin());
     return true;
@@ -87,7 +87,7 @@ class LocalReceive : public Message {
       return std::nullopt;
     }
     if (channel.sent == channel.received && channel.arrived.empty()) {
-      mailbox_.channels.erase(position);  // nobody refers to it: tags come round again
+      mailbox_.channels.erase(position);  // nothing refers to it, and tags are used again
     }
     return std::move(node.mapped());
   }
@@ -171,7 +171,7 @@ std::vector<std::unique_ptr<MessageCommunicator>> make_local_communicators(
                 .where = "make_local_communicators",
                 .found = std::to_string(ranks) + " ranks",
                 .expected = "at least 1",
-                .remedy = "give the number of ranks"};
+                .remedy = "Give the number of ranks"};
   }
   const auto group = std::make_shared<LocalGroup>(ranks);
   std::vector<std::unique_ptr<MessageCommunicator>> communicators;

@@ -6,7 +6,7 @@
 
 namespace cce {
 
-/// Communicators for `ranks` threads of one process: element r is for the thread that plays rank r. One rank
+/// Communicators for `ranks` threads of one process: element r is for the thread that is rank r. One rank
 /// alone needs no thread and no message. A rank's messages are copied when it sends them, so that it never
 /// waits for a slow receiver. Errors: invalid_argument for ranks < 1, out_of_range for options outside their
 /// bounds.

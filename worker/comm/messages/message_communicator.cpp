@@ -33,7 +33,7 @@ class MessageCommunicator::OperationRequest : public Request {
                                      .where = place(verb_, communicator_.rank(), communicator_.size()),
                                      .found = "a broadcast that was dropped before it was done",
                                      .expected = "wait() on every request",
-                                     .remedy = "read the error that came before this one"};
+                                     .remedy = "Read the error that came before this one"};
     }
   }
   bool test() override {
@@ -74,7 +74,7 @@ std::invoke_result_t<Body> MessageCommunicator::guarded(std::string_view verb, B
   }
 }
 
-/// The deadline counts from the last time that something moved, so that it need not grow with the bytes.
+/// The deadline counts from the last progress, so that it need not grow with the bytes.
 void MessageCommunicator::wait(Operation& operation) {
   const auto patience = std::chrono::duration_cast<Transport::Clock::duration>(
       std::chrono::duration<double>(options_.deadline_seconds));
@@ -125,7 +125,7 @@ void MessageCommunicator::throw_deadline_exceeded(const Operation& operation) co
       .where = {},
       .found = "nothing from " + peers + " for " + std::to_string(options_.deadline_seconds) + " seconds",
       .expected = "every rank to make the same call",
-      .remedy = "read the log of " + peers + "; resume the job"};
+      .remedy = "Read the log of " + peers + "; resume the job"};
 }
 
 void MessageCommunicator::check_root(std::string_view verb, int root) const {
@@ -134,7 +134,7 @@ void MessageCommunicator::check_root(std::string_view verb, int root) const {
                 .where = place(verb, rank(), size()),
                 .found = "root " + std::to_string(root),
                 .expected = "a rank from 0 to " + std::to_string(size() - 1),
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
 }
 

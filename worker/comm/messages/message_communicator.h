@@ -19,7 +19,7 @@ namespace cce {
 ///               1. rank s gets everyone's part of segment s   2. it adds them in rank order
 ///               3. its sum goes to the root, or to all
 ///   all_gather  gather to rank 0, then two broadcasts (sizes, bytes)
-///   barrier     ⌈log₂ P⌉ rounds: signal rank + 2^k, hear from rank − 2^k
+///   barrier     ⌈log₂ P⌉ rounds: signal rank + 2^k, wait for rank − 2^k
 class MessageCommunicator : public Communicator {
  public:
   /// The options have passed check_options.

@@ -24,8 +24,7 @@ class Operation {
   virtual bool done() const = 0;
   /// Ranks whose messages are not done, each once, in order.
   virtual std::vector<int> missing_peers() const = 0;
-  /// How soon to look again where the transport hears nothing of what the operation waits for, such as a
-  /// device's work.
+  /// How soon to check again what the transport cannot know of, such as a device's work.
   virtual std::optional<std::chrono::microseconds> polling_interval() const { return std::nullopt; }
 };
 
@@ -53,8 +52,8 @@ class MessageBatch : public Operation {
   std::vector<std::unique_ptr<Message>> messages_;
 };
 
-/// Broadcast down a binary tree, in pieces: with v = (rank − root) mod P, node v hears from (v − 1) / 2 and
-/// passes each piece on to 2v + 1 and 2v + 2 as soon as it has it.
+/// Broadcast down a binary tree, in pieces: with v = (rank − root) mod P, node v receives from (v − 1) / 2
+/// and passes each piece on to 2v + 1 and 2v + 2 as soon as it has it.
 class BroadcastOperation : public Operation {
  public:
   BroadcastOperation(Transport& transport, int tag, std::size_t message_bytes, std::span<std::byte> bytes,

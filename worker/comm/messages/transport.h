@@ -8,7 +8,7 @@
 
 namespace cce {
 
-/// One message under way. Destroying it before it is done gives it up.
+/// One message under way. Destroying it before it is done cancels it.
 class Message {
  public:
   Message() = default;
@@ -16,15 +16,15 @@ class Message {
   Message& operator=(const Message&) = delete;
   virtual ~Message() = default;
 
-  /// True once the message's memory is the caller's again. Never waits. Errors: shape_mismatch (another size
+  /// True once the caller may reuse the message's memory. Never waits. Errors: shape_mismatch (another size
   /// arrived than expected), worker_died. Their `where` is left to the caller.
   virtual bool test() = 0;
   virtual int peer() const = 0;
 };
 
-/// What carries messages between ranks: the seam below the collectives, so that every implementation shares
-/// their algorithms and their order of summation. Messages from one rank to another with one tag arrive in
-/// order. One thread per transport.
+/// What carries messages between ranks: the interface below the collectives, so that every implementation
+/// shares their algorithms and their order of summation. Messages from one rank to another with one tag
+/// arrive in order. One thread per transport.
 class Transport {
  public:
   using Clock = std::chrono::steady_clock;
@@ -44,7 +44,7 @@ class Transport {
 
   /// Throws the cause that a peer gave to abort(), if one did.
   virtual void check() = 0;
-  /// Lets time pass until something may have changed, at most until `until`.
+  /// Returns when something may have changed, at the latest at `until`.
   virtual void pause(Clock::time_point until) = 0;
   virtual void abort(const Error& cause) noexcept = 0;
 };

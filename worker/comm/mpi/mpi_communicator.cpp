@@ -37,7 +37,7 @@ void check_mpi(int status, const char* call, const std::string& peer) {
               .found = std::string(call) + " with " + peer + ": " +
                        std::string(text.data(), static_cast<std::size_t>(length)),
               .expected = "every rank to make the same call, and to live",
-              .remedy = "read the log of " + peer + "; resume the job"};
+              .remedy = "Read the log of " + peer + "; resume the job"};
 }
 
 std::string rank_name(int rank) {
@@ -45,8 +45,7 @@ std::string rank_name(int rank) {
 }
 
 /// A communicator of MPI's own, apart from everything else that uses MPI. Freed only if `healthy` says so:
-/// freeing one on which messages were given up may wait for ranks that are gone, in a process that is about
-/// to end.
+/// freeing one with cancelled messages may wait for ranks that are gone, in a process that is about to end.
 class OwnedComm {
  public:
   explicit OwnedComm(double deadline_seconds) {
@@ -61,7 +60,7 @@ class OwnedComm {
                     .where = "make_mpi_communicator",
                     .found = "some rank absent for " + std::to_string(deadline_seconds) + " seconds",
                     .expected = "every rank to make the same call",
-                    .remedy = "read the logs of all ranks; resume the job"};
+                    .remedy = "Read the logs of all ranks; resume the job"};
       }
       std::this_thread::yield();
     }
@@ -116,7 +115,7 @@ class MpiMessage : public Message {
                   .where = {},
                   .found = std::to_string(arrived) + " bytes from " + rank_name(peer_),
                   .expected = std::to_string(bytes_) + " bytes",
-                  .remedy = "report this: ranks disagree about one call"};
+                  .remedy = "Report this: ranks disagree about one call"};
     }
     return true;
   }
@@ -188,7 +187,7 @@ class MpiTransport : public Transport {
 
   void pause(Clock::time_point) override { std::this_thread::yield(); }
 
-  /// Tells everyone, unless a peer has told everyone already.
+  /// Notifies all ranks, unless a peer already has.
   void abort(const Error& cause) noexcept override {
     verbs_.healthy = false;
     if (notice_request_ == MPI_REQUEST_NULL || !farewells_.empty()) {
@@ -217,9 +216,9 @@ class MpiTransport : public Transport {
   int size_;
   OwnedComm verbs_;
   OwnedComm control_;
-  AbortNotice notice_{};  ///< what a peer says
+  AbortNotice notice_{};  ///< of a peer
   MPI_Request notice_request_ = MPI_REQUEST_NULL;
-  AbortNotice farewell_{};  ///< what this rank says
+  AbortNotice farewell_{};  ///< of this rank
   std::vector<MPI_Request> farewells_;
 };
 

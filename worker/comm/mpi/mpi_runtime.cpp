@@ -15,7 +15,7 @@ namespace {
 
 constexpr int worker_died_exit_code = 4;
 
-/// False when some rank did not come within the deadline.
+/// False when some rank did not arrive within the deadline.
 bool all_ranks_arrive(double deadline_seconds) {
   MPI_Request arrival = MPI_REQUEST_NULL;
   if (MPI_Ibarrier(MPI_COMM_WORLD, &arrival) != MPI_SUCCESS) {
@@ -47,7 +47,7 @@ MpiRuntime::MpiRuntime(double deadline_seconds)
                 .where = "MPI",
                 .found = "thread level " + std::to_string(provided),
                 .expected = "MPI_THREAD_FUNNELED",
-                .remedy = "use an MPI that is built with threads"};
+                .remedy = "Use an MPI that is built with threads"};
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);

@@ -2,12 +2,12 @@
 
 namespace cce {
 
-/// MPI from start to end: made once, first thing in main. Only the thread that made it may use communicators
+/// MPI from start to end: made once, at the start of main. Only the thread that made it may use communicators
 /// over MPI.
 ///
-/// The destructor waits until every rank has come to its end, at most deadline_seconds, then finalises; when
-/// it runs because of an exception, or a rank does not come, it ends all processes with exit code 4 (a worker
-/// died). MPI itself gives no other way to end ranks that wait for one that is gone. So the edge of main is
+/// The destructor waits until every rank has ended, at most deadline_seconds, then finalises; when it runs
+/// because of an exception, or a rank does not end in time, it ends all processes with exit code 4 (a worker
+/// died). MPI itself gives no other way to end ranks that wait for one that is gone. So main does
 ///   MpiRuntime runtime(deadline_seconds);
 ///   try {
 ///     const auto communicator = make_mpi_communicator(runtime, options);
@@ -28,7 +28,7 @@ class MpiRuntime {
   int size() const { return size_; }
   double deadline_seconds() const { return deadline_seconds_; }
 
-  /// Ends this process and all others at once. For the edge of main, after Communicator::abort told them why.
+  /// Ends this process and all others at once. For main, after Communicator::abort has sent the reason.
   [[noreturn]] void end_all_processes(int exit_code) noexcept;
 
  private:

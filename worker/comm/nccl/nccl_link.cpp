@@ -37,12 +37,11 @@ void check_nccl(ncclResult_t result, const char* call, ncclComm_t comm) {
                        (details != nullptr && *details != '\0' ? std::string(", ") + details : ""),
               .expected = remote ? "every rank to live" : "a GPU and a network that work",
               .remedy =
-                  "read the logs of all ranks, with NCCL_DEBUG=WARN set if they say too little; resume "
+                  "Read the logs of all ranks, with NCCL_DEBUG=WARN set if they say too little; resume "
                   "the job"};
 }
 
-/// One order of calls on one communicator, on one stream of its own: what NCCL asks of ranks that must not
-/// wait for each other in circles.
+/// Calls in one order on one communicator and one stream, as NCCL requires of ranks that must not deadlock.
 class NcclLink final : public DeviceLink {
  public:
   NcclLink(Communicator& host, CudaBackend& backend)
@@ -140,7 +139,7 @@ class NcclLink final : public DeviceLink {
     return false;
   }
 
-  /// In a thread, because a driver that hangs would keep it: it is left behind after its patience.
+  /// In a thread of its own, which is abandoned after abort_patience: the driver may hang.
   void abort() noexcept override {
     const ncclComm_t comm = std::exchange(comm_, nullptr);
     if (comm == nullptr) {
@@ -155,7 +154,7 @@ class NcclLink final : public DeviceLink {
         done.set_value();
       }).detach();
       ended.wait_for(abort_patience);
-    } catch (...) {  // no memory for a thread: the end of the process ends its kernels too
+    } catch (...) {  // no memory for a thread: the kernels end with the process
     }
   }
 
@@ -227,7 +226,7 @@ std::unique_ptr<DeviceLink> make_nccl_link(Communicator& host, Backend& backend)
                 .where = "make_nccl_link",
                 .found = std::string(backend.device()),
                 .expected = "a backend on a GPU",
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
   return std::make_unique<NcclLink>(host, *cuda);
 }

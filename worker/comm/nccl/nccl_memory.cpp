@@ -45,7 +45,7 @@ class CudaSpanMemory final : public DeviceMemory {
 bool is_gpu_memory(const void* data) {
   cudaPointerAttributes attributes{};
   if (cudaPointerGetAttributes(&attributes, data) != cudaSuccess) {
-    cudaGetLastError();  // a pointer that CUDA does not know is no failure of what comes next
+    cudaGetLastError();  // clears the error, which the next call would report
     return false;
   }
   return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
@@ -58,7 +58,7 @@ std::unique_ptr<DeviceMemory> make_cuda_memory(Backend& backend) {
                 .where = "make_cuda_memory",
                 .found = std::string(backend.device()),
                 .expected = "a backend on a GPU",
-                .remedy = "report this: it is a bug"};
+                .remedy = "Report this: it is a bug"};
   }
   return std::make_unique<CudaSpanMemory>(*cuda);
 }

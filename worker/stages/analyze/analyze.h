@@ -10,7 +10,7 @@
 
 namespace cce {
 
-/// Similarity of the layers' maps within one kind of sub-block (design 3.1).
+/// Similarity of the layers' maps within one kind of sub-block (docs/method.md 3.1).
 struct KindSimilarity {
   std::vector<double> matrix;                       ///< L × L, row-major
   std::vector<std::vector<std::int32_t>> clusters;  ///< every layer in exactly one
@@ -24,7 +24,7 @@ struct ModelAnalysis {
   DropCosts drop_costs;  ///< of what the recipe's structures name: blocks, layers
 };
 
-/// Turns statistics into cost curves, spectra and similarities (design sections 3.1 to 3.3).
+/// Turns statistics into cost curves, spectra and similarities (docs/method.md 3.1 to 3.3).
 /// In: this rank's layers' statistics, over data's gradient tokens. Out: every layer's analysis, on every
 /// rank.
 ///   1. each owner: eliminations, V/O spectra, pair orders, spectra of the centred covariances

@@ -19,7 +19,7 @@ LayerAnalysis analyze_layer(Backend& backend, const LayerWeights& weights, const
 std::vector<HeadSpectrum> value_output_spectra(Backend& backend, const LayerShape& shape,
                                                const LossMetric& metric);
 
-/// λ of every covariance that is factorised (design 3.3).
+/// λ of every covariance that is factorised (docs/method.md 3.3).
 inline constexpr double covariance_ridge = 1e-3;
 
 }  // namespace cce

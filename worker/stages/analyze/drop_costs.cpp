@@ -57,7 +57,7 @@ struct MeasuredSequences {
   std::vector<std::int64_t> indices;
   SequenceRange mine;
   std::int64_t chunk = 1;   ///< sequences that are in memory at once
-  std::int64_t chunks = 0;  ///< the same on every rank, some perhaps with empty hands
+  std::int64_t chunks = 0;  ///< the same on every rank; some ranks may have empty ones
 };
 
 class DropMeasurement {

@@ -8,7 +8,7 @@
 namespace cce {
 
 /// What one layer would lose at every width it can take: all that make_plan needs to know of it. Costs are
-/// nats per token (design 3.3).
+/// nats per token (docs/method.md 3.3).
 struct LayerAnalysis {
   EliminationCurve ffn;                      ///< neurons; empty without an FFN
   std::vector<double> vo_cost;               ///< [r]: nats when every group keeps r value dimensions

@@ -4,7 +4,8 @@
 
 namespace cce {
 
-/// The 2 L × s² buffer of design 3.1: owners fill the rows of their layers, one all-reduce makes it whole.
+/// The 2 L × s² buffer of docs/method.md 3.1: owners fill the rows of their layers, one all-reduce makes it
+/// whole.
 class SignatureTable {
  public:
   explicit SignatureTable(StageContext& context);

@@ -51,7 +51,7 @@ class Calibration {
   }
 
  private:
-  /// Every rank takes part in as many chunks as the one with the most sequences, perhaps with empty hands.
+  /// Every rank takes part in as many chunks as the one with the most sequences; its own may be empty.
   std::int64_t most_chunks() const {
     const std::int64_t chunk = context_.partition.chunk_sequences;
     std::int64_t most = 0;

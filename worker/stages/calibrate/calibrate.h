@@ -8,7 +8,7 @@
 
 namespace cce {
 
-/// Collects the statistics of every layer on its owner (design sections 3 and 4).
+/// Collects the statistics of every layer on its owner (docs/method.md 3 and 4).
 /// In: the dense checkpoint, the gradient sequences. Out: one entry per layer, filled where this rank owns
 /// it.
 ///   1. forward over a chunk of sequences; only the streams before every sub-block are kept

@@ -7,7 +7,7 @@
 namespace cce {
 
 /// Sums over tokens for one sub-block with features f (1 × n) and gradient g (1 × d) at the stream after it
-/// (design 3.3), in the backend's kept_sum_dtype, held by the layer's owner.
+/// (docs/method.md 3.3), in the backend's kept_sum_dtype, held by the layer's owner.
 struct SubBlockStatistics {
   OwnedMatrix weighted_covariance;  ///< Σ ‖g‖² fᵀ f, n × n
   OwnedMatrix covariance;           ///< Σ fᵀ f, n × n

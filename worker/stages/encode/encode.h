@@ -19,9 +19,9 @@ struct EncodeInput {
   std::string fingerprint;                            ///< of everything that decides the result
 };
 
-/// Refits every sub-block's outputs in order, the compressed and the dense stream side by side (design 3.4).
-/// In: starting layers. Out: the plan's measured nats; every encoded layer in state/encode.layer-NNN, f32.
-/// Per sub-block:
+/// Refits every sub-block's outputs in order, the compressed and the dense stream side by side
+/// (docs/method.md 3.4). In: starting layers. Out: the plan's measured nats; every encoded layer in
+/// state/encode.layer-NNN, f32. Per sub-block:
 ///   1. features of the compressed layer on the compressed stream, dense stream moved on, sums of the refit
 ///   2. sums to the owner, which chooses λ on held-out sequences, solves, and broadcasts the new outputs
 ///      where encode.refine_steps asks for it, refines the whole sub-block (refine.h)

@@ -9,10 +9,10 @@
 
 namespace cce {
 
-/// The refit of one sub-block's output weights after another (design 3.4), on all ranks together:
-///   W = argmin Σ_t ω_t ‖f_t W − y_t‖² + ‖Λ^½ (W − W_0)‖²,  ω_t = 1/‖h_t‖², h the dense stream after the
-///   sub-block
-/// W_0 the outputs that the starting layer has, λ chosen on the held-out sequences. One thread.
+/// The refit of one sub-block's output weights after another (docs/method.md 3.4), on all ranks together:
+///   W = argmin Σ_t ω_t ‖f_t W − y_t‖² + ‖Λ^½ (W − W_0)‖²,  ω_t = 1/‖h_t‖²
+/// h is the dense stream after the sub-block, W_0 the outputs that the starting layer has; λ is chosen on the
+/// held-out sequences. One thread.
 class OutputRefit {
  public:
   OutputRefit(StageContext& context, const StreamPair& streams, std::int64_t widest_features);

@@ -18,13 +18,15 @@ namespace cce {
 std::vector<std::int64_t> refine_batch(std::span<const std::int64_t> fitting, std::int64_t batch,
                                        std::int64_t step, std::uint64_t seed);
 
-/// Refinement inside encode (design 3.4): right after a sub-block's ridge, AdamW on all of its parameters
-/// against the same targets. With h the dense stream after the sub-block and x the compressed one, which
-/// starts from the compressed stream before it, the loss is the mean over a step's tokens of ‖x_t − h_t‖² /
-/// ‖h_t‖² (the ridge's ω; ‖x_t − h_t‖² where encode.token_weights is off). The rate falls from
+/// Refinement inside encode (docs/method.md 3.4): right after a sub-block's ridge, AdamW on all of its
+/// parameters against the same targets. With h the dense stream after the sub-block and x the compressed one,
+/// which starts from the compressed stream before it, the loss is the mean over a step's tokens of ‖x_t −
+/// h_t‖² / ‖h_t‖² (the ridge's ω; ‖x_t − h_t‖² where encode.token_weights is off). The rate falls from
 /// encode.refine_learning_rate to 0 as a cosine.
-///   1. the error on the held-out sequences   2. steps: every rank its sequences of the batch; gradients to
-///   the owner, which steps and broadcasts the layer   3. the held-out error again: the better weights stay
+///   1. the error on the held-out sequences
+///   2. steps: every rank its sequences of the batch; gradients to the owner, which steps and broadcasts the
+///      layer
+///   3. the held-out error again: the better weights stay
 /// Calibration sequences are used again and again; a sub-block sees refine_steps × refine_batch_tokens
 /// tokens. One thread.
 class Refiner {

@@ -8,8 +8,8 @@
 
 namespace cce {
 
-/// The sums of one refit (design 3.4) over this rank's tokens, then over all: Fᵀ Ω F, Fᵀ Ω Y and what a
-/// constant feature adds to them. Products in f32 within a micro-batch, micro-batches in f64 in order. One
+/// The sums of one refit (docs/method.md 3.4) over this rank's tokens, then over all: Fᵀ Ω F, Fᵀ Ω Y and what
+/// a constant feature adds to them. Products in f32 within a micro-batch, micro-batches in f64 in order. One
 /// f64 span, so that one reduction brings it to the owner. Reused; one thread.
 class RefitSums {
  public:

@@ -8,7 +8,7 @@
 
 namespace cce {
 
-/// A failure signature of design 3.6 with the limit that the recipe gives it.
+/// A failure signature of docs/method.md 3.6 with the limit that the recipe gives it.
 struct Signature {
   double value = 0.0;
   double limit = 0.0;
@@ -34,9 +34,9 @@ struct Evaluation {
 };
 
 /// Perplexity of the dense model and, where there is one, of the compressed model on the recipe's held-out
-/// texts; failure signatures; greedy samples (design 3.6). Windows have calibration.length tokens and are
-/// divided among the ranks. Collective. Errors: those of the texts; guard_violated where a signature fails
-/// and guard.mode is stop.
+/// texts; failure signatures; greedy samples (docs/method.md 3.6). Windows have calibration.length tokens and
+/// are divided among the ranks. Collective. Errors: those of the texts; guard_violated where a signature
+/// fails and guard.mode is stop.
 Evaluation evaluate(StageContext& context, const EvaluatedModel& dense, const EvaluatedModel* compressed);
 
 }  // namespace cce

@@ -33,7 +33,7 @@ TextLosses evaluate_losses(StageContext& context, const EvaluatedModel& model,
                            const std::vector<std::vector<std::int32_t>>& windows);
 
 /// Per layer and query head: the mean over queries at positions ≥ first_variance_query of the variance of its
-/// attention row (design 3.6). Layers without attention have no entries. Collective.
+/// attention row (docs/method.md 3.6). Layers without attention have no entries. Collective.
 std::vector<std::vector<double>> evaluate_attention_variance(
     StageContext& context, const EvaluatedModel& model,
     const std::vector<std::vector<std::int32_t>>& windows);

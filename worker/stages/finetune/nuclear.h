@@ -9,8 +9,9 @@
 
 namespace cce {
 
-/// L_reg = Σ over the layers' matrices of ‖W‖_* / ‖W‖_F (design 3.5), at the owners: the polar factors, one
-/// f32 number a parameter, are computed anew every `refresh_steps` steps and used in between. One thread.
+/// L_reg = Σ over the layers' matrices of ‖W‖_* / ‖W‖_F (docs/method.md 3.5), at the owners: the polar
+/// factors, one f32 number a parameter, are computed anew every `refresh_steps` steps and used in between.
+/// One thread.
 class NuclearTerm {
  public:
   static constexpr std::int64_t refresh_steps = 20;

@@ -14,15 +14,14 @@
 namespace cce {
 
 /// Forward and backward over one batch: the terms that depend on tokens, L_rec, KL and the next-token loss,
-/// and their gradients (design 3.5).
+/// and their gradients (docs/method.md 3.5).
 ///   1. student and teacher layer by layer on the same tokens; the student's boundaries are kept, and at each
 ///      layer's end the gradient of its share of L_rec
 ///   2. at the output: KL and next-token loss; their gradient by the last stream, and by the final norm's
-///   gain
+///      gain
 ///   3. the layers in reverse, each block recomputed; the gradient of L_rec enters at a layer's end; a
-///   layer's
-///      weight gradient goes to its owner
-/// Every rank takes a contiguous share of the batch, perhaps an empty one. One thread.
+///      layer's weight gradient goes to its owner
+/// Every rank takes a contiguous share of the batch, which may be empty. One thread.
 class JointPass {
  public:
   /// batch_sequences: of the largest batch, over all ranks. The teacher is not run where neither alpha nor kl

@@ -9,8 +9,8 @@
 
 namespace cce {
 
-/// The terms of design 3.5 at one step, means over its tokens, unweighted. A term whose weight is 0 is not
-/// computed and 0.
+/// The terms of docs/method.md 3.5 at one step, means over its tokens, unweighted. A term whose weight is 0
+/// is not computed and 0.
 struct LossTerms {
   double rec = 0.0;   ///< L_rec: mean over layers and tokens of ‖Δh‖² / ‖h‖²
   double sim = 0.0;   ///< L_sim: mean S² over pairs of a cluster

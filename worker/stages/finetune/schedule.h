@@ -42,8 +42,8 @@ double seconds_per_step(std::span<const FinetunePoint> curve, std::int64_t batch
 std::int64_t affordable_validations(const FinetuneSettings& settings, double validation_seconds);
 
 /// Of the whole run, `done` included: what the rest of max_seconds pays for, validations set aside, and at
-/// most what max_tokens pays for. An estimate: the clock ends the run, perhaps before this number is reached
-/// and so before the learning rate is down at 0.
+/// most what max_tokens pays for. An estimate: the time ends the run, possibly before this number is reached
+/// and before the learning rate is 0.
 std::int64_t affordable_steps(const FinetuneSettings& settings, std::int64_t length, std::int64_t done,
                               const MeasuredSeconds& seconds);
 

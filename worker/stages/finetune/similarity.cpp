@@ -91,7 +91,7 @@ void SimilarityTerm::take_covariance(Kind& kind, std::int64_t layer, Matrix gram
   kind.sketched[static_cast<std::size_t>(layer)].emplace(context_.backend, maps_, covariance.view());
 }
 
-/// L × size, every rank's rows on every rank; rows of sub-blocks that are gone or were let go stay 0.
+/// L × size, every rank's rows on every rank; rows of sub-blocks that were removed or have no partner stay 0.
 OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters) {
   OwnedMatrix all = context_.backend.zeros(DType::f64, context_.layers(), maps_.size());
   for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {

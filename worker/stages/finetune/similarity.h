@@ -12,10 +12,10 @@
 
 namespace cce {
 
-/// L_sim (design 3.5): the mean over kinds of the mean of S(i, j)² over the pairs of sub-blocks of that kind
-/// which share a cluster, S through the sketches of design 3.1. Covariances and clusters are those of the
-/// student as training starts, and stay. Owners hold their sub-blocks' covariances; signatures are
-/// all-reduced at every step. One thread; all calls collective.
+/// L_sim (docs/method.md 3.5): the mean over kinds of the mean of S(i, j)² over the pairs of sub-blocks of
+/// that kind which share a cluster, S through the sketches of docs/method.md 3.1. Covariances and clusters
+/// are those of the student as training starts, and stay. Owners hold their sub-blocks' covariances;
+/// signatures are all-reduced at every step. One thread; all calls collective.
 class SimilarityTerm {
  public:
   /// Runs the student as `parameters` have it over these windows, shared out over the ranks, for the

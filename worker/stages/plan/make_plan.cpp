@@ -101,7 +101,7 @@ class Planner {
     }
   }
 
-  /// The layer that costs most to leave out: something of it stays, whatever the target.
+  /// The layer that costs most to leave out: a part of it stays, whatever the target.
   std::optional<std::size_t> dearest_layer() const {
     const DropCosts& costs = analysis_.drop_costs;
     std::optional<std::size_t> dearest;
@@ -118,7 +118,7 @@ class Planner {
     return dearest;
   }
 
-  /// Layers in the order in which they go, cheapest first; the dearest stays.
+  /// Layers in the order in which they go, cheapest first; the most expensive one stays.
   Layers drop_order() const {
     Layers order;
     if (!drops_layers()) {

@@ -9,7 +9,7 @@ namespace cce {
 /// both sub-blocks in `custom`, none elsewhere.
 ModelConfig with_refit_biases(ModelConfig config, ExportFormat format);
 
-/// Chooses what every layer keeps (design sections 3.2 and 3.3). Pure: the same analysis gives the same plan
+/// Chooses what every layer keeps (docs/method.md 3.2 and 3.3). Pure: the same analysis gives the same plan
 /// on every rank.
 ///   target mode     curves of what the format can carry, water-filled at one price; for shared widths the
 ///                   best of all pairs (FFN width, KV groups). Blocks asked for: dropping one is its curve's

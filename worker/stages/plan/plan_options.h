@@ -47,9 +47,9 @@ struct AttentionChoices {
   CostCurve curve;
 };
 
-/// Curves hold only what the format can carry (design 3.3), by ascending amount removed; of options that
-/// remove the same, the cheapest. `shape`: the layer with the biases that a refit adds. drop_nats: the cost
-/// of dropping the sub-block, then the last option (width 0, or no groups); none where it has to stay.
+/// Curves hold only what the format can carry (docs/method.md 3.3), by ascending amount removed; of options
+/// that remove the same, the cheapest. `shape`: the layer with the biases that a refit adds. drop_nats: the
+/// cost of dropping the sub-block, then the last option (width 0, or no groups); none where it has to stay.
 FfnChoices ffn_choices(const LayerShape& shape, const LayerAnalysis& analysis, double cost_factor,
                        const JobSpec& spec, const Budget& budget,
                        std::optional<double> drop_nats = std::nullopt);

@@ -13,7 +13,7 @@ struct StartingLayer {
 };
 
 /// A layer as encode first meets it, on its owner: what the plan keeps, its outputs already carrying what the
-/// removed features did, as far as the dense statistics tell (design 3.3).
+/// removed features did, as far as the dense statistics tell (docs/method.md 3.3).
 ///   1. selection: neurons, groups, rotary pairs
 ///   2. down ← W_0 of the eliminated neurons
 ///   3. o ← W_0 of the eliminated groups; then per group W_V' = W_V Q̄, W_O,h' = R̄ U_rᵀ Lᵀ W_O,h

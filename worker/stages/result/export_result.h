@@ -7,7 +7,7 @@
 namespace cce {
 
 /// Writes the compressed checkpoint into `folder` (which exists), reads it back and compares its logits with
-/// those of the layers in memory (design section 5). Rank 0 alone writes and compares. Returns the exported
+/// those of the layers in memory (docs/method.md 5). Rank 0 alone writes and compares. Returns the exported
 /// tensors' bytes (0 on other ranks). Collective only in its stage events. Errors: verification_failed;
 /// impossible_combination, unsupported (the format cannot hold the shapes); disk_full.
 std::int64_t export_result(StageContext& context, const ModelConfig& compressed, EncodedLayers& layers,

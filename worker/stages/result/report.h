@@ -23,7 +23,7 @@ struct RunResults {
   std::int64_t exported_bytes = 0;
 };
 
-/// report.json of design section 5, schema_version 1. `events`: of all attempts, for stages and warnings.
+/// report.json of docs/formats.md, schema_version 1. `events`: of all attempts, for stages and warnings.
 std::string report_json(const StageContext& context, const RunResults& results,
                         const std::vector<JobEvent>& events);
 

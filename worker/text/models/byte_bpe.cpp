@@ -30,7 +30,7 @@ std::int32_t token_id(const BpeDefinition& definition, const std::string& token,
               .where = where,
               .found = "token \"" + token + "\", which model.vocab lacks",
               .expected = "tokens of model.vocab",
-              .remedy = "repair the tokenizer.json or download it again"};
+              .remedy = "Repair the tokenizer.json or download it again"};
 }
 
 }  // namespace

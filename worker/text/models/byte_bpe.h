@@ -21,7 +21,7 @@ struct BpeDefinition {
 
 /// Byte-pair encoding of single words (Sennrich et al. 2016), with the tie rules of Hugging Face tokenizers.
 ///   1. one symbol for each byte   2. while neighbours have a merge: apply the one of lowest rank, leftmost
-///   first
+///      first
 /// A byte without a token becomes the unknown token, or nothing where there is none. Immutable: threads may
 /// share it.
 class BpeModel {

@@ -11,8 +11,8 @@
 #include "worker/stages/finetune/pass.h"
 #include "worker/stages/finetune/similarity.h"
 
-// One whole fp32 step of fine-tuning by the parts that the stage makes it of, all terms of design 3.5 at
-// once, against PyTorch's autograd and AdamW: tests/goldens/finetune_step.safetensors, made by
+// One whole fp32 step of fine-tuning by the parts that the stage makes it of, all terms of docs/method.md 3.5
+// at once, against PyTorch's autograd and AdamW: tests/goldens/finetune_step.safetensors, made by
 // scripts/conformance/finetune_step.py.
 
 namespace cce {

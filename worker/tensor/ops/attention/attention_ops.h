@@ -58,7 +58,7 @@ void attention_backward(Backend& backend, const AttentionShape& shape, ConstMatr
                         Matrix d_q, Matrix d_k, Matrix d_v);
 
 /// variance_h ← variance_h + Σ over queries at positions ≥ first_query of (Σ_j p_j² / n − 1/n²), n the keys
-/// that the query sees: the variance of its attention row (design 3.6). variance f64 1 × H.
+/// that the query sees: the variance of its attention row (docs/method.md 3.6). variance f64 1 × H.
 void attention_variance(Backend& backend, const AttentionShape& shape, ConstMatrix q, ConstMatrix k,
                         ConstMatrix log_sum_exp, std::int64_t first_query, Matrix variance);
 

@@ -8,7 +8,7 @@
 /// first-level cache.
 ///   1. statistics: maximum, Σ exp and the label's logit of each token, word block by word block
 ///   2. gradient: p from the recomputed logits, the label drawn on the way, then d_hidden += (p − [label])
-///   head
+///      head
 namespace cce {
 namespace {
 

@@ -78,26 +78,4 @@ std::string digest_of_file(const FileSystem& files, const FileSystem::Path& path
   return digest_of_bytes(mapped.bytes());
 }
 
-namespace {
-
-void add_folder(const FileSystem& files, const FileSystem::Path& folder, const std::string& prefix,
-                Digest& digest) {
-  for (const std::string& name : files.list(folder)) {
-    if (files.is_directory(folder / name)) {
-      add_folder(files, folder / name, prefix + name + "/", digest);
-    } else {
-      digest.add_field(prefix + name);
-      digest.add_field(digest_of_file(files, folder / name));
-    }
-  }
-}
-
-}  // namespace
-
-std::string digest_of_folder(const FileSystem& files, const FileSystem::Path& folder) {
-  Digest digest;
-  add_folder(files, folder, "", digest);
-  return digest.finish_hex();
-}
-
 }  // namespace cce

@@ -36,8 +36,4 @@ std::string digest_of_text(std::string_view text);
 /// Of a file's contents, read through a mapping. Errors: missing_file, io_failure.
 std::string digest_of_file(const FileSystem& files, const FileSystem::Path& path);
 
-/// Of a folder: names relative to it in sorted order, each with its contents' digest; folders inside
-/// included, empty ones and times are not. Renaming the folder itself does not change it.
-std::string digest_of_folder(const FileSystem& files, const FileSystem::Path& folder);
-
 }  // namespace cce

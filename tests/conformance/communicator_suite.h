@@ -217,17 +217,6 @@ TEST_P(CommunicatorSuite, gather_brings_blobs_of_any_size_to_every_root) {
   });
 }
 
-TEST_P(CommunicatorSuite, a_text_of_unknown_length_reaches_every_rank) {
-  run(short_messages, [](Communicator& comm) {
-    for (const std::size_t length : lengths) {
-      for (int root = 0; root < comm.size(); ++root) {
-        const std::string text = comm.rank() == root ? std::string(length, 'x') : "not the root's";
-        EXPECT_EQ(broadcast_text(comm, text, root), std::string(length, 'x'));
-      }
-    }
-  });
-}
-
 TEST_P(CommunicatorSuite, many_small_calls_keep_their_answers_apart) {
   run(short_messages, [](Communicator& comm) {
     for (std::uint64_t round = 0; round < 100; ++round) {

@@ -46,13 +46,6 @@ void GramAccumulator::add(ConstMatrix features) {
   tokens_ += features.rows;
 }
 
-void GramAccumulator::add_scaled(ConstMatrix features, ConstMatrix row_scale) {
-  expect_columns(features, gram_.rows());
-  OwnedMatrix scaled = backend_.matrix(features.dtype, features.rows, features.cols);
-  ops::scale_rows(backend_, features, row_scale, scaled.view());
-  add(scaled.view());
-}
-
 OwnedMatrix centred_covariance(Backend& backend, ConstMatrix gram, ConstMatrix feature_sum,
                                std::int64_t tokens) {
   const std::int64_t n = gram.rows;

@@ -14,9 +14,6 @@ class GramAccumulator {
 
   /// Σ f fᵀ, Σ f and the number of tokens. features f32 or bf16, tokens × n. Errors: shape_mismatch.
   void add(ConstMatrix features);
-  /// The same for rows scaled by row_scale_t, f32 1 × tokens: with √weight, Σ weight f fᵀ (the sum of
-  /// features is then Σ √weight f, which nothing needs). Errors: shape_mismatch.
-  void add_scaled(ConstMatrix features, ConstMatrix row_scale);
 
   std::int64_t tokens() const { return tokens_; }
   Matrix gram() { return gram_.view(); }                ///< Σ f fᵀ, n × n, f64

@@ -89,9 +89,4 @@ OwnedMatrix project_value_rows(Backend& backend, const HeadProjection& projectio
   return product(backend, projection.value_map.view(), Transpose::yes, value, Transpose::no);
 }
 
-OwnedMatrix project_output_columns(Backend& backend, const HeadProjection& projection, ConstMatrix output) {
-  expect_f64(output, output.rows, projection.output_map.cols(), "output columns of a head");
-  return product(backend, output, Transpose::no, projection.output_map.view(), Transpose::yes);
-}
-
 }  // namespace cce

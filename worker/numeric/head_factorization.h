@@ -42,10 +42,7 @@ struct HeadProjection {
 /// Errors: out_of_range unless 1 ≤ rank ≤ vo.
 HeadProjection project_head(Backend& backend, const HeadSpectrum& spectrum, std::int64_t rank);
 
-/// The same maps on matrices as checkpoints store them, out × in, which are transposes of the above:
-/// v_proj rows of the group, vo × d → Q̄ᵀ v, r × d (a bias as vo × 1 → r × 1).
+/// The value map on a matrix as checkpoints store it, out × in, the transpose of the above: v_proj rows of the group, vo × d → Q̄ᵀ v, r × d (a bias as vo × 1 → r × 1).
 OwnedMatrix project_value_rows(Backend& backend, const HeadProjection& projection, ConstMatrix value);
-/// o_proj columns of one head, d × vo → o Tᵀ, d × r.
-OwnedMatrix project_output_columns(Backend& backend, const HeadProjection& projection, ConstMatrix output);
 
 }  // namespace cce

@@ -37,24 +37,4 @@ EliminationCurve order_rotary_pairs(ConstMatrix moment, double nats_per_unit) {
   return curve;
 }
 
-std::vector<double> shared_width_cost(std::span<const EliminationCurve> groups) {
-  std::vector<double> total;
-  for (const EliminationCurve& curve : groups) {
-    if (total.empty()) {
-      total.assign(curve.cost.size(), 0.0);
-    }
-    if (curve.cost.size() != total.size() || curve.units != groups.front().units) {
-      throw Error{.code = ErrorCode::shape_mismatch,
-                  .where = "rotary pairs, groups of one layer",
-                  .found = std::to_string(curve.cost.size()) + " steps",
-                  .expected = std::to_string(total.size()),
-                  .remedy = "Pass the curves of groups that share their width"};
-    }
-    for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += curve.cost[i];
-    }
-  }
-  return total;
-}
-
 }  // namespace cce

@@ -15,9 +15,4 @@ namespace cce {
 /// index. Errors: shape_mismatch.
 EliminationCurve order_rotary_pairs(ConstMatrix moment, double nats_per_unit);
 
-/// Cost of removing i + 1 pairs from every group, each in its own order: the sum of the curves (groups of a
-/// layer share their width). Errors: shape_mismatch unless all curves have the same number of units and
-/// steps.
-std::vector<double> shared_width_cost(std::span<const EliminationCurve> groups);
-
 }  // namespace cce

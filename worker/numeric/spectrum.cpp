@@ -96,15 +96,4 @@ std::int64_t count_redundant(std::span<const double> eigenvalues, std::span<cons
   return redundant;
 }
 
-std::int64_t kept_width(std::int64_t components, std::int64_t redundant, std::int64_t step) {
-  if (components < 1 || redundant < 0 || redundant > components || step < 1) {
-    throw_range("threshold mode, kept width",
-                std::to_string(components) + " components, " + std::to_string(redundant) +
-                    " redundant, step " + std::to_string(step),
-                "redundant between 0 and components, step at least 1");
-  }
-  const std::int64_t needed = std::max<std::int64_t>(components - redundant, 1);
-  return std::min(components, (needed + step - 1) / step * step);
-}
-
 }  // namespace cce

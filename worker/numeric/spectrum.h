@@ -30,8 +30,4 @@ std::vector<double> all_eigenvalues(Backend& backend, ConstMatrix matrix);
 std::int64_t count_redundant(std::span<const double> eigenvalues, std::span<const double> singular_values,
                              double layer_largest_singular, double epsilon, double tau);
 
-/// The width that threshold mode keeps: components − redundant, rounded up to a multiple of `step`, at least
-/// one step, at most `components`.
-std::int64_t kept_width(std::int64_t components, std::int64_t redundant, std::int64_t step);
-
 }  // namespace cce

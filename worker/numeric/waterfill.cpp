@@ -182,11 +182,4 @@ CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit) {
   return sum;
 }
 
-CostCurve scale_costs(CostCurve curve, double factor) {
-  for (CurvePoint& point : curve.points) {
-    point.cost_nats *= factor;
-  }
-  return curve;
-}
-
 }  // namespace cce

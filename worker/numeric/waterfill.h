@@ -50,7 +50,4 @@ Allocation equal_budgets(std::span<const CostCurve> curves, std::int64_t target_
 /// Errors: shape_mismatch unless all curves have as many points; invalid_argument when there is none.
 CostCurve sum_curves(std::span<const CostCurve> curves, std::string unit);
 
-/// The curve with every cost multiplied (similarity across layers acts so, docs/method.md 3.1).
-CostCurve scale_costs(CostCurve curve, double factor);
-
 }  // namespace cce

@@ -16,7 +16,6 @@ struct AddedToken {
   bool left_strip = false;   ///< takes the white space before it along
   bool right_strip = false;  ///< takes the white space after it along
   bool normalized = true;    ///< looked for after normalization, itself normalized
-  bool special = false;      ///< marks structure; people do not read it
 };
 
 /// Finds added tokens: leftmost first, at one place the longest. Immutable: threads may share it.

@@ -18,11 +18,11 @@ constexpr IntegerRange id_range = {0, (1 << 24) - 1};
 
 [[noreturn]] void refuse_unsupported(const JsonReader& node, const std::string& expected) {
   node.refuse(ErrorCode::unsupported, expected,
-              "tokenize with scripts/tokenize.py and pass the token file as text");
+              "Tokenize with scripts/tokenize.py and pass the token file as text");
 }
 
 [[noreturn]] void refuse_malformed(const JsonReader& node, const std::string& expected) {
-  node.refuse(ErrorCode::malformed_file, expected, "repair the tokenizer.json or download it again");
+  node.refuse(ErrorCode::malformed_file, expected, "Repair the tokenizer.json or download it again");
 }
 
 // A key that nothing here reads could change the ids: that is unsupported, not a typing error.
@@ -200,8 +200,7 @@ std::vector<AddedToken> parse_added_tokens(const JsonReader& node, const BpeDefi
                      .single_word = entry.boolean_or("single_word", false),
                      .left_strip = entry.boolean_or("lstrip", false),
                      .right_strip = entry.boolean_or("rstrip", false),
-                     .normalized = entry.boolean_or("normalized", true),
-                     .special = entry.boolean_or("special", false)};
+                     .normalized = entry.boolean_or("normalized", true)};
     const auto known = model.vocabulary.find(token.content);
     const std::int64_t expected = known != model.vocabulary.end() ? known->second : next_id++;
     if (token.id != expected) refuse_malformed(id, std::to_string(expected) + ", the next free id");

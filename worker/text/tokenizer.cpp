@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "common/base/error.h"
@@ -69,7 +68,6 @@ struct Tokenizer::Parts {
         model(definition.model, where),
         token_bytes(token_bytes_of(definition, nfc)) {
     for (const AddedToken& token : definition.added_tokens) {
-      if (token.special) special.insert(token.id);
     }
   }
 
@@ -78,7 +76,6 @@ struct Tokenizer::Parts {
   TextSplitter splitter;
   BpeModel model;
   std::vector<std::optional<std::string>> token_bytes;
-  std::unordered_set<std::int32_t> special;
 };
 
 namespace {
@@ -176,10 +173,6 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
 
 std::int64_t Tokenizer::vocabulary_size() const {
   return static_cast<std::int64_t>(parts_->token_bytes.size());
-}
-
-bool Tokenizer::is_special(std::int32_t id) const {
-  return parts_->special.contains(id);
 }
 
 }  // namespace cce

@@ -40,9 +40,6 @@ class Tokenizer {
   /// One more than the largest id.
   std::int64_t vocabulary_size() const;
 
-  /// Whether the id is a token that marks structure, such as an end of text.
-  bool is_special(std::int32_t id) const;
-
  private:
   struct Parts;
   explicit Tokenizer(std::unique_ptr<Parts> parts);

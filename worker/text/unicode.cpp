@@ -76,25 +76,6 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-void append_utf8(std::string& text, char32_t code_point) {
-  const auto append = [&](char32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (code_point < 0x80) {
-    append(code_point);
-  } else if (code_point < 0x800) {
-    append(0xC0U | (code_point >> 6U));
-    append(0x80U | (code_point & 0x3FU));
-  } else if (code_point < 0x10000) {
-    append(0xE0U | (code_point >> 12U));
-    append(0x80U | ((code_point >> 6U) & 0x3FU));
-    append(0x80U | (code_point & 0x3FU));
-  } else {
-    append(0xF0U | (code_point >> 18U));
-    append(0x80U | ((code_point >> 12U) & 0x3FU));
-    append(0x80U | ((code_point >> 6U) & 0x3FU));
-    append(0x80U | (code_point & 0x3FU));
-  }
-}
-
 std::string replace_invalid_utf8(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());

@@ -23,8 +23,6 @@ Utf8Step read_utf8(std::string_view text, std::size_t position);
 /// Byte offset of the first byte that is not valid UTF-8; nothing when all of it is.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
-void append_utf8(std::string& text, char32_t code_point);
-
 /// Replaces every broken sequence by U+FFFD, one for each maximal part, as Unicode recommends.
 std::string replace_invalid_utf8(std::string_view bytes);
 

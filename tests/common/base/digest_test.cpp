@@ -30,22 +30,5 @@ TEST(DigestTest, parts_add_up_and_fields_do_not_run_together) {
   EXPECT_NE(left.finish_hex(), right.finish_hex());
 }
 
-TEST(DigestTest, a_folder_is_its_names_and_contents) {
-  const TemporaryFolder temporary;
-  PosixFileSystem files;
-  for (const char* folder : {"one", "two"}) {
-    files.make_directory(temporary / folder / "inner");
-    files.write_atomic(temporary / folder / "b", "beta");
-    files.write_atomic(temporary / folder / "inner" / "a", "");
-  }
-  const std::string digest = digest_of_folder(files, temporary / "one");
-  EXPECT_EQ(digest_of_folder(files, temporary / "two"), digest);
-  files.rename(temporary / "two" / "b", temporary / "two" / "c");
-  EXPECT_NE(digest_of_folder(files, temporary / "two"), digest);
-  files.write_atomic(temporary / "one" / "b", "betA");
-  EXPECT_NE(digest_of_folder(files, temporary / "one"), digest);
-  expect_error([&] { digest_of_folder(files, temporary / "none"); }, ErrorCode::missing_file, "none");
-}
-
 }  // namespace
 }  // namespace cce

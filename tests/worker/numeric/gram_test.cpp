@@ -60,22 +60,6 @@ TEST_F(Gram, bf16_features_give_the_same_sums) {
   EXPECT_EQ(norm(difference(wide_sums.feature_sum(), narrow_sums.feature_sum()).view()), 0.0);
 }
 
-TEST_F(Gram, scaled_rows_weigh_tokens) {
-  const OwnedMatrix features = integers(5, 3, 1);
-  OwnedMatrix scale = backend_->matrix(DType::f32, 1, 5);
-  for (int t = 0; t < 5; ++t) {
-    scale.as<float>()[t] = static_cast<float>(t);
-  }
-  GramAccumulator accumulator(*backend_, 3);
-  accumulator.add_scaled(features.view(), scale.view());
-  double expected = 0.0;
-  for (int t = 0; t < 5; ++t) {
-    const float weight = scale.as<float>()[t] * scale.as<float>()[t];
-    expected += weight * features.as<float>()[3 * t] * features.as<float>()[3 * t + 2];
-  }
-  EXPECT_EQ(accumulator.gram().as<double>()[2], expected);
-}
-
 TEST_F(Gram, centred_covariance_removes_the_mean) {
   GramAccumulator accumulator(*backend_, 4);
   const OwnedMatrix features = integers(50, 4, 3);

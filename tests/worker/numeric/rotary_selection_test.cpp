@@ -37,16 +37,5 @@ TEST_F(RotarySelection, takes_the_cheapest_increment_each_time) {
                                      ::testing::DoubleNear(1.7, 1e-15)));
 }
 
-TEST_F(RotarySelection, groups_of_a_layer_share_their_width) {
-  const std::array<EliminationCurve, 2> groups{order_rotary_pairs(covariance(8, 30, 2).view(), 1.0),
-                                               order_rotary_pairs(covariance(8, 30, 3).view(), 1.0)};
-  const std::vector<double> cost = shared_width_cost(groups);
-  ASSERT_EQ(cost.size(), 8u);
-  EXPECT_EQ(cost[3], groups[0].cost[3] + groups[1].cost[3]);
-  const std::array<EliminationCurve, 2> unequal{groups[0],
-                                                order_rotary_pairs(covariance(4, 30, 3).view(), 1.0)};
-  EXPECT_EQ(error_code_of([&] { shared_width_cost(unequal); }), ErrorCode::shape_mismatch);
-}
-
 }  // namespace
 }  // namespace cce

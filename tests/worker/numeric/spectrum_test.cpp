@@ -92,13 +92,5 @@ TEST(Threshold, a_component_is_redundant_only_where_both_are_small) {
             ErrorCode::out_of_range);
 }
 
-TEST(Threshold, kept_width_is_rounded_up_to_what_the_format_carries) {
-  EXPECT_EQ(kept_width(1536, 500, 64), 1088);
-  EXPECT_EQ(kept_width(1536, 512, 64), 1024);
-  EXPECT_EQ(kept_width(1536, 1536, 64), 64);
-  EXPECT_EQ(kept_width(100, 1, 64), 100);
-  EXPECT_EQ(error_code_of([] { kept_width(10, 11, 1); }), ErrorCode::out_of_range);
-}
-
 }  // namespace
 }  // namespace cce

@@ -169,7 +169,6 @@ TEST(SumCurves, adds_layers_of_one_shape) {
   EXPECT_EQ(sum.whole, 20);
   EXPECT_EQ(sum.points[1].removed, 10);
   EXPECT_DOUBLE_EQ(sum.points[1].cost_nats, 3.0);
-  EXPECT_DOUBLE_EQ(scale_costs(sum, 0.5).points[1].cost_nats, 1.5);
   const std::vector<CostCurve> unequal{curves[0], {"c", 10, {{0, 0.0}}}};
   EXPECT_EQ(error_code_of([&] { sum_curves(unequal, "x"); }), ErrorCode::shape_mismatch);
   EXPECT_EQ(error_code_of([] { sum_curves({}, "x"); }), ErrorCode::invalid_argument);

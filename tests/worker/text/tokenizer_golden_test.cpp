@@ -113,12 +113,5 @@ TEST(Tokenizer, encodes_very_long_words) {
   }
 }
 
-TEST(Tokenizer, knows_special_tokens) {
-  const Tokenizer tokenizer = load_tokenizer("smollm");
-  const std::vector<std::int32_t> ids = tokenizer.encode("<|endoftext|>One");
-  EXPECT_TRUE(tokenizer.is_special(ids.front()));
-  EXPECT_FALSE(tokenizer.is_special(ids.back()));
-}
-
 }  // namespace
 }  // namespace cce

@@ -1,8 +1,6 @@
 #pragma once
 #include <cstring>
 #include <span>
-#include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -21,9 +19,5 @@ requires std::is_trivially_copyable_v<T> std::vector<T> all_gather_value(Communi
   }
   return values;
 }
-
-/// The root's text, whose length only the root knows (a plan, a resolved recipe). A collective; `text` counts
-/// on the root alone. Errors: those of the communicator.
-std::string broadcast_text(Communicator& communicator, std::string_view text, int root);
 
 }  // namespace cce

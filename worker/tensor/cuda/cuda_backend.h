@@ -38,7 +38,6 @@ class CudaBackend final : public Backend {
   cudaStream_t stream() const { return stream_; }
   int device_index() const { return options_.device; }
   int multiprocessors() const { return multiprocessors_; }
-  const MemoryPool::Use& memory_use() const { return pool_->use(); }
   std::size_t peak_bytes() const override { return pool_->use().peak_reserved_bytes; }
   std::optional<std::size_t> limit_bytes() const override { return pool_->limit_bytes(); }
 

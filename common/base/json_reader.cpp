@@ -61,7 +61,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
                          : too_large   ? "a number beyond the range of a 64-bit float"
                                        : "text that is not JSON",
                 .expected = "one JSON document",
-                .remedy = ""};
+                .remedy = "Mend the text at that place."};
   }
 
  private:
@@ -96,7 +96,7 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
                   .where = source_ + ": " + path(),
                   .found = "values nested deeper than " + std::to_string(max_depth_) + " levels",
                   .expected = "at most " + std::to_string(max_depth_) + " levels",
-                  .remedy = ""};
+                  .remedy = "Flatten the document: nothing that CCE reads is that deep."};
     }
     Json& placed = place(std::move(value));
     open_.push_back({.value = &placed, .slot = nullptr, .key = ""});

@@ -48,7 +48,6 @@ class JsonReader {
   bool is_array() const { return value_->is_array(); }
   bool is_string() const { return value_->is_string(); }
   bool is_number() const { return value_->is_number(); }
-  bool is_integer() const { return value_->is_number_integer(); }
 
   // This value, checked.
   std::string text() const;

@@ -15,7 +15,7 @@ void refuse_not_finite(const OrderedJson& value, const std::string& path) {
                 .where = path,
                 .found = format_number(value.get<double>()),
                 .expected = "a finite number",
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
   if (value.is_object()) {
     for (const auto& entry : value.items()) {

@@ -73,7 +73,7 @@ std::int64_t parse_bytes(std::string_view text, const std::string& where) {
                     .where = where,
                     .found = "'" + std::string(text) + "'",
                     .expected = "at least one byte and less than 9e18",
-                    .remedy = ""};
+                    .remedy = "Check number and unit."};
       }
       return static_cast<std::int64_t>(bytes);
     }
@@ -82,7 +82,7 @@ std::int64_t parse_bytes(std::string_view text, const std::string& where) {
               .where = where,
               .found = "'" + std::string(text) + "'",
               .expected = "bytes, such as 1500000, 500MB or 2GiB",
-              .remedy = ""};
+              .remedy = "Write a number and one of these units."};
 }
 
 std::int64_t parse_duration_seconds(std::string_view text, const std::string& where) {
@@ -102,7 +102,7 @@ std::int64_t parse_duration_seconds(std::string_view text, const std::string& wh
               .where = where,
               .found = "'" + std::string(text) + "'",
               .expected = "a duration of at least a second, such as 90s, 30m, 2h or 1d",
-              .remedy = ""};
+              .remedy = "Write a number and one of these units."};
 }
 
 }  // namespace cce

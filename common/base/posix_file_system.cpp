@@ -191,7 +191,7 @@ std::string PosixFileSystem::read_text(const Path& path, std::int64_t limit_byte
                   .where = path.string(),
                   .found = "more than " + std::to_string(limit_bytes) + " bytes",
                   .expected = "a smaller file",
-                  .remedy = ""};
+                  .remedy = "Check that the path names the file that is meant."};
     }
     if (count == 0) {
       text.resize(filled);

@@ -98,7 +98,7 @@ void check_combinations(const JobSpec& spec) {
                 .where = "calibration.gradient_sequences",
                 .found = std::to_string(spec.calibration.gradient_sequences),
                 .expected = "at most calibration.sequences = " + std::to_string(spec.calibration.sequences),
-                .remedy = ""};
+                .remedy = "Lower calibration.gradient_sequences, or leave it out: a quarter is the default."};
   }
   if (spec.resources.precision == "tf32" && spec.resources.device == "cpu") {
     throw Error{.code = ErrorCode::impossible_combination,

@@ -19,7 +19,7 @@ void check_state_name(const std::string& name) {
                 .where = "name of a state",
                 .found = name,
                 .expected = "lower-case letters, digits, '_', '.' and '-'",
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
 }
 
@@ -53,8 +53,8 @@ JobDir JobDir::open(FileSystem& files, const Path& root) {
   return JobDir(files, root);
 }
 
-FileSystem::Path JobDir::log_path(std::int64_t rank) const {
-  return root_ / "logs" / ("rank-" + std::to_string(rank) + ".log");
+FileSystem::Path attempt_log_path(const FileSystem::Path& root, std::int64_t attempt) {
+  return root / "logs" / ("attempt-" + std::to_string(attempt) + ".log");
 }
 
 JobSpec JobDir::read_spec() const {
@@ -128,16 +128,6 @@ void JobDir::request_cancel() {
 
 void JobDir::clear_cancel() {
   files_->remove_all(root_ / "control" / "cancel");
-}
-
-void JobDir::check_cancelled() const {
-  if (cancel_requested()) {
-    throw Error{.code = ErrorCode::cancelled,
-                .where = root_.string(),
-                .found = "a request to stop",
-                .expected = "",
-                .remedy = "Continue with 'cce resume " + root_.string() + "'"};
-  }
 }
 
 FileSystem::Path JobDir::temporary_state(const std::string& name) const {

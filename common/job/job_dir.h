@@ -23,8 +23,11 @@ class JobLock {
   std::int64_t attempt_;
 };
 
+/// JOB/logs/attempt-N.log: what the launcher and all ranks of an attempt print.
+FileSystem::Path attempt_log_path(const FileSystem::Path& root, std::int64_t attempt);
+
 /// The job directory of docs/architecture.md: the only thing that the coordinator and the workers share.
-///   spec.json partition.json events.jsonl lock attempt control/cancel state/NAME/ result/ logs/rank-N.log
+///   spec.json partition.json events.jsonl lock attempt control/cancel state/NAME/ result/ logs/attempt-N.log
 /// `lock` is held by the attempt at work, `attempt` names the latest one: beside the lock, since writing it
 /// atomically replaces the file, and a lock goes with the file it was taken on. Every file is whole or
 /// absent; state/NAME and result/ are published by renaming a finished folder. Holds paths only: cheap to
@@ -46,7 +49,6 @@ class JobDir {
   Path events_path() const { return root_ / "events.jsonl"; }
   Path state_root() const { return root_ / "state"; }
   Path result_path() const { return root_ / "result"; }
-  Path log_path(std::int64_t rank) const;
 
   // ---- inputs
   JobSpec read_spec() const;
@@ -67,8 +69,6 @@ class JobDir {
   bool cancel_requested() const;
   void request_cancel();
   void clear_cancel();
-  /// Throws Error cancelled where a cancel is requested: called at safe points.
-  void check_cancelled() const;
 
   // ---- checkpoints, NAME is a stage ("calibrate") or a part of one ("encode.layer-07")
   /// An empty folder to fill; earlier leftovers of the same name are removed. Files in it must be written

@@ -2,31 +2,12 @@
 
 #include <utility>
 
+#include "common/base/error_json.h"
 #include "common/base/json_reader.h"
 #include "common/base/json_writer.h"
 
 namespace cce {
 namespace {
-
-constexpr int last_error_code = static_cast<int>(ErrorCode::device_failure);
-
-ErrorCode error_code_named(const JsonReader& reader) {
-  std::vector<std::pair<std::string, ErrorCode>> names;
-  for (int code = 0; code <= last_error_code; ++code) {
-    names.emplace_back(error_name(static_cast<ErrorCode>(code)), static_cast<ErrorCode>(code));
-  }
-  return reader.choice(names);
-}
-
-Error parse_error(JsonReader reader) {
-  Error error{.code = error_code_named(reader.required("code")),
-              .where = reader.text_or("where", ""),
-              .found = reader.text_or("found", ""),
-              .expected = reader.text_or("expected", ""),
-              .remedy = reader.text_or("remedy", "")};
-  reader.refuse_unknown_keys();
-  return error;
-}
 
 OrderedJson ranks_json(const std::vector<RankFacts>& ranks) {
   OrderedJson list = OrderedJson::array();
@@ -58,6 +39,11 @@ std::vector<RankFacts> parse_ranks(const JsonReader& list) {
 
 }  // namespace
 
+std::optional<double> JobEvent::metric(Metric which) const {
+  const auto found = metrics.find(std::string(metric_name(which)));
+  return found == metrics.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::string to_json_line(const JobEvent& event) {
   OrderedJson metrics = OrderedJson(OrderedJson::value_t::object);
   for (const auto& [name, value] : event.metrics) {
@@ -65,7 +51,7 @@ std::string to_json_line(const JobEvent& event) {
   }
   OrderedJson line = {{"seq", event.seq},
                       {"time", event.time},
-                      {"type", event.type},
+                      {"type", event_name(event.kind)},
                       {"stage", event.stage},
                       {"layer", event.layer < 0 ? OrderedJson() : OrderedJson(event.layer)},
                       {"done", event.done},
@@ -78,11 +64,7 @@ std::string to_json_line(const JobEvent& event) {
     line["ranks"] = ranks_json(event.ranks);
   }
   if (event.error) {
-    line["error"] = {{"code", error_name(event.error->code)},
-                     {"where", event.error->where},
-                     {"found", event.error->found},
-                     {"expected", event.error->expected},
-                     {"remedy", event.error->remedy}};
+    line["error"] = error_json(*event.error);
   }
   return compact_json(line);
 }
@@ -93,7 +75,7 @@ JobEvent parse_job_event(const std::string& line, const std::string& where) {
   JobEvent event;
   event.seq = reader.required("seq").integer({.lowest = 1});
   event.time = reader.required("time").number({.lowest = 0.0});
-  event.type = reader.required("type").text();
+  event.kind = event_kind_named(reader.required("type").text());
   event.stage = reader.text_or("stage", "");
   event.layer = reader.integer_or("layer", -1, {.lowest = 0});
   event.done = reader.integer_or("done", 0, {.lowest = 0});
@@ -108,7 +90,7 @@ JobEvent parse_job_event(const std::string& line, const std::string& where) {
     event.ranks = parse_ranks(*ranks);
   }
   if (const std::optional<JsonReader> error = reader.optional("error")) {
-    event.error = parse_error(*error);
+    event.error = read_error(error->json(), error->where());
   }
   reader.refuse_unknown_keys();
   return event;
@@ -154,7 +136,7 @@ JobEvent EventLog::append(JobEvent event) {
   }
   try {
     writer_->append(std::string_view(line));
-    if (event.type != "progress") {
+    if (event.kind != EventKind::progress) {
       writer_->sync();
     }
   } catch (const Error&) {

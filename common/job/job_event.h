@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "common/job/event_names.h"
 
 namespace cce {
 
@@ -17,20 +18,22 @@ struct RankFacts {
   std::int64_t peak_bytes = 0;
 };
 
-/// One line of JOB/events.jsonl. `type` is one of started, stage_started, progress, stage_done, warning,
-/// checkpoint, error, cancelled, done; readers skip what they do not know.
+/// One line of JOB/events.jsonl.
 struct JobEvent {
-  std::int64_t seq = 0;  ///< 1, 2, 3, ... over all attempts; filled in by EventLog
-  double time = 0.0;     ///< seconds since 1970; filled in by EventLog
-  std::string type;
-  std::string stage;        ///< "" outside stages
-  std::int64_t layer = -1;  ///< -1 where no layer is meant
-  std::int64_t done = 0;    ///< of `total` units of the stage
+  std::int64_t seq = 0;               ///< 1, 2, 3, ... over all attempts; filled in by EventLog
+  double time = 0.0;                  ///< seconds since 1970; filled in by EventLog
+  EventKind kind = EventKind::other;  ///< "type" of the line
+  std::string stage;                  ///< "" outside stages
+  std::int64_t layer = -1;            ///< -1 where no layer is meant
+  std::int64_t done = 0;              ///< of `total` units of the stage
   std::int64_t total = 0;
-  std::map<std::string, double> metrics;  ///< finite: tokens_per_second, eta_seconds, peak_bytes, loss, ...
+  std::map<std::string, double> metrics;  ///< finite, by the names of metric_table and any others
   std::string message;                    ///< for people; "" for none
   std::vector<RankFacts> ranks;           ///< of all ranks, in order: started (places), stage_done (memory)
-  std::optional<Error> error;             ///< of type error
+  std::optional<Error> error;             ///< of error and cancelled
+
+  std::optional<double> metric(Metric which) const;
+  void set(Metric which, double value) { metrics[std::string(metric_name(which))] = value; }
 };
 
 /// {"seq":1,"time":...,"type":"progress","stage":"encode","layer":3,"done":4,"total":30,"metrics":{...}}
@@ -47,12 +50,10 @@ class EventLog {
   /// Errors: malformed_file where a line before the last is not an event; those of FileSystem.
   EventLog(FileSystem& files, FileSystem::Path path, Clock clock = system_clock());
 
-  /// Fills in seq and time, appends one whole line and, unless the type is progress, syncs it. Where that
+  /// Fills in seq and time, appends one whole line and, unless it is progress, syncs it. Where that
   /// fails, the torn line is cut before the next append, and seq is not used up. Returns the event as
   /// written.
   JobEvent append(JobEvent event);
-
-  std::int64_t last_seq() const { return last_seq_; }
 
  private:
   FileSystem& files_;

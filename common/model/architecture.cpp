@@ -45,7 +45,7 @@ const RoleRow& row_of(TensorRole role) {
               .where = "layer " + std::to_string(layer),
               .found = role_name(role),
               .expected = "a tensor that the model has",
-              .remedy = ""};
+              .remedy = "Report this: it is a bug."};
 }
 
 std::vector<std::int64_t> layer_tensor_shape(const LayerShape& shape, std::int64_t hidden, TensorRole role) {

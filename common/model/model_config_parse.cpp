@@ -159,7 +159,7 @@ std::optional<std::int64_t> parse_sliding_window(JsonReader& reader, const Famil
         .where = reader.where() + ": " + deciding_key,
         .found = std::to_string(sliding_layers) + " of " + std::to_string(layers) + " layers with a window",
         .expected = "the same attention window in all layers",
-        .remedy = ""};
+        .remedy = "Choose a model whose layers all have the window, or none."};
   }
   return window;
 }
@@ -187,7 +187,7 @@ LayerShape parse_dense_layer(JsonReader& reader, const FamilyDefaults& defaults,
                 .where = reader.where() + ": head_dim",
                 .found = std::to_string(config.head_dim),
                 .expected = "an even width (rotary pairs)",
-                .remedy = ""};
+                .remedy = "Check config.json: rotary positions turn pairs of dimensions."};
   }
   shape.qk_dim = shape.vo_dim = config.head_dim;
   shape.ffn_width = reader.required("intermediate_size").integer(size_range);

@@ -23,7 +23,7 @@ std::string torch_name(const std::string& dtype) {
               .where = "export.dtype",
               .found = dtype,
               .expected = "bf16, f16 or f32",
-              .remedy = ""};
+              .remedy = "Set export.dtype to one of these."};
 }
 
 /// Lists with an entry for each layer keep those of the layers that stay.

@@ -193,7 +193,7 @@ std::string write_safetensors_header(std::vector<TensorEntry>& tensors) {
                   .where = "tensor " + tensor.name,
                   .found = is_new ? "dtype " + tensor.dtype : "its name twice",
                   .expected = "a known dtype and a name of its own",
-                  .remedy = ""};
+                  .remedy = "Report this: it is a bug."};
     }
     tensor.begin = offset;
     tensor.end = offset + bytes;

@@ -19,7 +19,7 @@ std::string_view name_in(const NameTable<Value>& table, Value wanted) {
               .where = "name of a setting",
               .found = std::to_string(static_cast<int>(wanted)),
               .expected = "a listed value",
-              .remedy = ""};
+              .remedy = "Report this: it is a bug."};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/json_reader.h"
 namespace cce {
 
 /// A text and the windows of it that are used.
@@ -134,6 +135,7 @@ struct JobSpec {
 /// unknown keys, wrong types, values out of range, with key path, what was found, what is allowed and the
 /// nearest known name.
 JobSpec parse_job_spec(const std::string& json_text, const std::string& where);
+JobSpec parse_job_spec(const Json& document, const std::string& where);
 
 /// The same JSON back, every key present, stable order, two-space indent, final newline.
 std::string to_json(const JobSpec& spec);

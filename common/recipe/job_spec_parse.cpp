@@ -308,7 +308,10 @@ void parse_target_keys(JsonReader& recipe, JobSpec& spec) {
 }  // namespace
 
 JobSpec parse_job_spec(const std::string& json_text, const std::string& where) {
-  const Json document = parse_json(json_text, where);
+  return parse_job_spec(parse_json(json_text, where), where);
+}
+
+JobSpec parse_job_spec(const Json& document, const std::string& where) {
   const Json nothing = Json::object();
   JsonReader recipe(document, where);
   const auto section = [&](const std::string& key) {

@@ -49,29 +49,12 @@ Problem bad_target() {
   return {400, "malformed_target", "The path or query of the request cannot be read.", {}};
 }
 
-/// The status of an error of the service, also where its code alone does not tell.
-int status_of(const Error& error) {
-  if (error.code == ErrorCode::missing_file &&
-      (error.where.starts_with("job ") || error.where.find(" of job ") != std::string::npos)) {
-    return 404;
-  }
-  if (error.code == ErrorCode::does_not_fit && error.where == "queue") {
-    return 429;
-  }
-  if (error.code == ErrorCode::impossible_combination && error.where.starts_with("job ")) {
-    return 409;
-  }
-  if (error.code == ErrorCode::malformed_file && error.where.starts_with("request body")) {
-    return 400;
-  }
-  return http_status(error.code);
-}
-
 }  // namespace
 
 struct Api::Match {
   const ApiRoute* route = nullptr;
-  ApiCall call;
+  std::vector<std::string> parameters;
+  std::map<std::string, std::string> queries;
   std::optional<Problem> problem;
 };
 
@@ -94,6 +77,7 @@ std::span<const ApiRoute> Api::routes() {
       {"GET", "/v1/jobs/{id}/events", false, {"follow"}, &Api::follow_job},
       {"GET", "/v1/jobs/{id}/recipe", false, {}, &Api::get_recipe},
       {"GET", "/v1/jobs/{id}/report", false, {}, &Api::get_report},
+      {"GET", "/v1/jobs/{id}/report/tables", false, {}, &Api::get_report_tables},
       {"GET", "/v1/jobs/{id}/artifacts", false, {}, &Api::list_artifacts},
       {"GET", "/v1/jobs/{id}/artifacts/{path...}", false, {}, &Api::get_artifact},
       {"GET", "/v1/jobs/{id}/logs", false, {"tail"}, &Api::get_log},
@@ -103,7 +87,7 @@ std::span<const ApiRoute> Api::routes() {
 
 /// Finds the row: of several patterns that fit (a dashboard file is any one segment) the last of the table.
 Api::Match Api::match(const HttpRequest& request) const {
-  Match match{.route = nullptr, .call = {.request = request, .parameters = {}, .queries = {}}, .problem = {}};
+  Match match;
   const std::optional<RequestTarget> target = parse_target(request.target);
   if (!target) {
     match.problem = bad_target();
@@ -117,7 +101,7 @@ Api::Match Api::match(const HttpRequest& request) const {
     }
     if (serves(route, request.method)) {
       match.route = &route;
-      match.call.parameters = *parameters;
+      match.parameters = *parameters;
     }
     if (route.pattern != "/{file}") {
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
@@ -139,13 +123,13 @@ Api::Match Api::match(const HttpRequest& request) const {
           Problem{400, "unknown_query", "This route does not know the query '" + name + "'." + hint, {}};
       return match;
     }
-    match.call.queries.emplace(name, value);
+    match.queries.emplace(name, value);
   }
   return match;
 }
 
-std::optional<HttpResponse> Api::check_head(const HttpRequest& head) {
-  const Match found = match(head);
+HeadVerdict Api::check_head(const HttpRequest& head) {
+  Match found = match(head);
   const bool is_public = found.route != nullptr && found.route->is_public;
   // Access comes first: who may not in is not told what there is.
   std::optional<Problem> problem = check_access(access_, head, is_public);
@@ -155,34 +139,33 @@ std::optional<HttpResponse> Api::check_head(const HttpRequest& head) {
   if (!problem) {
     problem = check_content_type(head);
   }
-  if (!problem) {
-    return std::nullopt;
+  if (problem) {
+    HttpResponse response = problem_response(*problem);
+    response.route = found.route != nullptr ? found.route->pattern : "";
+    return {.refusal = std::move(response), .answer = {}};
   }
-  HttpResponse response = problem_response(*problem);
-  response.route = found.route != nullptr ? found.route->pattern : "";
-  return response;
+  return {.refusal = std::nullopt, .answer = [this, found = std::move(found)](const HttpRequest& request) {
+            return answer(found, request);
+          }};
 }
 
-HttpResponse Api::answer(const HttpRequest& request) {
-  const Match found = match(request);
-  if (found.problem) {
-    return problem_response(*found.problem);
-  }
+HttpResponse Api::answer(const Match& found, const HttpRequest& request) const {
   HttpResponse response;
+  const std::string route = std::string(found.route->method) + " " + std::string(found.route->pattern);
   try {
-    response = (this->*found.route->answer)(found.call);
+    response = (this->*found.route->answer)(
+        {.request = request, .parameters = found.parameters, .queries = found.queries});
   } catch (const Error& error) {
-    response = problem_response(error, status_of(error));
-    if (response.status == 429 || response.status == 503) {
+    response = problem_response(error);
+    const ErrorKind kind = error_row(error.code).kind;
+    if (kind == ErrorKind::busy || kind == ErrorKind::unavailable) {
       response.headers.emplace_back("retry-after", "30");
     }
-    if (response.status == 500 || response.status == 507) {
-      log_.error(std::string(found.route->method) + " " + std::string(found.route->pattern) + ": " +
-                 describe(error));
+    if (is_private(kind)) {
+      log_.error(route + ": " + describe(error));
     }
   } catch (const std::exception& failure) {
-    log_.error(std::string(found.route->method) + " " + std::string(found.route->pattern) + ": " +
-               failure.what());
+    log_.error(route + ": " + failure.what());
     response = problem_response(Problem{500, "internal", "The server failed; its log says how.", {}});
   }
   response.route = found.route->pattern;

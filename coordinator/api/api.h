@@ -17,8 +17,8 @@ namespace cce {
 /// A request that the router has taken apart.
 struct ApiCall {
   const HttpRequest& request;
-  std::vector<std::string> parameters;         ///< what stood for the {…} of the route, in order
-  std::map<std::string, std::string> queries;  ///< only names that the route knows
+  const std::vector<std::string>& parameters;         ///< what stood for the {…} of the route, in order
+  const std::map<std::string, std::string>& queries;  ///< only names that the route knows
 };
 
 class Api;
@@ -40,8 +40,8 @@ class Api final : public HttpHandler {
   /// `jobs` and `log` must outlive it.
   Api(JobService& jobs, AccessPolicy access, Logger& log);
 
-  std::optional<HttpResponse> check_head(const HttpRequest& head) override;
-  HttpResponse answer(const HttpRequest& request) override;
+  /// Finds the route of a request; `answer` of the verdict holds it, so that it is found once.
+  HeadVerdict check_head(const HttpRequest& head) override;
   EventPage events(const std::string& job_id, const StreamPosition& after, std::size_t most_frames) override;
   void observe(const Exchange& exchange) override { figures_.observe(exchange); }
 
@@ -50,6 +50,7 @@ class Api final : public HttpHandler {
  private:
   struct Match;
   Match match(const HttpRequest& request) const;
+  HttpResponse answer(const Match& found, const HttpRequest& request) const;
 
   // api_server.cpp: about the server itself
   HttpResponse dashboard(const ApiCall& call) const;
@@ -67,6 +68,8 @@ class Api final : public HttpHandler {
   // api_files.cpp
   HttpResponse get_recipe(const ApiCall& call) const;
   HttpResponse get_report(const ApiCall& call) const;
+  HttpResponse get_report_tables(const ApiCall& call) const;
+  std::string report_of(const ApiCall& call) const;
   HttpResponse list_artifacts(const ApiCall& call) const;
   HttpResponse get_artifact(const ApiCall& call) const;
   HttpResponse get_log(const ApiCall& call) const;

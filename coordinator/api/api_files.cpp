@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
 
+#include "common/base/number_format.h"
 #include "coordinator/api/api.h"
 #include "coordinator/api/api_json.h"
 #include "coordinator/http/byte_range.h"
 #include "coordinator/http/problem_json.h"
+#include "coordinator/page/report_rows.h"
 #include "coordinator/system/beneath.h"
 
 namespace cce {
@@ -67,9 +69,9 @@ std::optional<std::int64_t> parse_tail(const std::string& text) {
   return bytes >= 1 && bytes <= largest_tail_bytes ? std::optional(bytes) : std::nullopt;
 }
 
-std::shared_ptr<const OpenedFile> open_if_there(const std::filesystem::path& path) {
+std::shared_ptr<const OpenedFile> open_if_there(const std::filesystem::path& root, const std::string& path) {
   try {
-    return open_beneath(path.parent_path(), path.filename().string());
+    return open_beneath(root, path);
   } catch (const Error& error) {
     if (error.code == ErrorCode::missing_file) {
       return nullptr;
@@ -84,17 +86,25 @@ HttpResponse Api::get_recipe(const ApiCall& call) const {
   return json_response(200, jobs_.spec_json(call.parameters[0]));
 }
 
-HttpResponse Api::get_report(const ApiCall& call) const {
+std::string Api::report_of(const ApiCall& call) const {
   const std::filesystem::path path = jobs_.report_path(call.parameters[0]);
   const auto file = open_beneath(path.parent_path(), path.filename().string());
   if (file->bytes() > largest_json_bytes) {
     throw Error{.code = ErrorCode::io_failure,
                 .where = path.string(),
-                .found = std::to_string(file->bytes()) + " bytes",
-                .expected = "a report",
-                .remedy = ""};
+                .found = format_bytes(file->bytes()),
+                .expected = "a report of at most " + format_bytes(largest_json_bytes),
+                .remedy = "Look at the file: it is none that a job of this version writes."};
   }
-  return json_response(200, file->read(0, file->bytes()));
+  return file->read(0, file->bytes());
+}
+
+HttpResponse Api::get_report(const ApiCall& call) const {
+  return json_response(200, report_of(call));
+}
+
+HttpResponse Api::get_report_tables(const ApiCall& call) const {
+  return json_response(200, report_tables_json(parse_json(report_of(call), "report.json")));
 }
 
 HttpResponse Api::list_artifacts(const ApiCall& call) const {
@@ -103,21 +113,22 @@ HttpResponse Api::list_artifacts(const ApiCall& call) const {
 }
 
 HttpResponse Api::get_artifact(const ApiCall& call) const {
-  const std::filesystem::path root = jobs_.artifact_root(call.parameters[0]);
+  const std::string& id = call.parameters[0];
   const std::string& path = call.parameters[1];
-  try {
-    HttpResponse response = file_response(call.request, open_beneath(root, path), content_type(path));
-    if (response.file) {
-      response.headers.emplace_back("content-disposition", "attachment");
-      response.headers.emplace_back("content-security-policy", "default-src 'none'; sandbox");
-    }
-    return response;
-  } catch (const Error& error) {
-    if (error.code != ErrorCode::missing_file) {
-      throw;
-    }
-    return problem_response(error, 404);
+  const std::shared_ptr<const OpenedFile> file = open_if_there(jobs_.artifact_root(id), path);
+  if (!file) {
+    throw Error{.code = ErrorCode::result_not_found,
+                .where = "artifacts of job " + id,
+                .found = "no file " + path,
+                .expected = "a path of GET /v1/jobs/" + id + "/artifacts",
+                .remedy = "List the artifacts first."};
   }
+  HttpResponse response = file_response(call.request, file, content_type(path));
+  if (response.file) {
+    response.headers.emplace_back("content-disposition", "attachment");
+    response.headers.emplace_back("content-security-policy", "default-src 'none'; sandbox");
+  }
+  return response;
 }
 
 /// The current attempt's log, whole, its last ?tail=BYTES, or a Range. A job that has not begun has an empty
@@ -135,7 +146,7 @@ HttpResponse Api::get_log(const ApiCall& call) const {
   const std::filesystem::path path = jobs_.log_path(call.parameters[0]);
   HttpResponse response;
   response.headers = {{"content-type", std::string(type)}};
-  const std::shared_ptr<const OpenedFile> file = open_if_there(path);
+  const std::shared_ptr<const OpenedFile> file = open_if_there(path.parent_path(), path.filename().string());
   if (!file) {
     return response;
   }

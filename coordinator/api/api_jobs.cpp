@@ -6,6 +6,7 @@
 #include "coordinator/api/api_json.h"
 #include "coordinator/http/http_client_url.h"
 #include "coordinator/http/problem_json.h"
+#include "coordinator/service/request_body.h"
 
 namespace cce {
 namespace {
@@ -24,14 +25,6 @@ std::optional<std::size_t> parse_limit(const std::string& text) {
   }
   const std::size_t limit = std::stoul(text);
   return limit >= 1 && limit <= largest_page ? std::optional(limit) : std::nullopt;
-}
-
-std::vector<std::string> state_names() {
-  std::vector<std::string> names;
-  for (const JobState state : all_job_states) {
-    names.emplace_back(state_name(state));
-  }
-  return names;
 }
 
 }  // namespace
@@ -87,8 +80,8 @@ HttpResponse Api::cancel_job(const ApiCall& call) const {
 }
 
 HttpResponse Api::resume_job(const ApiCall& call) const {
-  const Json options = parse_json(call.request.body, "request body");
-  JsonReader reader(options, "request body");
+  const Json options = parse_request_body(call.request.body);
+  JsonReader reader(options, std::string(request_body_name));
   if (!reader.is_object()) {
     reader.refuse(ErrorCode::wrong_type, "an object", "Send {}.");
   }
@@ -97,14 +90,8 @@ HttpResponse Api::resume_job(const ApiCall& call) const {
 }
 
 HttpResponse Api::follow_job(const ApiCall& call) const {
-  StreamPosition from;
-  if (const auto header = call.request.header("last-event-id"); header) {
-    try {
-      from = parse_stream_position(*header);
-    } catch (const Error& error) {
-      return problem_response(error, 400);
-    }
-  }
+  const auto header = call.request.header("last-event-id");
+  const StreamPosition from = header ? parse_stream_position(*header) : StreamPosition();
   bool follow = true;
   if (const auto query = call.queries.find("follow"); query != call.queries.end()) {
     if (query->second != "true" && query->second != "false") {

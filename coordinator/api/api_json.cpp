@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "common/base/error_json.h"
 #include "coordinator/http/http_client_url.h"
 
 namespace cce {
@@ -37,17 +38,6 @@ OrderedJson stages_json(const std::vector<StageView>& stages) {
                     {"peak_bytes", stage.peak_bytes}});
   }
   return list;
-}
-
-OrderedJson error_json(const std::optional<Error>& error) {
-  if (!error) {
-    return nullptr;
-  }
-  return {{"code", std::string(error_name(error->code))},
-          {"where", error->where},
-          {"found", error->found},
-          {"expected", error->expected},
-          {"remedy", error->remedy}};
 }
 
 OrderedJson links_json(const std::string& id) {
@@ -90,7 +80,7 @@ OrderedJson job_json(const JobView& job) {
     document["metrics"][name] = finite(value);
   }
   document["warnings"] = job.warnings;
-  document["error"] = error_json(job.error);
+  document["error"] = job.error ? error_json(*job.error) : OrderedJson(nullptr);
   document["times"] = {{"created", time_or_null(job.times.created)},
                        {"submitted", time_or_null(job.times.submitted)},
                        {"started", time_or_null(job.times.started)},

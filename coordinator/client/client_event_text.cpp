@@ -3,7 +3,7 @@
 #include <array>
 #include <ctime>
 
-#include "common/base/number_format.h"
+#include "coordinator/page/event_text.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"
 
@@ -27,20 +27,6 @@ void add(std::string& line, const std::string& part) {
   }
 }
 
-std::string metric_text(const std::string& name, double value) {
-  if (name == "tokens_per_second") {
-    return short_count(value) + " tokens/s";
-  }
-  if (name == "peak_bytes") {
-    return "peak " + format_bytes(static_cast<std::int64_t>(value));
-  }
-  if (name.ends_with("_seconds") || name == "seconds") {
-    const std::string what = name == "seconds" ? "" : name.substr(0, name.size() - 8) + " ";
-    return what + short_duration(value);
-  }
-  return name + " " + format_number(value);
-}
-
 }  // namespace
 
 std::string stream_line(const StreamedItem& item) {
@@ -56,11 +42,12 @@ std::string stream_line(const StreamedItem& item) {
   const JobEvent& event = *item.event;
   std::string line = time_of_day(event.time);
   add(line, printable(event.stage));
-  add(line, event.type == "progress" ? "" : printable(event.type));
-  add(line, event.layer >= 0 ? "layer " + std::to_string(event.layer) : "");
-  add(line, event.total > 0 ? std::to_string(event.done) + "/" + std::to_string(event.total) : "");
-  for (const auto& [name, value] : event.metrics) {
-    add(line, metric_text(printable(name), value));
+  add(line, event.kind == EventKind::progress ? "" : std::string(event_name(event.kind)));
+  for (const std::string& part : progress_parts(event)) {
+    add(line, part);
+  }
+  for (const std::string& part : other_metrics(event)) {
+    add(line, printable(part));
   }
   add(line, printable(event.message));
   add(line, event.error ? printable(describe(*event.error)) : "");

@@ -92,8 +92,8 @@ class Fetch {
         trouble = Error{.code = ErrorCode::io_failure,
                         .where = artifact.path,
                         .found = "an answer that ended early",
-                        .expected = "",
-                        .remedy = ""};
+                        .expected = "all of its bytes",
+                        .remedy = "Fetch again: what has come is kept."};
       }
       if (trouble) {
         if (seconds_since(last_progress) > give_up_seconds_) {

@@ -1,11 +1,12 @@
 #include "coordinator/client/client_job.h"
 
 #include <algorithm>
-#include <array>
 
+#include "common/base/error_json.h"
 #include "common/base/number_format.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"
+#include "coordinator/store/job_state.h"
 
 namespace cce {
 namespace {
@@ -37,16 +38,6 @@ std::vector<std::string> texts_at(const Json& document, const char* key) {
     }
   }
   return texts;
-}
-
-std::optional<ErrorCode> code_named(const std::string& name) {
-  for (int number = 0; number <= static_cast<int>(ErrorCode::device_failure); ++number) {
-    const auto code = static_cast<ErrorCode>(number);
-    if (error_name(code) == name) {
-      return code;
-    }
-  }
-  return std::nullopt;
 }
 
 void read_ranks(const Json& document, RemoteJob& job) {
@@ -85,26 +76,19 @@ std::string age(double time, double now) {
 }  // namespace
 
 bool is_final_state(const std::string& state) {
-  constexpr std::array names{"cancelled", "failed", "completed", "lost"};
-  return std::find(names.begin(), names.end(), state) != names.end();
+  const std::optional<JobState> known = parse_state(state);
+  return known && is_final(*known);
 }
 
 std::optional<Error> parse_remote_error(const Json& document, ErrorCode otherwise) {
-  if (!document.is_object()) {
-    return std::nullopt;
-  }
-  const std::string name = text_at(document, {"code"});
-  const std::optional<ErrorCode> code = code_named(name);
-  Error error{.code = code.value_or(otherwise),
-              .where = text_at(document, {"where"}),
-              .found = text_at(document, {"found"}),
-              .expected = text_at(document, {"expected"}),
-              .remedy = text_at(document, {"remedy"})};
-  if (error.found.empty() && error.where.empty()) {
-    error.found = text_at(document, {"detail"});
-  }
-  if (!code && !name.empty()) {
-    error.found.insert(0, error.found.empty() ? name : name + ": ");
+  std::optional<Error> error = read_foreign_error(document, otherwise);
+  if (error) {
+    for (std::string* part : {&error->where, &error->found, &error->expected, &error->remedy}) {
+      *part = printable(std::move(*part));
+    }
+    if (error->remedy.empty() && error->where.empty()) {  // a problem of HTTP itself: a sentence, no parts
+      error->remedy = text_at(document, {"detail"});
+    }
   }
   return error;
 }
@@ -118,7 +102,7 @@ RemoteJob parse_remote_job(const Json& document, const std::string& where) {
                 .where = where,
                 .found = "an answer without id and state",
                 .expected = "a job",
-                .remedy = "Is this a cce server?"};
+                .remedy = "Check that this is a cce server."};
   }
   job.model = text_at(document, {"model"});
   job.stage = text_at(document, {"stage"});

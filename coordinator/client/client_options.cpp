@@ -61,12 +61,11 @@ Error end_of(const RemoteJob& job) {
   if (job.error) {
     return *job.error;
   }
-  const bool cancelled = job.state == "cancelled";
+  const bool cancelled = job.state == state_name(JobState::cancelled);
   return {.code = cancelled ? ErrorCode::cancelled : ErrorCode::worker_died,
           .where = "job " + job.id,
-          .found = cancelled ? "" : "state " + job.state,
-          .expected = "",
-          .remedy = "Continue with: cce resume " + job.id + " --server URL"};
+          .found = cancelled ? "" : "a job that is " + job.state,
+          .remedy = "Continue with 'cce resume " + job.id + " --server URL'."};
 }
 
 }  // namespace

@@ -49,8 +49,7 @@ std::string job_target(const std::string& id, const std::string& rest = "") {
   throw Error{.code = ErrorCode::malformed_file,
               .where = where,
               .found = found,
-              .expected = "",
-              .remedy = "Is this a cce server of this version?"};
+              .remedy = "Check that this is a cce server of this version."};
 }
 
 }  // namespace
@@ -243,16 +242,12 @@ void ServiceClient::refuse(const ClientResponse& response, const std::string& ta
     error = parse_remote_error(parse_json(response.body, server_text() + target), code_of_status(status));
   }
   if (!error) {
-    error = Error{.code = code_of_status(status),
-                  .where = {},
-                  .found = "HTTP status " + std::to_string(status),
-                  .expected = {},
-                  .remedy = {}};
+    error = Error{.code = code_of_status(status), .found = "HTTP status " + std::to_string(status)};
   }
   if (error->where.empty()) {
     error->where = server_text() + target;
   }
-  if (status == 401 && error->remedy.empty()) {
+  if (status == 401) {
     error->remedy = "Name the file that holds the server's token: --token-file FILE or CCE_TOKEN_FILE.";
   }
   throw Error(*error);

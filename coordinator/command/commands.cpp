@@ -14,8 +14,8 @@ constexpr int exit_internal = 1;
 constexpr int exit_bad_input = 2;
 
 const char* const footer_text =
-    "Exit codes: 0 done, 1 internal error, 2 bad input or unreachable target, 3 memory or disk does not "
-    "fit,\n"
+    "Exit codes: 0 done, 1 internal error, 2 bad input or unreachable target, 3 memory, disk or queue is "
+    "full,\n"
     "4 a worker died, 5 cancelled.";
 
 /// Refuses a word that is no subcommand by name, which the parser would not.

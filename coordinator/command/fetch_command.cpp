@@ -34,13 +34,13 @@ void fetch(const FetchOptions& options, const Surroundings& surroundings) {
   const Clock clock = system_clock();
   JobEvent event;
   event.time = clock();
-  event.type = "stage_started";
+  event.kind = EventKind::stage_started;
   event.stage = "fetch";
   progress.show(event);
   double shown = 0.0;
   const FetchCallbacks callbacks{.progress =
                                      [&](std::int64_t done, std::int64_t total) {
-                                       event.type = "progress";
+                                       event.kind = EventKind::progress;
                                        event.time = clock();
                                        event.done = done;
                                        event.total = total;

@@ -44,8 +44,7 @@ void add_jobs_command(CLI::App& app, const Surroundings& surroundings) {
   command->footer(examples);
   add_server_options(*command, options->server);
   command->add_option("--state", options->state, "Only jobs in this state")
-      ->check(CLI::IsMember(
-          {"queued", "submitting", "running", "cancelling", "cancelled", "failed", "completed", "lost"}))
+      ->check(CLI::IsMember(state_names()))
       ->type_name("STATE");
   command->add_option("--most", options->most, "Jobs at most [default: 50]")
       ->check(CLI::Range(1, 100000))

@@ -18,7 +18,7 @@ ListenAddress parse_listen_address(const std::string& text) {
                 .where = "--listen",
                 .found = text,
                 .expected = "ADDRESS:PORT, such as 127.0.0.1:8642 or [::1]:0",
-                .remedy = ""};
+                .remedy = "Give both, with a colon between them; an IPv6 address needs its brackets."};
   }
   if (brackets) {
     address = address.substr(1, address.size() - 2);

@@ -93,6 +93,21 @@ Fit fit_ranks(const JobSpec& spec, const ModelConfig& config, const CheckpointSi
   }
 }
 
+/// The longest window that would fit, of the halves of the recipe's; nothing where layers and their sums are what does
+/// not fit.
+std::optional<std::int64_t> fitting_length(const JobSpec& spec, const ModelConfig& config,
+                                           const CheckpointSize& size, const Machine& machine) {
+  constexpr std::int64_t shortest_length = 64;
+  JobSpec shorter = spec;
+  while (shorter.calibration.length >= 2 * shortest_length) {
+    shorter.calibration.length /= 2;
+    if (fit_ranks(shorter, config, size, machine, spec.resources.ranks).fits) {
+      return shorter.calibration.length;
+    }
+  }
+  return std::nullopt;
+}
+
 [[noreturn]] void refuse_size(const JobSpec& spec, const ModelConfig& config, const CheckpointSize& size,
                               const Machine& machine, const Fit& fit) {
   const std::int64_t ranks = spec.resources.ranks;
@@ -103,13 +118,16 @@ Fit fit_ranks(const JobSpec& spec, const ModelConfig& config, const CheckpointSi
     }
   }
   const bool given = spec.resources.memory_bytes.has_value();
-  std::string remedy = "Shorten calibration.length";
+  const std::string more =
+      given ? "raise resources.memory to " + format_bytes(fit.peak_bytes)
+            : "use a machine with " + format_bytes(ranks_per_node(spec.resources) * fit.peak_bytes);
+  std::string remedy = "No number of ranks fits, however short the windows are: " + more;
   if (smallest) {
     remedy = "Use --ranks " + std::to_string(*smallest) + ", the fewest that fit";
-  } else if (given) {
-    remedy = "No number of ranks fits: raise resources.memory";
-  } else if (ranks > 1 && fit_ranks(spec, config, size, machine, 1).fits) {
+  } else if (!given && ranks > 1 && fit_ranks(spec, config, size, machine, 1).fits) {
     remedy = "Use --ranks 1: fewer ranks share this machine's memory";
+  } else if (const std::optional<std::int64_t> length = fitting_length(spec, config, size, machine)) {
+    remedy = "No number of ranks fits: set calibration.length=" + std::to_string(*length) + ", or " + more;
   }
   throw Error{.code = ErrorCode::does_not_fit,
               .where = given ? "resources.memory"

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,17 +19,22 @@ struct Exchange {
   std::int64_t bytes = 0;  ///< of the response's body
 };
 
+/// What the header of a request leads to: a response at once, or the work that answers the request once its body
+/// is there. The work may wait for things, is called by any thread, and may not throw.
+struct HeadVerdict {
+  std::optional<HttpResponse> refusal;
+  std::function<HttpResponse(const HttpRequest& request)> answer;
+};
+
 /// What an HTTP server asks of the program behind it. None of the calls may throw. All but `check_head` are
 /// called by several threads at once.
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
 
-  /// Looks at a request whose body has not been read: a response refuses it. Called by the thread that moves
-  /// all bytes: it must not wait for anything.
-  virtual std::optional<HttpResponse> check_head(const HttpRequest& head) = 0;
-
-  virtual HttpResponse answer(const HttpRequest& request) = 0;
+  /// Looks at a request whose body has not been read. Called by the thread that moves all bytes: it must not
+  /// wait for anything.
+  virtual HeadVerdict check_head(const HttpRequest& head) = 0;
 
   /// Up to `most_frames` events of a job after a position.
   virtual EventPage events(const std::string& job_id, const StreamPosition& after,

@@ -35,7 +35,7 @@ void HttpServer::State::listen(const HttpServerSettings& settings) {
                 .where = "--listen",
                 .found = settings.address,
                 .expected = "an IP address, such as 127.0.0.1, 0.0.0.0 or [::1]",
-                .remedy = ""};
+                .remedy = "Name an address of this machine, not a host name."};
   }
   const asio::ip::tcp::endpoint endpoint(address, settings.port);
   acceptor.open(endpoint.protocol(), error);

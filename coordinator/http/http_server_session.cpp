@@ -101,7 +101,8 @@ asio::awaitable<bool> HttpSession::serve_one() {
   const unsigned version = parser.get().version();
   bool keep_alive = parser.keep_alive();
 
-  std::optional<HttpResponse> response = shared_.handler.check_head(request);
+  HeadVerdict verdict = shared_.handler.check_head(request);
+  std::optional<HttpResponse> response = std::move(verdict.refusal);
   if (response) {
     keep_alive = keep_alive && !announces_body(request);  // what follows would be the body nobody reads
   } else {
@@ -110,7 +111,7 @@ asio::awaitable<bool> HttpSession::serve_one() {
       co_return false;
     }
     request.body = std::move(parser.get().body());
-    response = co_await answer(request);
+    response = co_await answer(std::move(verdict.answer), request);
   }
   keep_alive = keep_alive && !shared_.stopping;
   bytes_ = 0;
@@ -149,9 +150,8 @@ asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
   co_return true;
 }
 
-asio::awaitable<HttpResponse> HttpSession::answer(HttpRequest request) {
-  HttpHandler* const handler = &shared_.handler;
-  auto work = [handler, asked = std::move(request)] { return handler->answer(asked); };
+asio::awaitable<HttpResponse> HttpSession::answer(Answer answer, HttpRequest request) {
+  auto work = [answered = std::move(answer), asked = std::move(request)] { return answered(asked); };
   std::optional<HttpResponse> response =
       co_await shared_.on_worker(std::move(work), shared_.limits.answer_seconds);
   if (response) {

@@ -5,6 +5,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -32,12 +33,13 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
  private:
   using Parser = beast::http::request_parser<beast::http::string_body>;
+  using Answer = std::function<HttpResponse(const HttpRequest&)>;
 
   // http_server_session.cpp: requests
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> read_body(Parser& parser);
-  asio::awaitable<HttpResponse> answer(HttpRequest request);
+  asio::awaitable<HttpResponse> answer(Answer answer, HttpRequest request);
   asio::awaitable<void> refuse(beast::error_code error);
   asio::awaitable<void> close();
 

@@ -1,6 +1,6 @@
 #include "coordinator/http/problem_json.h"
 
-#include "common/base/json_writer.h"
+#include "common/base/error_json.h"
 
 namespace cce {
 namespace {
@@ -24,6 +24,20 @@ HttpResponse response_of(int status, const OrderedJson& document) {
   return response;
 }
 
+/// Its own paths and troubles are nobody else's business.
+Error public_part(ErrorCode code, ErrorKind kind) {
+  if (kind == ErrorKind::no_room) {
+    return {.code = code,
+            .where = "the server",
+            .found = "no space left where it keeps its jobs",
+            .remedy = "Try again once there is space in the server's folder (--data); its log says where."};
+  }
+  return {.code = code,
+          .where = "the server",
+          .found = "a fault of its own",
+          .remedy = "Try again; where it stays so, have the server's log looked at: it says how it failed."};
+}
+
 }  // namespace
 
 HttpResponse problem_response(const Problem& source) {
@@ -33,59 +47,17 @@ HttpResponse problem_response(const Problem& source) {
   return response;
 }
 
-int http_status(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::unknown_key:
-    case ErrorCode::wrong_type:
-    case ErrorCode::out_of_range:
-    case ErrorCode::impossible_combination:
-    case ErrorCode::malformed_file:
-    case ErrorCode::missing_file:
-    case ErrorCode::missing_tensor:
-    case ErrorCode::shape_mismatch:
-    case ErrorCode::unsupported:
-    case ErrorCode::text_too_short:
-    case ErrorCode::unreachable_target:
-    case ErrorCode::does_not_fit:
-    case ErrorCode::digest_mismatch:
-    case ErrorCode::guard_violated:
-      return 422;
-    case ErrorCode::job_locked:
-    case ErrorCode::cancelled:
-      return 409;
-    case ErrorCode::deadline_exceeded:
-      return 503;
-    case ErrorCode::disk_full:
-      return 507;
-    case ErrorCode::invalid_argument:
-    case ErrorCode::io_failure:
-    case ErrorCode::not_positive_definite:
-    case ErrorCode::not_converged:
-    case ErrorCode::worker_died:
-    case ErrorCode::verification_failed:
-    case ErrorCode::device_failure:
-      return 500;
-  }
-  return 500;
+bool is_private(ErrorKind kind) {
+  return kind == ErrorKind::internal || kind == ErrorKind::no_room;
 }
 
-HttpResponse problem_response(const Error& error, int status) {
-  const std::string code(error_name(error.code));
-  if (status == 500 || status == 507) {  // the server's own paths and failures are not for clients
-    const bool is_full = status == 507;
-    OrderedJson document = problem_document(
-        status, code,
-        is_full ? "The server's disk is full; its log says where." : "The server failed; its log says how.");
-    document["remedy"] = is_full ? "Try again once there is space where the server keeps its jobs (--data)."
-                                 : "Try again; where it stays so, have the server's log looked at.";
-    return response_of(status, document);
-  }
-  OrderedJson document = problem_document(status, code, describe(error));
-  document["where"] = error.where;
-  document["found"] = error.found;
-  document["expected"] = error.expected;
-  document["remedy"] = error.remedy;
-  return response_of(status, document);
+HttpResponse problem_response(const Error& error) {
+  const ErrorKind kind = error_row(error.code).kind;
+  const Error shown = is_private(kind) ? public_part(error.code, kind) : error;
+  const OrderedJson parts = error_json(shown);
+  OrderedJson document = problem_document(http_status(kind), parts["code"], describe(shown));
+  document.update(parts);
+  return response_of(http_status(kind), document);
 }
 
 std::string_view status_phrase(int status) {

@@ -19,14 +19,12 @@ struct Problem {
 /// detail.
 HttpResponse problem_response(const Problem& problem);
 
-/// The status of an error that a request met: 422 for input that cannot become a job, 409 where the job's
-/// state does not allow it, 404 for a file, 503 and 507 for what may be temporary, 500 for the program's own
-/// faults.
-int http_status(ErrorCode code);
+/// The same for an Error, with its code's status and its parts as further members (error_json). Of a fault of the
+/// server's own (kinds internal and no_room) nothing but its code is told: that belongs into the server's log.
+HttpResponse problem_response(const Error& error);
 
-/// The same with the error's parts as members code, where, found, expected, remedy. Of a status 500 nothing
-/// but its code is told: that belongs into the server's log, for which `describe` is.
-HttpResponse problem_response(const Error& error, int status);
+/// Whether an error of this kind is the server's own trouble.
+bool is_private(ErrorKind kind);
 
 /// "Not Found" and the like; "Unknown" for a status that is not used here.
 std::string_view status_phrase(int status);

@@ -110,6 +110,7 @@ const Api = (() => {
     resume: id => json(send(job_path(id, "/resume"),
                             {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"})),
     report: id => json(send(job_path(id, "/report"))),
+    report_tables: id => json(send(job_path(id, "/report/tables"))),
     artifacts: id => json(send(job_path(id, "/artifacts"))),
     log: async id => (await send(job_path(id, "/logs"))).text(),
   };

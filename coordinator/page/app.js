@@ -1,11 +1,11 @@
 "use strict";
 // The page: which view the address asks for, the token, and the table of jobs.
 (() => {
-  const {make, state_badge, is_number, final_states} = JobView;
+  const {make, state_badge, is_number, is_final} = JobView;
   const main = document.getElementById("main");
   const connection = document.getElementById("connection");
   const refresh_interval = 2000;
-  const states = ["queued", "submitting", "running", "cancelling", "cancelled", "failed", "completed", "lost"];
+  const states = Object.keys(Words.states);
 
   let view = new AbortController();
   let first_view = true;
@@ -42,14 +42,14 @@
   }
 
   function progress_cell(job) {
-    if (final_states.includes(job.state)) return "";
+    if (is_final(job.state)) return "";
     const {done, total} = job.progress || {};
     const share = total > 0 ? ` ${Math.round(100 * done / total)} %` : "";
     return job.stage ? job.stage.replaceAll("_", " ") + share : job.waiting_reason || "";
   }
 
   function job_row(job) {
-    const left = is_number(job.eta_seconds) && !final_states.includes(job.state) ? Charts.duration(job.eta_seconds) : "";
+    const left = is_number(job.eta_seconds) && !is_final(job.state) ? Charts.duration(job.eta_seconds) : "";
     const created = job.times && is_number(job.times.created) ? age(job.times.created) : "";
     return make("tr", {}, make("td", {}, state_badge(job.state)),
                 make("td", {}, make("a", {href: `#/jobs/${encodeURIComponent(job.id)}`}, job.model || "job"), make("div", {class: "id muted"}, job.id)),

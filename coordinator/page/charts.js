@@ -63,8 +63,17 @@ const Charts = (() => {
     }
     return `${value.toFixed(unit === 0 ? 0 : Math.abs(value) < 9.995 ? 2 : 1)}${units[unit]}`;
   }
-  const count = value => scaled(value, ["", " k", " M", " G", " T", " P"], 1000);
-  const bytes = value => scaled(value, [" B", " KiB", " MiB", " GiB", " TiB"], 1024);
+  const count = value => scaled(value, ["", " k", " M", " G", " T", " P"], 1000);  // as short_count of the server
+  // As format_bytes of the server: one decimal above bytes.
+  function bytes(value) {
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let unit = 0;
+    while (value >= 1024 && unit + 1 < units.length) {
+      value /= 1024;
+      ++unit;
+    }
+    return `${value.toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`;
+  }
 
   function duration(seconds) {
     if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -241,5 +250,8 @@ const Charts = (() => {
     };
   }
 
-  return {bars, ranking, heat, spectra, steps, timeline, number, count, bytes, duration};
+  // How the units of Words.metrics are written, and the base of their axes.
+  const units = {plain: {format: number}, count: {format: count}, bytes: {format: bytes, base: 2}, seconds: {format: duration}};
+
+  return {bars, ranking, heat, spectra, steps, timeline, number, count, bytes, duration, units};
 })();

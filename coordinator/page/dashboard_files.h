@@ -4,7 +4,7 @@
 
 namespace cce {
 
-/// The files of coordinator/dashboard/ as they were at build time. Alive for the whole program.
+/// The files of this folder as they were at build time. Alive for the whole program.
 std::string_view style_sheet();
 std::string_view charts_script();
 std::string_view report_script();       ///< draws a report's parts; needs charts_script

@@ -1,7 +1,8 @@
 "use strict";
 // One job on the page: facts, stages with live progress, throughput and memory, log, and at the end its report.
 const JobView = (() => {
-  const final_states = ["completed", "failed", "cancelled", "lost"];
+  const is_final = state => Words.states[state]?.final ?? false;
+  const kinds = Words.events;
   const log_lines = 300;
   const redraw_interval = 500;
 
@@ -21,31 +22,47 @@ const JobView = (() => {
   const clock_text = seconds => new Date(seconds * 1000).toLocaleTimeString();
   const date_text = seconds => new Date(seconds * 1000).toLocaleString();
 
+  const sentence = text => /[.!?\n]$/.test(text) ? text : `${text}.`;
+
+  // As `describe` of the server: each sentence ends once.
   function error_text(error) {
     const found = error.found ? `: found ${error.found}` : "";
     const expected = error.expected ? `${found ? ", " : ": "}expected ${error.expected}` : "";
-    return `${error.code}${error.where ? ` at ${error.where}` : ""}${found}${expected}` +
-        (error.remedy ? `. ${error.remedy}` : "");
+    const what = sentence(`${error.code}${error.where ? ` at ${error.where}` : ""}${found}${expected}`);
+    return error.remedy ? `${what} ${sentence(error.remedy)}` : what;
   }
 
-  function progress_text(done, total, layer, metrics) {
+  // As progress_parts of the server.
+  function progress_parts(done, total, layer, metrics) {
     const parts = [];
-    if (total > 0) parts.push(`${Math.round(100 * done / total)} %`);
     if (is_number(layer) && layer >= 0) parts.push(`layer ${layer}`);
+    if (total > 0) parts.push(`${Math.round(100 * done / total)} %`);
     if (metrics.tokens_per_second > 0) parts.push(`${Charts.count(metrics.tokens_per_second)} tokens/s`);
     if (is_number(metrics.eta_seconds)) parts.push(`about ${Charts.duration(metrics.eta_seconds)} left`);
     if (metrics.peak_bytes > 0) parts.push(`peak ${Charts.bytes(metrics.peak_bytes)}`);
-    return parts.join(" · ");
+    return parts;
   }
 
+  // As other_metrics of the server: those that progress_parts does not show.
+  function other_metrics(metrics) {
+    return Object.entries(metrics).filter(([name]) => !["tokens_per_second", "eta_seconds", "peak_bytes"].includes(name))
+        .map(([name, value]) => {
+          const unit = Words.metrics.find(metric => metric.name === name)?.unit ?? "plain";
+          return `${name} ${Charts.units[unit].format(value)}`;
+        });
+  }
+
+  // The lines of the log, in the words of `cce logs`.
   function event_line(event) {
-    const parts = [clock_text(event.time)];
-    if (event.stage) parts.push(event.stage);
-    if (event.type !== "progress") parts.push(event.type.replaceAll("_", " "));
-    if (event.type === "stage_done" && is_number(event.metrics.seconds)) parts.push(Charts.duration(event.metrics.seconds));
-    parts.push(progress_text(event.done, event.total, event.layer, event.metrics));
-    if (event.message) parts.push(event.message);
-    if (event.error) parts.push(error_text(event.error));
+    const parts = [clock_text(event.time), event.stage, event.type === kinds.progress ? "" : event.type,
+                   ...progress_parts(event.done, event.total, event.layer, event.metrics), ...other_metrics(event.metrics),
+                   event.message, event.error ? error_text(event.error) : ""];
+    return parts.filter(part => part).join("  ");
+  }
+
+  function state_line(item) {
+    const parts = [clock_text(item.time), `state ${item.state}`, item.attempt > 1 ? `attempt ${item.attempt}` : "",
+                   item.error ? error_text(item.error) : ""];
     return parts.filter(part => part).join("  ");
   }
 
@@ -77,16 +94,16 @@ const JobView = (() => {
       if (!event.stage) return;
       const {label, bar, note} = this.row(event.stage);
       label.classList.remove("waiting");
-      if (event.type === "progress") {
+      if (event.type === kinds.progress) {
         bar.value = event.total > 0 ? event.done / event.total : 0;
-        note.textContent = progress_text(event.done, event.total, event.layer, event.metrics);
-      } else if (event.type === "stage_done") {
+        note.textContent = progress_parts(event.done, event.total, event.layer, event.metrics).join(" · ");
+      } else if (event.type === kinds.stage_done) {
         bar.value = 1;
         const seconds = event.metrics.seconds;
         const peak = event.metrics.peak_bytes;
         note.textContent = (is_number(seconds) ? `done in ${Charts.duration(seconds)}` : "done") +
             (peak > 0 ? ` · peak ${Charts.bytes(peak)}` : "");
-      } else if (event.type === "stage_started") {
+      } else if (event.type === kinds.stage_started) {
         note.textContent = "started";
       }
     }
@@ -101,18 +118,6 @@ const JobView = (() => {
       this.charts = new Map();
       this.dirty = new Set();
     }
-    static kinds = {
-      tokens_per_second: ["tokens per second", {format: Charts.count}],
-      peak_bytes: ["memory of the largest rank", {format: Charts.bytes, base: 2}],
-      loss: ["loss", {format: Charts.number}],
-      rec: ["loss term rec: the stream's relative error", {format: Charts.number}],
-      kl: ["loss term kl", {format: Charts.number}],
-      sim: ["loss term sim", {format: Charts.number}],
-      reg: ["loss term reg", {format: Charts.number}],
-      validation_perplexity: ["validation perplexity", {format: Charts.number}],
-      gradient_norm: ["gradient norm", {format: Charts.number}],
-      learning_rate: ["learning rate", {format: Charts.number}],
-    };
     reset() {
       this.charts.clear();
       this.dirty.clear();
@@ -120,12 +125,13 @@ const JobView = (() => {
       this.section.hidden = true;
     }
     show(event) {
-      for (const [name, [caption, options]] of Object.entries(Timelines.kinds)) {
+      if (event.type !== kinds.progress) return;
+      for (const {name, caption, unit, over_time} of Words.metrics) {
         const value = event.metrics[name];
-        if (!is_number(value) || event.type !== "progress") continue;
+        if (!over_time || !is_number(value)) continue;
         if (!this.charts.has(name)) {
           this.section.hidden = false;
-          this.charts.set(name, Charts.timeline(this.grid, caption, options));
+          this.charts.set(name, Charts.timeline(this.grid, caption, Charts.units[unit]));
         }
         this.charts.get(name).add(event.time, value);
         this.dirty.add(name);
@@ -246,8 +252,8 @@ const JobView = (() => {
       document.title = `${job.model || job.id}: ${job.state}`;
       this.heading.textContent = job.model || job.id;
       this.state.replaceChildren(state_badge(job.state));
-      this.cancel.hidden = final_states.includes(job.state) || job.state === "cancelling";
-      this.resume.hidden = !["cancelled", "failed", "lost"].includes(job.state);
+      this.cancel.hidden = is_final(job.state) || job.state === "cancelling";
+      this.resume.hidden = !Words.states[job.state]?.resumable;
       this.failure.hidden = !job.error;
       this.failure.lastChild.textContent = job.error ? error_text(job.error) : "";
       this.facts.replaceChildren(facts(job));
@@ -268,7 +274,7 @@ const JobView = (() => {
           this.stages.reset();
           this.timelines.reset();
         }
-        this.log.add(`${clock_text(item.time)}  state ${item.state}` + (item.attempt > 1 ? ` (attempt ${item.attempt})` : ""));
+        this.log.add(state_line(item));
         this.refresh_soon();
         return;
       }
@@ -276,7 +282,7 @@ const JobView = (() => {
       this.stages.show(item);
       this.timelines.show(item);
       this.log.add(event_line(item));
-      if (item.type !== "progress") this.refresh_soon();
+      if (item.type !== kinds.progress) this.refresh_soon();
     }
 
     // Many items may come at once: one request for all of them.
@@ -307,9 +313,9 @@ const JobView = (() => {
 
     async show_result() {
       try {
-        const report = await Api.report(this.id);
+        const [report, tables] = await Promise.all([Api.report(this.id), Api.report_tables(this.id)]);
         this.report.replaceChildren();
-        Report.draw_tables(report, this.report);
+        Report.draw_tables(tables, this.report);
         Report.draw_charts(report, this.report);
         this.show_files((await Api.artifacts(this.id)).artifacts);
       } catch (problem) {
@@ -329,5 +335,5 @@ const JobView = (() => {
     }
   }
 
-  return {View, make, state_badge, progress_text, date_text, final_states, is_number};
+  return {View, make, state_badge, is_final, is_number};
 })();

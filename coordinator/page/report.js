@@ -1,6 +1,6 @@
 "use strict";
-// The parts of a report (report.json) as page sections, in report.html and in the dashboard. Parts without data are left
-// out.
+// The parts of a report as page sections, in report.html and in the dashboard: charts of report.json, and the tables that
+// the server makes of it. Parts without data are left out.
 const Report = (() => {
   const is_number = value => typeof value === "number" && Number.isFinite(value);
 
@@ -44,13 +44,23 @@ const Report = (() => {
     }
   }
 
+  // What a plan predicts for a layer is the cost of that layer's own removal; what encode measures is the error of the
+  // stream after the layer, gathered from all layers up to it. Sums of the first can be compared with the second.
   function draw_nats(report, container) {
-    const series = [["predicted_nats", "predicted", "bar"], ["measured_nats", "measured", "second"]]
-        .map(([key, name, style]) => ({
-          name, style, values: layers_of(report).map(layer => is_number(layer[key]) ? layer[key] : null)}))
-        .filter(one => one.values.some(value => value !== null && value !== 0));
-    if (series.length > 0) {
-      Charts.bars(section_of(container, "nats", "Cost of each layer")(), "nats per token, by layer", series);
+    const numbers = key => layers_of(report).map(layer => is_number(layer[key]) ? layer[key] : null);
+    const has_any = values => values.some(value => value !== null && value !== 0);
+    const predicted = numbers("predicted_nats"), measured = numbers("measured_nats");
+    const show = section_of(container, "nats", "Cost of each layer",
+                            "Nats per token. The prediction knows no refit; each refit takes back some of the error gathered so far.");
+    if (has_any(predicted)) {
+      Charts.bars(show(), "predicted cost of each layer's own removal", [{name: "predicted", values: predicted, style: "bar"}]);
+    }
+    if (has_any(measured)) {
+      let sum = 0;
+      const summed = predicted.map(value => sum += value ?? 0);
+      const series = [{name: "measured error of the stream after the layer", values: measured, style: "second"}];
+      if (has_any(summed)) series.unshift({name: "predicted costs summed up to the layer", values: summed, style: "bar"});
+      Charts.bars(show(), "gathered up to each layer:", series);
     }
   }
 
@@ -78,12 +88,10 @@ const Report = (() => {
   function draw_finetuning(report, container) {
     const curve = report.finetuning && Array.isArray(report.finetuning.curve) ? report.finetuning.curve : [];
     const show = section_of(container, "finetuning", "Fine-tuning", "Each term by itself, unweighted.", true);
-    for (const [key, name] of [["kl", "KL to the teacher, nats a token"], ["rec", "relative error of the streams"],
-                               ["sim", "similarity within clusters"], ["reg", "nuclear / Frobenius norm, summed"],
-                               ["task", "next-token loss, nats"], ["validation_perplexity", "validation perplexity"],
-                               ["gradient_norm", "gradient norm"], ["learning_rate", "learning rate"]]) {
+    for (const {name: key, caption, unit} of Words.metrics.filter(metric => metric.over_time)) {
+      if (unit !== "plain") continue;
       const points = curve.filter(point => is_number(point[key])).map(point => [point.step, point[key]]);
-      if (points.some(([, value]) => value !== 0)) Charts.steps(show(), name, points);
+      if (points.some(([, value]) => value !== 0)) Charts.steps(show(), caption, points);
     }
   }
 
@@ -119,56 +127,18 @@ const Report = (() => {
     for (const row of rows) {
       const cells = element(body, "tr");
       row.forEach((cell, i) => {
-        const made = element(cells, i === 0 ? "th" : "td", cell.text === undefined ? cell : cell.text, cell.style);
+        const made = element(cells, i === 0 ? "th" : "td", cell.text, cell.style);
         if (i === 0) made.scope = "row";
       });
     }
   }
 
-  function before_after_rows(report) {
-    const rows = [];
-    const plain = value => value.toFixed(Math.abs(value) < 10 ? 3 : 2);
-    const percent = (before, after) => {
-      const change = 100 * (after / before - 1);
-      return `${change < 0 ? "−" : "+"}${Math.abs(change).toFixed(1)} %`;
-    };
-    const times = (before, after) => `× ${(after / before).toFixed(3)}`;
-    const add = (name, pair, format, change) => {
-      const {before, after} = pair || {};
-      if (!is_number(before) && !is_number(after)) return;
-      const both = is_number(before) && is_number(after) && before !== 0;
-      rows.push([name, is_number(before) ? format(before) : "", is_number(after) ? format(after) : "",
-                 both ? change(before, after) : ""]);
-    };
-    const params = report.params || {};
-    add("parameters of the blocks", params.blocks, Charts.count, percent);
-    add("parameters, whole model", params.total, Charts.count, percent);
-    add("tensor bytes", report.bytes, Charts.bytes, percent);
-    add("FLOPs per token", report.flops_per_token, Charts.count, percent);
-    const evaluation = report.evaluation || {};
-    for (const [name, pair] of Object.entries(evaluation.perplexity || {})) add(`perplexity, ${name}`, pair, plain, times);
-    for (const [name, task] of Object.entries(evaluation.tasks || {})) {
-      add(`${name}, accuracy`, task.acc, plain, times);
-      add(`${name}, accuracy (length-normalised)`, task.acc_norm, plain, times);
-    }
-    return rows;
-  }
-
+  // `report`: what the server makes of a report, {tables, warnings}.
   function draw_tables(report, container) {
-    const rows = before_after_rows(report);
-    if (rows.length > 0) {
-      table(section_of(container, "before-after", "Before and after")(), ["", "before", "after", "change"], rows);
-    }
-    const signatures = Object.entries(report.signatures || {});
-    if (signatures.length > 0) {
-      const number = value => is_number(value) ? value.toFixed(3) : "";
-      table(section_of(container, "signatures", "Failure signatures")(), ["", "value", "limit", ""],
-            signatures.map(([name, one]) => [name.replaceAll("_", " "), number(one.value), number(one.limit),
-                                             one.ok === false ? {text: "beyond limit", style: "passed"} : {text: "ok", style: "ok"}]));
-    }
-    if (Array.isArray(report.warnings) && report.warnings.length > 0) {
+    for (const {id, title, head, rows} of report.tables) table(section_of(container, id, title)(), head, rows);
+    if (report.warnings.length > 0) {
       const list = element(section_of(container, "warnings", "Warnings")(), "ul");
-      for (const warning of report.warnings) element(list, "li", String(warning));
+      for (const warning of report.warnings) element(list, "li", warning);
     }
   }
 

@@ -1,9 +1,9 @@
 #include "coordinator/page/report_html.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "coordinator/page/dashboard_files.h"
+#include "coordinator/page/page_words.h"
 #include "coordinator/page/report_rows.h"
 
 namespace cce {
@@ -41,60 +41,26 @@ std::string embedded(const Json& report) {
   return text;
 }
 
-void add_cell(const char* tag, const std::string& text, const char* style, std::string& page) {
+void add_cell(const char* tag, const std::string& text, const std::string& style, std::string& page) {
   page.append("<").append(tag);
-  if (*style != '\0') {
+  if (!style.empty()) {
     page.append(" class=\"").append(style).append("\"");
   }
   page.append(">").append(escaped(text)).append("</").append(tag).append(">");
 }
 
-void add_header(const std::vector<std::string>& names, std::string& page) {
-  page += "<thead><tr>";
-  for (const std::string& name : names) {
+void add_table(const ReportTable& table, std::string& page) {
+  page.append("<section id=\"").append(table.id).append("\"><h2>").append(escaped(table.title));
+  page += "</h2><div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";
+  for (const std::string& name : table.head) {
     add_cell("th", name, "", page);
   }
-  page += "</tr></thead>";
-}
-
-void add_before_after(const Json& report, std::string& page) {
-  const std::vector<ReportRow> rows = before_after_rows(report);
-  if (rows.empty()) {
-    return;
-  }
-  page += "<section><h2>Before and after</h2><div class=\"scroll\" tabindex=\"0\"><table>";
-  add_header({"", "before", "after", "change"}, page);
-  page += "<tbody>";
-  for (const ReportRow& row : rows) {
+  page += "</tr></thead><tbody>";
+  for (const std::vector<TableCell>& row : table.rows) {
     page += "<tr>";
-    for (const std::string& cell : {row.name, row.before, row.after, row.change}) {
-      add_cell("td", cell, "", page);
+    for (const TableCell& cell : row) {
+      add_cell("td", cell.text, cell.style, page);
     }
-    page += "</tr>\n";
-  }
-  page += "</tbody></table></div></section>\n";
-}
-
-/// "position_drift" as people write it.
-std::string spaced(std::string name) {
-  std::replace(name.begin(), name.end(), '_', ' ');
-  return name;
-}
-
-void add_signatures(const Json& report, std::string& page) {
-  const std::vector<SignatureRow> rows = signature_rows(report);
-  if (rows.empty()) {
-    return;
-  }
-  page += "<section><h2>Failure signatures</h2><div class=\"scroll\" tabindex=\"0\"><table>";
-  add_header({"", "value", "limit", ""}, page);
-  page += "<tbody>";
-  for (const SignatureRow& row : rows) {
-    page += "<tr>";
-    add_cell("td", spaced(row.name), "", page);
-    add_cell("td", row.value, "", page);
-    add_cell("td", row.limit, "", page);
-    add_cell("td", row.ok ? "ok" : "beyond limit", row.ok ? "ok" : "passed", page);
     page += "</tr>\n";
   }
   page += "</tbody></table></div></section>\n";
@@ -150,13 +116,15 @@ std::string report_html(const std::string& report_json, const std::string& where
       .append(escaped(name.empty() ? "Report" : name))
       .append("</h1>\n");
   page.append("<p class=\"muted\">").append(escaped(summary(report))).append("</p>\n");
-  add_before_after(report, page);
-  add_signatures(report, page);
+  for (const ReportTable& table : report_tables(report)) {
+    add_table(table, page);
+  }
   add_warnings(report, page);
   page += "<div id=\"charts\"></div>\n";
   page.append("<script type=\"application/json\" id=\"report\">")
       .append(embedded(report))
       .append("</script>\n");
+  page.append("<script>\n").append(words_script()).append("</script>\n");
   page.append("<script>\n").append(charts_script()).append("</script>\n");
   page.append("<script>\n").append(report_script()).append("</script>\n");
   page.append("<script>\n").append(report_page_script()).append("</script>\n</body>\n</html>\n");

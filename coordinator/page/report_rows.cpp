@@ -1,8 +1,10 @@
 #include "coordinator/page/report_rows.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "common/base/json_writer.h"
 #include "common/base/number_format.h"
 
 namespace cce {
@@ -34,6 +36,10 @@ std::string change_text(double before, double after, Unit unit) {
   return text.append(format_fixed(std::abs(percent), 1)).append(" %");
 }
 
+struct ReportRow {
+  std::string name, before, after, change;
+};
+
 void add_row(const std::string& name, const Json& pair, Unit unit, std::vector<ReportRow>& rows) {
   const Json& before = member_at(pair, {"before"});
   const Json& after = member_at(pair, {"after"});
@@ -63,20 +69,6 @@ void add_tasks(const Json& tasks, std::vector<ReportRow>& rows) {
   }
 }
 
-}  // namespace
-
-const Json& member_at(const Json& document, std::initializer_list<const char*> path) {
-  static const Json nothing;
-  const Json* place = &document;
-  for (const char* key : path) {
-    if (!place->is_object() || !place->contains(key)) {
-      return nothing;
-    }
-    place = &(*place)[key];
-  }
-  return *place;
-}
-
 std::vector<ReportRow> before_after_rows(const Json& report) {
   std::vector<ReportRow> rows;
   add_row("parameters of the blocks", member_at(report, {"params", "blocks"}), Unit::count, rows);
@@ -93,22 +85,82 @@ std::vector<ReportRow> before_after_rows(const Json& report) {
   return rows;
 }
 
-std::vector<SignatureRow> signature_rows(const Json& report) {
-  std::vector<SignatureRow> rows;
+ReportTable before_after_table(const Json& report) {
+  const std::vector<ReportRow> rows = before_after_rows(report);
+  const bool two_models =
+      std::any_of(rows.begin(), rows.end(), [](const ReportRow& row) { return !row.after.empty(); });
+  ReportTable table{.id = "before-after", .title = "Before and after", .head = {"", "value"}, .rows = {}};
+  if (two_models) {
+    table.head = {"", "before", "after", "change"};
+  }
+  for (const ReportRow& row : rows) {
+    std::vector<TableCell>& cells = table.rows.emplace_back();
+    cells = {{row.name}, {row.before}};
+    if (two_models) {
+      cells.insert(cells.end(), {{row.after}, {row.change}});
+    }
+  }
+  return table;
+}
+
+ReportTable signature_table(const Json& report) {
+  ReportTable table{.id = "signatures",
+                    .title = "Failure signatures",
+                    .head = {"signature", "value", "limit", ""},
+                    .rows = {}};
   const Json& signatures = member_at(report, {"signatures"});
   if (!signatures.is_object()) {
-    return rows;
+    return table;
   }
+  const auto number = [](const Json& value) {
+    return value.is_number() ? format_fixed(value.get<double>(), 3) : std::string();
+  };
   for (const auto& [name, signature] : signatures.items()) {
-    const Json& value = member_at(signature, {"value"});
-    const Json& limit = member_at(signature, {"limit"});
     const Json& ok = member_at(signature, {"ok"});
-    rows.push_back({.name = name,
-                    .value = value.is_number() ? format_fixed(value.get<double>(), 3) : "",
-                    .limit = limit.is_number() ? format_fixed(limit.get<double>(), 3) : "",
-                    .ok = !ok.is_boolean() || ok.get<bool>()});
+    const bool is_ok = !ok.is_boolean() || ok.get<bool>();
+    const TableCell verdict = is_ok ? TableCell{"ok", "ok"} : TableCell{"past limit", "passed"};
+    table.rows.push_back({{name},
+                          {number(member_at(signature, {"value"}))},
+                          {number(member_at(signature, {"limit"}))},
+                          verdict});
   }
-  return rows;
+  return table;
+}
+
+}  // namespace
+
+const Json& member_at(const Json& document, std::initializer_list<const char*> path) {
+  static const Json nothing;
+  const Json* place = &document;
+  for (const char* key : path) {
+    if (!place->is_object() || !place->contains(key)) {
+      return nothing;
+    }
+    place = &(*place)[key];
+  }
+  return *place;
+}
+
+std::vector<ReportTable> report_tables(const Json& report) {
+  std::vector<ReportTable> tables{before_after_table(report), signature_table(report)};
+  std::erase_if(tables, [](const ReportTable& table) { return table.rows.empty(); });
+  return tables;
+}
+
+std::string report_tables_json(const Json& report) {
+  OrderedJson tables = OrderedJson::array();
+  for (const ReportTable& table : report_tables(report)) {
+    OrderedJson rows = OrderedJson::array();
+    for (const std::vector<TableCell>& row : table.rows) {
+      OrderedJson cells = OrderedJson::array();
+      for (const TableCell& cell : row) {
+        cells.push_back({{"text", cell.text}, {"style", cell.style}});
+      }
+      rows.push_back(std::move(cells));
+    }
+    tables.push_back({{"id", table.id}, {"title", table.title}, {"head", table.head}, {"rows", rows}});
+  }
+  return compact_json({{"tables", tables}, {"warnings", warnings_of(report)}});
 }
 
 double total_seconds(const Json& report) {

@@ -6,21 +6,27 @@
 
 namespace cce {
 
-/// One line of a before/after table, as text. `after` is empty where only one model was measured.
-struct ReportRow {
-  std::string name, before, after, change;
+/// One cell of a table; `style` is a class of style.css, or "".
+struct TableCell {
+  std::string text;
+  std::string style = {};
 };
 
-/// The rows every rendering shares: parameters of blocks and whole, tensor bytes, FLOPs per token,
-/// perplexities, tasks. Members of a wrong type count as absent: a report is our own file, and a partial one
-/// must still print.
-std::vector<ReportRow> before_after_rows(const Json& report);
-
-struct SignatureRow {
-  std::string name, value, limit;
-  bool ok = true;
+/// A table of a report, as every rendering shows it: terminal, model card, report.html, dashboard.
+struct ReportTable {
+  std::string id, title;
+  std::vector<std::string> head;
+  std::vector<std::vector<TableCell>> rows;  ///< each as long as head
 };
-std::vector<SignatureRow> signature_rows(const Json& report);
+
+/// The tables that have rows, as text. "before-after": parameters of blocks and whole, tensor bytes, FLOPs per
+/// token, perplexities, tasks; one column of values where only one model was measured. "signatures": value, limit
+/// and verdict of each failure signature. Members of a wrong type count as absent: a report is our own file, and a
+/// partial one must still print.
+std::vector<ReportTable> report_tables(const Json& report);
+
+/// {"tables": [{"id", "title", "head": [...], "rows": [[{"text", "style"}]]}], "warnings": [...]}
+std::string report_tables_json(const Json& report);
 
 /// Σ over stages; 0 where there are none.
 double total_seconds(const Json& report);

@@ -15,41 +15,35 @@ std::string text_at(const Json& report, std::initializer_list<const char*> path,
   return value.is_string() ? value.get<std::string>() : otherwise;
 }
 
-bool any_after(const std::vector<ReportRow>& rows) {
-  for (const ReportRow& row : rows) {
-    if (!row.after.empty()) {
-      return true;
+/// Head and rows as text.
+std::vector<std::vector<std::string>> lines_of(const ReportTable& table) {
+  std::vector<std::vector<std::string>> lines{table.head};
+  for (const std::vector<TableCell>& row : table.rows) {
+    std::vector<std::string>& line = lines.emplace_back();
+    for (const TableCell& cell : row) {
+      line.push_back(cell.text);
     }
   }
-  return false;
+  return lines;
 }
 
-/// "## NAME" tables of Markdown: header, then rows.
-void add_markdown_table(const std::vector<std::vector<std::string>>& rows, std::string& text) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    for (const std::string& cell : rows[i]) {
+/// "## TITLE" and a table of Markdown.
+void add_markdown_table(const ReportTable& table, std::string& text) {
+  text.append("## ").append(table.title).append("\n\n");
+  const std::vector<std::vector<std::string>> lines = lines_of(table);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    for (const std::string& cell : lines[i]) {
       text.append("| ").append(cell).append(" ");
     }
     text += "|\n";
     if (i == 0) {
-      for (std::size_t column = 0; column < rows[0].size(); ++column) {
+      for (std::size_t column = 0; column < lines[0].size(); ++column) {
         text += column == 0 ? "|---" : "|---:";
       }
       text += "|\n";
     }
   }
-}
-
-std::vector<std::vector<std::string>> cells(const std::vector<ReportRow>& rows) {
-  const bool two_models = any_after(rows);
-  std::vector<std::vector<std::string>> table;
-  table.push_back(two_models ? std::vector<std::string>{"", "before", "after", "change"}
-                             : std::vector<std::string>{"", "value"});
-  for (const ReportRow& row : rows) {
-    table.push_back(two_models ? std::vector<std::string>{row.name, row.before, row.after, row.change}
-                               : std::vector<std::string>{row.name, row.before});
-  }
-  return table;
+  text += "\n";
 }
 
 std::string loading_advice(const std::string& format) {
@@ -69,17 +63,8 @@ std::string loading_advice(const std::string& format) {
 std::string report_table(const std::string& report_json, const std::string& where) {
   const Json report = parse_json(report_json, where);
   std::string text;
-  const std::vector<ReportRow> rows = before_after_rows(report);
-  if (!rows.empty()) {
-    text += text_table(cells(rows));
-  }
-  const std::vector<SignatureRow> signatures = signature_rows(report);
-  if (!signatures.empty()) {
-    std::vector<std::vector<std::string>> table{{"signature", "value", "limit", ""}};
-    for (const SignatureRow& row : signatures) {
-      table.push_back({row.name, row.value, row.limit, row.ok ? "ok" : "past limit"});
-    }
-    text.append("\n").append(text_table(table));
+  for (const ReportTable& table : report_tables(report)) {
+    text.append(text.empty() ? "" : "\n").append(text_table(lines_of(table)));
   }
   for (const std::string& warning : warnings_of(report)) {
     text.append("warning: ").append(warning).append("\n");
@@ -95,25 +80,19 @@ std::string model_card(const std::string& report_json, const std::string& where)
       "---\nlibrary_name: transformers\ntags: [compressed, cce]\n---\n\n# " + name + ", compressed\n\n";
   text += "Made by Contextual Compression Encoding (CCE) " + text_at(report, {"code_version"}, "") +
           " from `" + name + "` (" + text_at(report, {"model", "architecture"}, "unknown architecture") +
-          "), export format `" + format + "`.\n\n## Before and after\n\n";
-  add_markdown_table(cells(before_after_rows(report)), text);
-  const std::vector<SignatureRow> signatures = signature_rows(report);
-  if (!signatures.empty()) {
-    std::vector<std::vector<std::string>> table{{"failure signature", "value", "limit", ""}};
-    for (const SignatureRow& row : signatures) {
-      table.push_back({row.name, row.value, row.limit, row.ok ? "ok" : "passed its limit"});
-    }
-    text += "\n";
+          "), export format `" + format + "`.\n\n";
+  for (const ReportTable& table : report_tables(report)) {
     add_markdown_table(table, text);
   }
   const std::vector<std::string> warnings = warnings_of(report);
   if (!warnings.empty()) {
-    text += "\n## Warnings\n\n";
+    text += "## Warnings\n\n";
     for (const std::string& warning : warnings) {
       text.append("- ").append(warning).append("\n");
     }
+    text += "\n";
   }
-  text += "\n## Loading\n\n" + loading_advice(format);
+  text += "## Loading\n\n" + loading_advice(format);
   text +=
       "\n`recipe.yaml` repeats the run; `report.json` and `report.html` hold every figure, `plan.json` what "
       "each layer "

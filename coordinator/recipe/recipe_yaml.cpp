@@ -167,7 +167,8 @@ class JsonBuilder : public YAML::EventHandler {
       refuse(ErrorCode::unsupported, mark, "the tag " + tag, "plain values", "Remove the tag.");
     }
     if (levels_.size() >= max_depth) {
-      refuse(ErrorCode::malformed_file, mark, "deeper nesting", "at most 32 levels", "");
+      refuse(ErrorCode::malformed_file, mark, "deeper nesting", "at most 32 levels",
+             "Flatten the recipe: no key needs that many levels.");
     }
     levels_.push_back({.value = std::move(empty), .key = {}, .has_key = false});
   }

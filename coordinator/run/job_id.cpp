@@ -23,17 +23,13 @@ std::string make_job_id() {
                 .where = "getrandom",
                 .found = std::strerror(errno),
                 .expected = "random bytes",
-                .remedy = ""};
+                .remedy = "Try again; the kernel's random source does not answer."};
   }
   std::string id;
   for (const unsigned char byte : bytes) {
     id.push_back(alphabet[byte % 32]);
   }
   return id;
-}
-
-bool is_job_id(const std::string& text) {
-  return text.size() == id_characters && text.find_first_not_of(alphabet) == std::string::npos;
 }
 
 }  // namespace cce

@@ -1,25 +1,34 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "common/base/file.h"
 #include "common/recipe/job_spec.h"
+#include "coordinator/run/job_creation.h"
 #include "coordinator/scheduler/scheduler.h"
-#include "coordinator/system/machine.h"
 
 namespace cce {
 
 /// cce-ID-ATTEMPT: what the scheduler knows an attempt by.
 std::string run_name(const std::string& id, std::int64_t attempt);
 
-/// The job directory of a resolved job, ready for an attempt: made where it is not there yet, else checked
-/// against the model's digest. May be repeated after a crash. Errors: those of prepare_job, create_job,
-/// open_job.
-void prepare_directory(FileSystem& files, const std::filesystem::path& root, const std::string& spec,
-                       const Machine& machine);
+/// What of a job decides its launch.
+struct LaunchInputs {
+  JobSpec spec;
+  Partition partition;
+};
+
+/// The job directory at `root`, ready for an attempt: made of `prepared` where it is not there yet, else checked
+/// against the model's digest. May be repeated after a crash. Errors: those of prepared, create_job, open_job.
+LaunchInputs ready_directory(FileSystem& files, const std::filesystem::path& root,
+                             const std::function<PreparedJob&()>& prepared);
+
+/// Of a job directory that is there.
+LaunchInputs read_launch_inputs(FileSystem& files, const std::filesystem::path& root);
 
 /// What a scheduler is told of an attempt at the job in `root`.
-Launch launch_of(FileSystem& files, const std::filesystem::path& root, const std::filesystem::path& worker,
-                 const std::string& name, std::int64_t attempt);
+Launch launch_of(const JobSpec& spec, const Partition& partition, const std::filesystem::path& root,
+                 const std::filesystem::path& worker, const std::string& name, std::int64_t attempt);
 
 }  // namespace cce

@@ -1,17 +1,16 @@
 #include "coordinator/run/run_job.h"
 
-#include <algorithm>
 #include <chrono>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "common/base/error.h"
-#include "coordinator/system/log_tail.h"
+#include "coordinator/run/event_reader.h"
+#include "coordinator/run/job_run.h"
 
 namespace cce {
 namespace {
 
-namespace fs = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr double poll_seconds = 0.1;
@@ -20,8 +19,9 @@ double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-std::string resume_command(const JobDir& job) {
-  return std::string("Continue with: cce resume ").append(job.root().string());
+RunWords words_of(const JobDir& job) {
+  const std::string root = job.root().string();
+  return {.where = root, .remedy = "Continue with 'cce resume " + root + "'."};
 }
 
 class Run {
@@ -33,23 +33,21 @@ class Run {
         launch_(launch),
         progress_(progress),
         signals_(signals),
-        deadlines_(deadlines) {}
+        deadlines_(deadlines),
+        words_(words_of(job)),
+        events_(job.events_path()),
+        run_(attempt_log_path(job.root(), launch.attempt), words_) {}
 
   void run() {
-    const std::vector<JobEvent> earlier = read_events(files_, job_.events_path());
-    last_seq_ = earlier.empty() ? 0 : earlier.back().seq;
+    while (!events_.read_new().empty()) {  // of earlier attempts
+    }
     started_ = SteadyClock::now();
     id_ = scheduler_.submit(launch_);
     try {
-      RunState state = scheduler_.state(id_);
-      while (!state.ended()) {
+      while (!is_over()) {
         take_signal(signals_.wait(poll_seconds));
         keep_deadlines();
-        read_new_events();
-        state = scheduler_.state(id_);
       }
-      read_new_events();
-      judge(state);
     } catch (...) {
       if (!scheduler_.state(id_).ended()) {
         scheduler_.terminate(id_);
@@ -63,81 +61,64 @@ class Run {
     if (number == 0) {
       return;
     }
-    if (!cancelling_) {
-      request_stop("Stopping at the next safe point (again to stop at once).");
+    if (stop_ == StopRequest::none) {
+      request_stop(StopRequest::by_user, "Stopping at the next safe point (again to stop at once).");
     } else {
       progress_.note("Stopping at once.");
       scheduler_.terminate(id_);
     }
   }
 
-  void request_stop(const std::string& sentence) {
-    cancelling_ = true;
-    cancel_started_ = SteadyClock::now();
+  void request_stop(StopRequest reason, const std::string& sentence) {
+    stop_ = reason;
+    stop_started_ = SteadyClock::now();
     job_.request_cancel();
     progress_.note(sentence);
   }
 
   void keep_deadlines() {
-    if (!cancelling_ && seconds_since(started_) > deadlines_.run_seconds) {
-      out_of_time_ = true;
-      request_stop("The time limit has passed: stopping at the next safe point.");
+    if (stop_ == StopRequest::none && seconds_since(started_) > deadlines_.run_seconds) {
+      request_stop(StopRequest::out_of_time, "The time limit has passed: stopping at the next safe point.");
     }
-    if (cancelling_ && seconds_since(cancel_started_) > deadlines_.cancel_seconds) {
+    if (stop_ != StopRequest::none && seconds_since(stop_started_) > deadlines_.cancel_seconds) {
       progress_.note("No safe point was reached in time: stopping at once.");
       scheduler_.terminate(id_);
     }
   }
 
+  /// A damaged file does not keep the run's end from being seen.
   void read_new_events() {
-    for (const JobEvent& event : read_events(files_, job_.events_path(), last_seq_)) {
-      last_seq_ = event.seq;
-      if (event.type == "error" && event.error) {
-        error_ = event.error;
-      } else if (event.type == "cancelled") {
-        cancelled_ = true;
-      } else if (event.type == "done" || event.type == "finished") {
-        done_ = true;
+    try {
+      for (auto lines = events_.read_new(); !lines.empty(); lines = events_.read_new()) {
+        for (const EventReader::Line& line : lines) {
+          last_word_.take(line.event);
+          progress_.show(line.event);
+        }
       }
-      progress_.show(event);
+    } catch (const Error& error) {
+      run_.events_unreadable(error);
     }
   }
 
-  void judge(const RunState& state) const {
-    if (done_) {
-      return;
+  /// Whether the run has ended well; throws where it has ended otherwise.
+  bool is_over() {
+    const RunState state = scheduler_.state(id_);
+    read_new_events();  // all that was written before the run was seen to have ended
+    if (!state.ended()) {
+      return false;
     }
-    const bool stopped =
-        cancelled_ || (error_ && error_->code == ErrorCode::cancelled) || (cancelling_ && !error_);
-    if (stopped) {
-      throw Error{.code = out_of_time_ ? ErrorCode::deadline_exceeded : ErrorCode::cancelled,
-                  .where = job_.root().string(),
-                  .found = out_of_time_ ? "the time limit (resources.time_limit) has passed" : "",
-                  .expected = "",
-                  .remedy = resume_command(job_)};
+    const std::optional<RunVerdict> verdict =
+        run_.judge(state, last_word_, stop_, seconds_since(SteadyClock::time_point()));
+    if (!verdict) {
+      return false;
     }
-    if (error_) {
-      throw Error(*error_);
+    if (verdict->error) {
+      throw Error(*verdict->error);
     }
-    throw Error{.code = ErrorCode::worker_died,
-                .where = job_.root().string(),
-                .found = how_it_ended(state),
-                .expected = "",
-                .remedy = resume_command(job_)};
-  }
-
-  std::string how_it_ended(const RunState& state) const {
-    std::string text = state.signal ? std::string("signal ").append(std::to_string(*state.signal))
-                       : *state.exit_status
-                           ? std::string("exit status ").append(std::to_string(*state.exit_status))
-                           : std::string("an end without a last word");
-    const fs::path logs = job_.root() / "logs";
-    const fs::path output = logs / ("attempt-" + std::to_string(launch_.attempt) + ".log");
-    const std::string lines = log_tail(output);
-    if (!lines.empty()) {
-      text.append("; the end of ").append(output.string()).append(":").append(lines).append("\n");
+    if (verdict->result == RunResult::cancelled) {
+      throw Error{.code = ErrorCode::cancelled, .where = words_.where, .remedy = words_.remedy};
     }
-    return text;
+    return true;
   }
 
   JobDir& job_;
@@ -146,12 +127,13 @@ class Run {
   Progress& progress_;
   SignalInbox& signals_;
   const RunDeadlines& deadlines_;
-  PosixFileSystem files_;
+  const RunWords words_;
+  EventReader events_;
+  JobRun run_;
+  LastWord last_word_;
+  StopRequest stop_ = StopRequest::none;
   std::string id_;
-  SteadyClock::time_point started_, cancel_started_;
-  std::int64_t last_seq_ = 0;
-  std::optional<Error> error_;
-  bool done_ = false, cancelled_ = false, cancelling_ = false, out_of_time_ = false;
+  SteadyClock::time_point started_, stop_started_;
 };
 
 }  // namespace

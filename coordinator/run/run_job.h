@@ -12,7 +12,7 @@ struct RunDeadlines {
   double cancel_seconds = 120.0;
 };
 
-/// Runs one attempt at a job to its end, showing its events. Returns when it is done. Signals: the first asks
+/// Runs one attempt at a job to its end, showing its events; JobRun judges it. Returns when it is done. Signals: the first asks
 /// the workers to stop at a safe point and waits `cancel_seconds` for it, the second ends them at once.
 /// Errors: the worker's own, from its `error` event; cancelled (remedy: how to resume); worker_died with the
 /// end of the logs; deadline_exceeded after `run_seconds`; those of the scheduler.

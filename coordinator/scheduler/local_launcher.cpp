@@ -31,8 +31,7 @@ Error system_error(const std::string& where) {
   return Error{.code = ErrorCode::io_failure,
                .where = where,
                .found = std::strerror(errno),
-               .expected = "",
-               .remedy = ""};
+               .remedy = "Check the machine's limits on processes and open files (ulimit -u, ulimit -n)."};
 }
 
 sigset_t child_signal() {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "common/base/error.h"
+#include "common/job/job_dir.h"
 #include "coordinator/system/machine.h"
 
 namespace cce {
@@ -92,7 +93,7 @@ ProcessRequest launch_command(const Launch& launch, const fs::path& mpirun, cons
                                      std::to_string(launch.attempt)});
   return {.arguments = std::move(arguments),
           .environment = environment_of(launch, machine, bound),
-          .output = launch.job_dir / "logs" / ("attempt-" + std::to_string(launch.attempt) + ".log")};
+          .output = attempt_log_path(launch.job_dir, launch.attempt)};
 }
 
 LocalScheduler::LocalScheduler(FileSystem& files, LocalSchedulerOptions options)
@@ -142,7 +143,7 @@ std::string LocalScheduler::submit(const Launch& launch) {
   check(launch);
   check_program(launch.worker, "cce-worker in the folder of cce",
                 "Build all targets, or name it with --worker.");
-  check_program(options_.launcher, "the program cce", "");
+  check_program(options_.launcher, "the program cce", "Keep cce where it was when this command started.");
   const std::optional<fs::path> mpirun = find_program("mpirun");
   if (!mpirun) {
     throw Error{.code = ErrorCode::missing_file,
@@ -217,7 +218,7 @@ RunState LocalScheduler::state(const std::string& id) {
                 .where = "LocalScheduler",
                 .found = "run " + id,
                 .expected = "an id that submit returned",
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
   return run.state();
 }

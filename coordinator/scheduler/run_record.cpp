@@ -29,7 +29,7 @@ std::string end_name(RunEnd end) {
               .where = "RunRecord::write_end",
               .found = "an end that no launcher sees",
               .expected = "exited, signalled or timed_out",
-              .remedy = ""};
+              .remedy = "Report this: it is a bug."};
 }
 
 bool is_the_same_process(const RunRecord::Launcher& launcher, const std::optional<ProcessFacts>& facts) {
@@ -52,7 +52,7 @@ std::unique_ptr<FileLock> RunRecord::claim() {
                 .where = run_path_.string(),
                 .found = "an earlier run of the same name",
                 .expected = "a name that is used once",
-                .remedy = ""};
+                .remedy = "Resume the job: the next attempt has a name of its own."};
   }
   const std::optional<ProcessFacts> self = process_facts(::getpid());
   if (!self) {

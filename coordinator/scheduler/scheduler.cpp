@@ -13,7 +13,7 @@ void check_run_name(const std::string& name) {
                 .where = "name of a run",
                 .found = name,
                 .expected = "1 to 100 letters, digits, '.', '_' and '-', first a letter or digit",
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
 }
 

@@ -67,7 +67,7 @@ std::string last_words(const ProgramResult& result) {
               .where = "SlurmScheduler",
               .found = "run '" + id + "'",
               .expected = "the number of a job that Slurm still knows",
-              .remedy = ""};
+              .remedy = "Resume the job if its run is gone."};
 }
 
 RunEnd end_of(const SlurmJobRecord& record) {
@@ -200,7 +200,7 @@ RunState SlurmScheduler::state(const std::string& id) {
                 .where = "scontrol show job " + id,
                 .found = "job " + record.id,
                 .expected = "job " + id,
-                .remedy = ""};
+                .remedy = "Check with scontrol which job has this number."};
   }
   return run_state_of(record);
 }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "common/base/error.h"
+#include "common/job/job_dir.h"
 
 namespace cce {
 namespace {
@@ -80,7 +81,7 @@ std::string directives(const Launch& launch) {
   };
   add("job-name", launch.name);
   add("chdir", job);
-  add("output", job + "/logs/attempt-" + std::to_string(launch.attempt) + ".log");
+  add("output", attempt_log_path(job, launch.attempt).string());
   add("open-mode", "append");
   add("export", "NONE");  // jobs do not inherit the server's environment
   add("nodes", std::to_string(launch.nodes));
@@ -177,7 +178,7 @@ std::string replace_names(std::string_view text,
                   .where = "slurm/job.sbatch.in",
                   .found = std::string(text.substr(start, end + 2 - start)),
                   .expected = "a name that render_slurm_script fills in",
-                  .remedy = ""};
+                  .remedy = "Report this: it is a bug."};
     }
     result += value->second;
     text.remove_prefix(end + 2);

@@ -1,10 +1,9 @@
 #include "coordinator/service/job_engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "coordinator/run/finish_job.h"
-#include "coordinator/run/job_launch.h"
-#include "coordinator/service/job_verdict.h"
 
 namespace cce {
 namespace {
@@ -14,7 +13,6 @@ namespace fs = std::filesystem;
 constexpr double longest_retry_seconds = 30.0;
 constexpr double lost_poll_seconds = 30.0;
 constexpr double terminate_again_seconds = 10.0;
-constexpr double late_events_seconds = 5.0;  // a network file system may show a file's end late
 constexpr double idle_events_seconds = 60.0;
 constexpr double pause_after_error_seconds = 1.0;
 constexpr double look_for_room_seconds = 30.0;
@@ -23,6 +21,20 @@ constexpr double look_for_room_seconds = 30.0;
 bool is_passing(const Error& error) {
   return error.code == ErrorCode::deadline_exceeded || error.code == ErrorCode::io_failure ||
          error.code == ErrorCode::job_locked;
+}
+
+JobAction action_of(RunResult result) {
+  switch (result) {
+    case RunResult::completed:
+      return JobAction::see_completed;
+    case RunResult::cancelled:
+      return JobAction::see_cancelled;
+    case RunResult::vanished:
+      return JobAction::see_vanished;
+    case RunResult::failed:
+      break;
+  }
+  return JobAction::see_failed;
 }
 
 }  // namespace
@@ -51,6 +63,7 @@ void JobEngine::step() {
     return;
   }
   const std::vector<OpenJob> jobs = table_.open_jobs();
+  forget_prepared(jobs);
   std::int64_t slots = free_slots(jobs);
   const double now = options_.clock();
   for (const OpenJob& job : jobs) {
@@ -110,9 +123,39 @@ void JobEngine::move(const OpenJob& job, JobAction action, TransitionDetails det
 
 // ---- submission
 
+void JobEngine::keep(const std::string& id, PreparedJob job) {
+  const std::lock_guard lock(keeping_);
+  prepared_.emplace(id, std::move(job));
+}
+
+PreparedJob& JobEngine::prepared(const OpenJob& job) {
+  {
+    const std::lock_guard lock(keeping_);
+    const auto kept = prepared_.find(job.id);
+    if (kept != prepared_.end()) {
+      return kept->second;
+    }
+  }
+  JobSpec spec = parse_job_spec(table_.spec(job.id), "stored job");
+  PreparedJob again = prepare_job(files_, std::move(spec), options_.machine, nullptr);
+  const std::lock_guard lock(keeping_);
+  return prepared_.emplace(job.id, std::move(again)).first->second;
+}
+
+/// Jobs that have left the queue.
+void JobEngine::forget_prepared(const std::vector<OpenJob>& jobs) {
+  const std::lock_guard lock(keeping_);
+  std::erase_if(prepared_, [&jobs](const auto& kept) {
+    return std::none_of(jobs.begin(), jobs.end(), [&kept](const OpenJob& job) {
+      return job.id == kept.first && job.state == JobState::queued;
+    });
+  });
+}
+
 void JobEngine::begin(const OpenJob& job) {
+  LaunchInputs inputs;
   try {
-    prepare_directory(files_, table_.folder(job.id), table_.spec(job.id), options_.machine);
+    inputs = ready_directory(files_, table_.folder(job.id), [&]() -> PreparedJob& { return prepared(job); });
   } catch (const Error& error) {
     if (error.code == ErrorCode::disk_full) {  // jobs wait for room: others end and are fetched meanwhile
       follows_[job.id].not_before = options_.clock() + look_for_room_seconds;
@@ -124,15 +167,15 @@ void JobEngine::begin(const OpenJob& job) {
   }
   move(job, JobAction::submit, {.run_name = run_name(job.id, job.attempt)});
   follows_[job.id] = {};
-  submit(table_.open_job(job.id));
+  submit(table_.open_job(job.id), inputs);
 }
 
-void JobEngine::submit(const OpenJob& job) {
+void JobEngine::submit(const OpenJob& job, const LaunchInputs& inputs) {
   std::string id;
   try {
     directory(job).clear_cancel();
-    const Launch launch =
-        launch_of(files_, table_.folder(job.id), options_.worker, job.current->run_name, job.attempt);
+    const Launch launch = launch_of(inputs.spec, inputs.partition, table_.folder(job.id), options_.worker,
+                                    job.current->run_name, job.attempt);
     id = ask("submit", [&] { return scheduler_.submit(launch); });
   } catch (const Error& error) {
     if (!is_passing(error)) {
@@ -183,7 +226,7 @@ void JobEngine::answer_submission(const OpenJob& job) {
       move(job, JobAction::see_cancelled);
     }
   } else if (has_settled || traits.submits_once) {
-    submit(job);
+    submit(job, read_launch_inputs(files_, table_.folder(job.id)));
   }
 }
 
@@ -231,11 +274,11 @@ void JobEngine::read_events(const OpenJob& job) {
   try {
     table_.read_events(job.id, [&](const JobEvent& event) { count_event(event); });
   } catch (const Error& error) {
-    if (!follow.events_error) {
+    if (!std::exchange(follow.events_failed, true)) {
       const std::lock_guard lock(counting_);
       ++metrics_.engine_errors;
     }
-    follow.events_error = error;
+    run_of(job).events_unreadable(error);
   }
 }
 
@@ -275,32 +318,31 @@ void JobEngine::press_cancel(const OpenJob& job, const RunState& run) {
   }
 }
 
+JobRun& JobEngine::run_of(const OpenJob& job) {
+  std::optional<JobRun>& run = follows_[job.id].run;
+  if (!run) {
+    run.emplace(attempt_log_path(table_.folder(job.id), job.attempt),
+                RunWords{.where = "the run", .remedy = "Resume the job: finished work is kept."});
+  }
+  return *run;
+}
+
 void JobEngine::conclude(const OpenJob& job, const RunState& run) {
-  const fs::path log = table_.folder(job.id) / "logs" / ("attempt-" + std::to_string(job.attempt) + ".log");
-  const JobOutcome& outcome = job.outcome;
-  const bool has_last_word = outcome.done || outcome.cancelled || outcome.error;
-  if (!has_last_word && run.exit_status == 0) {
-    Follow& follow = follows_[job.id];
-    follow.silent_end = follow.silent_end.value_or(options_.clock());
-    if (options_.clock() - *follow.silent_end < late_events_seconds) {
-      return;
-    }
+  const StopRequest stop = job.state == JobState::cancelling ? StopRequest::by_user : StopRequest::none;
+  const std::optional<RunVerdict> verdict = run_of(job).judge(run, job.last_word, stop, options_.clock());
+  if (!verdict) {
+    return;  // the next look may find its last word
   }
-  JobVerdict verdict = judge_end(run, outcome, job.state == JobState::cancelling, log);
-  const std::optional<Error>& events_error = follows_[job.id].events_error;
-  if (verdict.action == JobAction::see_failed && !outcome.error && events_error) {
-    verdict.error = events_error;
-  }
-  if (job.state == JobState::lost && verdict.action == JobAction::see_vanished) {
+  if (job.state == JobState::lost && verdict->result == RunResult::vanished) {
     return;  // as before
   }
   if (job.state == JobState::submitting) {
     count_queue(job);
   }
-  if (verdict.action == JobAction::see_completed) {
+  if (verdict->result == RunResult::completed) {
     complete(job);
   } else {
-    move(job, verdict.action, {.error = verdict.error});
+    move(job, action_of(verdict->result), {.error = verdict->error});
   }
 }
 

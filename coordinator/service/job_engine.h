@@ -10,6 +10,8 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/job/job_dir.h"
+#include "coordinator/run/job_launch.h"
+#include "coordinator/run/job_run.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/service/job_metrics.h"
 #include "coordinator/service/job_table.h"
@@ -35,10 +37,14 @@ struct EngineOptions {
 ///   running     events are read, the scheduler is asked
 ///   cancelling  control/cancel; after cancel_seconds, or where it only waits, the run is ended
 ///   lost        the scheduler is asked now and then
-/// step: one thread; metrics: any.
+/// step: one thread; keep and metrics: any.
 class JobEngine {
  public:
   JobEngine(FileSystem& files, Scheduler& scheduler, JobTable& table, EngineOptions options);
+
+  /// A job that is about to be queued, as it was prepared when it was accepted. What is not kept, because another
+  /// process accepted it, is prepared again from what is stored.
+  void keep(const std::string& id, PreparedJob job);
 
   void step();
   ServiceMetrics metrics() const;
@@ -52,14 +58,16 @@ class JobEngine {
     double retry_seconds = 1.0;
     double next_poll = 0.0;
     double next_terminate = 0.0;
-    std::optional<double> silent_end;  ///< ended with success and no last word yet
     bool queue_counted = false;
-    std::optional<Error> events_error;  ///< why its events cannot be read on
+    bool events_failed = false;  ///< they cannot be read on
+    std::optional<JobRun> run;   ///< judges its end
   };
 
   void attend(const OpenJob& job);
   void begin(const OpenJob& job);
-  void submit(const OpenJob& job);
+  PreparedJob& prepared(const OpenJob& job);
+  void forget_prepared(const std::vector<OpenJob>& jobs);
+  void submit(const OpenJob& job, const LaunchInputs& inputs);
   void answer_submission(const OpenJob& job);
   void retry_later(const OpenJob& job, const Error& error);
   void follow(const OpenJob& job);
@@ -68,6 +76,7 @@ class JobEngine {
   void ask_to_stop(const OpenJob& job);
   void press_cancel(const OpenJob& job, const RunState& run);
   void conclude(const OpenJob& job, const RunState& run);
+  JobRun& run_of(const OpenJob& job);
   void complete(const OpenJob& job);
   void move(const OpenJob& job, JobAction action, TransitionDetails details = {});
 
@@ -87,6 +96,9 @@ class JobEngine {
   std::map<std::string, Follow> follows_;
   double next_unload_ = 0.0;
   std::mutex stepping_;
+  std::mutex keeping_;
+  std::map<std::string, PreparedJob>
+      prepared_;  ///< queued jobs by id; guarded by keeping_, erased by step alone
   mutable std::mutex counting_;
   ServiceMetrics metrics_;
 };

@@ -27,16 +27,15 @@ ServiceMetrics JobEngine::metrics() const {
 }
 
 void JobEngine::count_event(const JobEvent& event) {
-  if (event.type != "stage_done") {
+  if (event.kind != EventKind::stage_done) {
     return;
   }
-  const auto seconds = event.metrics.find("seconds");
-  const auto tokens = event.metrics.find("tokens");
+  const std::optional<double> seconds = event.metric(Metric::seconds);
   const std::lock_guard lock(counting_);
-  if (seconds != event.metrics.end()) {
-    metrics_.stage_seconds.try_emplace(event.stage, duration_bounds()).first->second.observe(seconds->second);
+  if (seconds) {
+    metrics_.stage_seconds.try_emplace(event.stage, duration_bounds()).first->second.observe(*seconds);
   }
-  metrics_.tokens_total += tokens == event.metrics.end() ? 0.0 : tokens->second;
+  metrics_.tokens_total += event.metric(Metric::tokens).value_or(0.0);
 }
 
 void JobEngine::count_queue(const OpenJob& job) {

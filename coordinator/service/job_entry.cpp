@@ -1,21 +1,19 @@
 #include "coordinator/service/job_entry.h"
 
-#include "common/base/json_writer.h"
-#include "coordinator/store/job_error_json.h"
+#include "common/base/error_json.h"
 
 namespace cce {
 namespace {
 
 std::string transition_json(const StoredTransition& transition) {
-  std::string line = compact_json({{"number", transition.number},
-                                   {"time", transition.time},
-                                   {"state", state_name(transition.state)},
-                                   {"attempt", transition.attempt}});
+  OrderedJson line = {{"number", transition.number},
+                      {"time", transition.time},
+                      {"state", state_name(transition.state)},
+                      {"attempt", transition.attempt}};
   if (transition.error) {
-    line.pop_back();  // the closing bracket
-    line.append(",\"error\":").append(error_to_json(*transition.error)).append("}");
+    line["error"] = error_json(*transition.error);
   }
-  return line;
+  return compact_json(line);
 }
 
 }  // namespace
@@ -30,7 +28,7 @@ OpenJob JobEntry::open_job() const {
                .attempt = job_.attempt,
                .current = job_.current,
                .state_since = job_.transitions.back().time,
-               .outcome = progress_.outcome};
+               .last_word = progress_.last_word};
   for (const StoredTransition& transition : job_.transitions) {
     if (transition.state == JobState::queued) {
       open.queued_since = transition.time;
@@ -77,10 +75,10 @@ void JobEntry::moved(JobAction action, const StoredTransition& transition, const
                                  .scheduler_id = {},
                                  .first_event = transition.event,
                                  .submitted = transition.time};
-    progress_.forget_outcome();
+    progress_.forget_last_word();
   } else if (action == JobAction::resume) {
     job_.current.reset();
-    progress_.forget_outcome();
+    progress_.forget_last_word();
   } else if (action == JobAction::see_running && job_.current) {
     job_.current->started = transition.time;
     job_.current->ended = 0.0;
@@ -121,7 +119,7 @@ void JobEntry::add_events(std::vector<EventReader::Line> lines) {
     const bool is_of_this_attempt = job_.current && line.event.seq > first_event;
     progress_.add(line.event);
     if (!is_of_this_attempt) {
-      progress_.forget_outcome();
+      progress_.forget_last_word();
     }
     index_.add(std::move(line));
   }

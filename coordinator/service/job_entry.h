@@ -21,7 +21,7 @@ struct OpenJob {
   std::optional<StoredAttempt> current;  ///< of `attempt`
   double state_since = 0.0;
   double queued_since = 0.0;  ///< created, or resumed
-  JobOutcome outcome;         ///< of the current attempt, as far as its events have been read
+  LastWord last_word;         ///< of the current attempt, as far as its events have been read
 };
 
 /// A stretch of a job's stream. Items whose line is no longer in memory have none yet: they are a run of

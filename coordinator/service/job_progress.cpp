@@ -7,11 +7,6 @@ namespace {
 
 constexpr std::size_t most_warnings = 20;
 
-double metric_or(const JobEvent& event, const std::string& name, double otherwise) {
-  const auto found = event.metrics.find(name);
-  return found == event.metrics.end() ? otherwise : found->second;
-}
-
 void merge_ranks(const std::vector<RankFacts>& facts, std::vector<RankView>& ranks) {
   ranks.resize(std::max(ranks.size(), facts.size()));
   for (std::size_t i = 0; i < facts.size(); ++i) {
@@ -26,46 +21,40 @@ void merge_ranks(const std::vector<RankFacts>& facts, std::vector<RankView>& ran
 }  // namespace
 
 void JobProgress::add(const JobEvent& event) {
-  if (event.type == "started") {
+  if (event.kind == EventKind::started) {
     *this = {};
   }
+  last_word.take(event);
   merge_ranks(event.ranks, ranks);
   for (const auto& [name, value] : event.metrics) {
     metrics[name] = value;
   }
-  if (event.type == "stage_started") {
+  const double peak_bytes = event.metric(Metric::peak_bytes).value_or(0.0);
+  if (event.kind == EventKind::stage_started) {
     stage = event.stage;
     done = 0;
     total = 0;
     layer = -1;
     eta_seconds.reset();
-  } else if (event.type == "progress") {
+  } else if (event.kind == EventKind::progress) {
     stage = event.stage;
     done = event.done;
     total = event.total;
     layer = event.layer;
-    tokens_per_second = metric_or(event, "tokens_per_second", tokens_per_second);
-    const auto eta = event.metrics.find("eta_seconds");
-    eta_seconds = eta == event.metrics.end() ? std::nullopt : std::optional(eta->second);
+    tokens_per_second = event.metric(Metric::tokens_per_second).value_or(tokens_per_second);
+    eta_seconds = event.metric(Metric::eta_seconds);
     if (!ranks.empty()) {  // rank 0 writes the events
-      const auto peak = static_cast<std::int64_t>(metric_or(event, "peak_bytes", 0.0));
-      ranks[0].peak_bytes = std::max(ranks[0].peak_bytes, peak);
+      ranks[0].peak_bytes = std::max(ranks[0].peak_bytes, static_cast<std::int64_t>(peak_bytes));
     }
-  } else if (event.type == "stage_done") {
+  } else if (event.kind == EventKind::stage_done) {
     finished_stages.push_back({.stage = event.stage,
-                               .seconds = metric_or(event, "seconds", 0.0),
-                               .tokens = metric_or(event, "tokens", 0.0),
-                               .peak_bytes = static_cast<std::int64_t>(metric_or(event, "peak_bytes", 0.0))});
+                               .seconds = event.metric(Metric::seconds).value_or(0.0),
+                               .tokens = event.metric(Metric::tokens).value_or(0.0),
+                               .peak_bytes = static_cast<std::int64_t>(peak_bytes)});
     done = total;
     eta_seconds.reset();
-  } else if (event.type == "warning" && warnings.size() < most_warnings) {
+  } else if (event.kind == EventKind::warning && warnings.size() < most_warnings) {
     warnings.push_back(event.message);
-  } else if (event.type == "done") {
-    outcome.done = true;
-  } else if (event.type == "cancelled") {
-    outcome.cancelled = true;
-  } else if (event.type == "error") {
-    outcome.error = event.error;
   }
 }
 

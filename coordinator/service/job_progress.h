@@ -6,16 +6,10 @@
 #include <vector>
 
 #include "common/job/job_event.h"
+#include "coordinator/run/job_run.h"
 #include "coordinator/service/job_view.h"
 
 namespace cce {
-
-/// The last word of an attempt's workers.
-struct JobOutcome {
-  bool done = false;
-  bool cancelled = false;
-  std::optional<Error> error;
-};
 
 /// What a job's events add up to. Not thread-safe.
 struct JobProgress {
@@ -27,13 +21,13 @@ struct JobProgress {
   std::vector<StageView> finished_stages;
   std::map<std::string, double> metrics;
   std::vector<std::string> warnings;
-  JobOutcome outcome;
+  LastWord last_word;
 
   /// Adds one event, in order of seq. `started` (of a new attempt, or of the same one after a requeue) begins
   /// afresh; types that are not known change nothing.
   void add(const JobEvent& event);
-  /// What an earlier attempt said is not this one's outcome.
-  void forget_outcome() { outcome = {}; }
+  /// What an earlier attempt said is not this one's last word.
+  void forget_last_word() { last_word = {}; }
 };
 
 }  // namespace cce

@@ -12,10 +12,10 @@
 #include "coordinator/run/job_creation.h"
 #include "coordinator/run/job_id.h"
 #include "coordinator/run/job_launch.h"
-#include "coordinator/scheduler/launch_request.h"
 #include "coordinator/service/job_engine.h"
 #include "coordinator/service/job_table.h"
 #include "coordinator/service/path_policy.h"
+#include "coordinator/service/request_body.h"
 #include "coordinator/system/tree_copy.h"
 
 namespace cce {
@@ -71,7 +71,7 @@ class JobService::Implementation {
   FileSystem& files() { return files_; }
 
   CreatedJob create(std::string_view recipe_json, const std::optional<std::string>& key) {
-    Json recipe = parse_json(recipe_json, "request body");
+    Json recipe = parse_request_body(recipe_json);
     const std::string digest = digest_of_text(recipe.dump());
     if (key) {
       check_key(*key);
@@ -95,7 +95,9 @@ class JobService::Implementation {
                         .key = key.value_or(""),
                         .key_digest = digest};
     try {
-      return {.job = table_->insert(stored), .is_new = true};
+      CreatedJob created{.job = table_->insert(stored), .is_new = true};
+      engine_->keep(id, std::move(job));
+      return created;
     } catch (const Error& error) {
       // Another request with this key was stored in the meantime.
       if (error.code == ErrorCode::job_locked && key) {
@@ -117,7 +119,7 @@ class JobService::Implementation {
     } catch (const Error& error) {
       // The engine may have moved it between the look and the move.
       const JobViewPointer now = table_->view(id);
-      if (error.code == ErrorCode::impossible_combination &&
+      if (error.code == ErrorCode::wrong_job_state &&
           (now->state == JobState::cancelled || now->state == JobState::cancelling)) {
         return now;
       }
@@ -139,11 +141,12 @@ class JobService::Implementation {
   fs::path result(const std::string& id, const char* what) {
     const JobViewPointer view = table_->view(id);
     if (view->state != JobState::completed) {
-      throw Error{.code = ErrorCode::missing_file,
+      throw Error{.code = ErrorCode::result_not_found,
                   .where = std::string(what).append(" of job ").append(id),
                   .found = std::string("a job that is ").append(state_name(view->state)),
                   .expected = "a completed job",
-                  .remedy = "Wait until it has completed."};
+                  .remedy = is_final(view->state) ? "Resume it; it has a result once it has completed."
+                                                  : "Wait until it has completed."};
     }
     return table_->folder(id) / "result";
   }
@@ -172,8 +175,8 @@ class JobService::Implementation {
   void check_room() {
     const std::int64_t queued = table_->count_by_state()[JobState::queued];
     if (queued >= options_.most_queued) {
-      throw Error{.code = ErrorCode::does_not_fit,
-                  .where = "queue",
+      throw Error{.code = ErrorCode::queue_full,
+                  .where = "the queue",
                   .found = std::to_string(queued) + " jobs waiting",
                   .expected = "fewer than " + std::to_string(options_.most_queued),
                   .remedy = "Try again later, or cancel some."};
@@ -182,7 +185,7 @@ class JobService::Implementation {
 
   static JobSpec checked_spec(const Json& recipe) {
     refuse_run_keys(recipe);
-    JobSpec spec = parse_job_spec(recipe_text(recipe), "recipe");
+    JobSpec spec = parse_job_spec(recipe, "recipe");
     spec.stages = stages_of_compression(spec.finetune);
     parse_duration_seconds(spec.resources.time_limit, "resources.time_limit");
     check_combinations(spec);
@@ -190,11 +193,8 @@ class JobService::Implementation {
   }
 
   void check_launch(const PreparedJob& job, const std::string& id) const {
-    Launch launch = launch_request(job.spec, job.partition);
-    launch.name = run_name(id, 1);
-    launch.job_dir = table_->folder(id);
-    launch.worker = options_.worker;
-    scheduler_.check(launch);
+    scheduler_.check(
+        launch_of(job.spec, job.partition, table_->folder(id), options_.worker, run_name(id, 1), 1));
   }
 
   FileSystem& files_;
@@ -250,7 +250,7 @@ fs::path JobService::artifact_root(const std::string& id) const {
 
 fs::path JobService::log_path(const std::string& id) const {
   const JobViewPointer view = implementation_->table().view(id);
-  return implementation_->table().folder(id) / "logs" / ("attempt-" + std::to_string(view->attempt) + ".log");
+  return attempt_log_path(implementation_->table().folder(id), view->attempt);
 }
 
 ServiceMetrics JobService::metrics() const {

@@ -41,7 +41,7 @@ struct CreatedJob {
 /// wait for a disk write or for the scheduler; create, cancel and resume wait for one transaction. step is
 /// for one timer thread (a second caller returns at once).
 ///
-/// Errors of every call with an id: missing_file with where = "job ID" where there is no such job (HTTP 404).
+/// Errors of every call with an id: job_not_found.
 class JobService {
  public:
   /// Opens or makes the data folder. `files` and `scheduler` must outlive it.
@@ -54,24 +54,23 @@ class JobService {
 
   /// A new queued job from a recipe in JSON (the keys of the README; paths below the roots, resolved). A key
   /// that came before gives that job again, without looking at the recipe's files. Errors: those of
-  /// parse_json (malformed_file, where "request body"), parse_job_spec, PathPolicy, check_combinations,
-  /// prepare_job; those of Scheduler::check; out_of_range, where "Idempotency-Key", for a key that is not 1
-  /// to 200 printable ASCII characters; impossible_combination, where "Idempotency-Key", for a key that came
-  /// with another recipe; does_not_fit, where "queue", when most_queued jobs wait (HTTP 429).
+  /// parse_request_body, parse_job_spec, PathPolicy, check_combinations, prepare_job, Scheduler::check;
+  /// out_of_range for a key that is not 1 to 200 printable ASCII characters; impossible_combination for a key
+  /// that came with another recipe; queue_full when most_queued jobs wait.
   CreatedJob create(std::string_view recipe_json, const std::optional<std::string>& idempotency_key);
 
   JobViewPointer get(const std::string& id) const;
 
   /// Jobs of a state (nothing: all), newest first, after the job `after` ("" from the newest), `limit` 1 to
-  /// 1000. Errors: missing_file for an `after` that is no job.
+  /// 1000. Errors: job_not_found for an `after` that is no job.
   JobPage list(std::optional<JobState> state, const std::string& after, std::size_t limit) const;
 
   /// Asks the job to stop at its next safe point; a queued one is cancelled at once. Repeating it changes
-  /// nothing. Errors: impossible_combination for a completed or failed job (HTTP 409).
+  /// nothing. Errors: wrong_job_state for a completed or failed job.
   JobViewPointer cancel(const std::string& id);
 
   /// A new attempt in the same job directory; finished work is kept.
-  /// Errors: impossible_combination unless cancelled, failed or lost (HTTP 409).
+  /// Errors: wrong_job_state unless cancelled, failed or lost.
   JobViewPointer resume(const std::string& id);
 
   /// At most `limit` items of the job's stream after a position, in order. The same items with the same
@@ -81,9 +80,9 @@ class JobService {
 
   /// The resolved recipe (spec.json's text).
   std::string spec_json(const std::string& id) const;
-  /// JOB/result/report.json. Errors: missing_file, where "report of job ID", before the job has completed.
+  /// JOB/result/report.json. Errors: result_not_found before the job has completed.
   std::filesystem::path report_path(const std::string& id) const;
-  /// JOB/result. Errors: missing_file, where "artifacts of job ID", before the job has completed.
+  /// JOB/result. Errors: result_not_found before the job has completed.
   std::filesystem::path artifact_root(const std::string& id) const;
   /// JOB/logs/attempt-N.log of the current attempt; it may not be there yet.
   std::filesystem::path log_path(const std::string& id) const;

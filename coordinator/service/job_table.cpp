@@ -7,14 +7,6 @@ namespace {
 
 constexpr std::size_t most_items = 1000;
 
-Error no_such_job(const std::string& id) {
-  return Error{.code = ErrorCode::missing_file,
-               .where = "job " + id.substr(0, 60),
-               .found = "no such job",
-               .expected = "the id of a job of this server",
-               .remedy = "'cce jobs' lists them."};
-}
-
 }  // namespace
 
 JobTable::JobTable(JobStore store, std::filesystem::path jobs, Clock clock)
@@ -33,7 +25,7 @@ JobEntry& JobTable::find(const std::string& id) const {
   const std::lock_guard lock(memory_);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) {
-    throw no_such_job(id);
+    throw job_not_found(id);
   }
   return *found->second;
 }

@@ -19,7 +19,7 @@ namespace cce {
 
 /// All jobs: what is stored, what their events say, and the views and streams that clients get of them. What
 /// is stored moves first, memory follows. Threads: any call from any thread; views and streams take a lock
-/// that is never held over a write. Errors of every call with an id: missing_file with where = "job ID".
+/// that is never held over a write. Errors of every call with an id: job_not_found.
 ///
 /// Locks are taken in this order: writing_ (one transaction at a time), an entry's reading (one reader of its
 /// events file at a time), memory_.

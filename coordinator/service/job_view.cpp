@@ -29,7 +29,7 @@ StreamPosition parse_stream_position(std::string_view text) {
       return {*state, *event};
     }
   }
-  throw Error{.code = ErrorCode::out_of_range,
+  throw Error{.code = ErrorCode::malformed_request,
               .where = "position in a stream",
               .found = std::string(text.substr(0, 60)),
               .expected = "STATE.EVENT, two whole numbers",

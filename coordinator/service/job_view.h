@@ -20,7 +20,7 @@ struct StreamPosition {
   friend auto operator<=>(const StreamPosition&, const StreamPosition&) = default;
 };
 std::string to_text(const StreamPosition& position);
-/// Errors: out_of_range for anything but two whole numbers ≥ 0 and a dot.
+/// Errors: malformed_request for anything but two whole numbers ≥ 0 and a dot.
 StreamPosition parse_stream_position(std::string_view text);
 
 /// One item of a job's stream: a state transition or a line of events.jsonl.

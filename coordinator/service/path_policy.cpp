@@ -42,7 +42,7 @@ PathPolicy::PathPolicy(const std::vector<fs::path>& roots) {
                   .where = "--root " + root.string(),
                   .found = "no such folder",
                   .expected = "a folder",
-                  .remedy = ""};
+                  .remedy = "Make it, or name another."};
     }
     roots_.push_back(resolved);
   }

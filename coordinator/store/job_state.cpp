@@ -49,10 +49,10 @@ struct StateName {
   JobState state;
   std::string_view name;
 };
-constexpr StateName state_names[] = {{queued, "queued"},       {submitting, "submitting"},
-                                     {running, "running"},     {cancelling, "cancelling"},
-                                     {cancelled, "cancelled"}, {failed, "failed"},
-                                     {completed, "completed"}, {lost, "lost"}};
+constexpr StateName named_states[] = {{queued, "queued"},       {submitting, "submitting"},
+                                      {running, "running"},     {cancelling, "cancelling"},
+                                      {cancelled, "cancelled"}, {failed, "failed"},
+                                      {completed, "completed"}, {lost, "lost"}};
 
 }  // namespace
 
@@ -78,7 +78,7 @@ bool is_active(JobState state) {
 }
 
 std::string_view state_name(JobState state) {
-  for (const StateName& entry : state_names) {
+  for (const StateName& entry : named_states) {
     if (entry.state == state) {
       return entry.name;
     }
@@ -86,36 +86,16 @@ std::string_view state_name(JobState state) {
   return "";
 }
 
-std::string_view action_name(JobAction action) {
-  switch (action) {
-    case submit:
-      return "submit";
-    case refuse:
-      return "refuse";
-    case request_cancel:
-      return "request_cancel";
-    case resume:
-      return "resume";
-    case give_up:
-      return "give_up";
-    case see_running:
-      return "see_running";
-    case see_waiting:
-      return "see_waiting";
-    case see_completed:
-      return "see_completed";
-    case see_failed:
-      return "see_failed";
-    case see_cancelled:
-      return "see_cancelled";
-    case see_vanished:
-      return "see_vanished";
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (const JobState state : all_job_states) {
+    names.emplace_back(state_name(state));
   }
-  return "";
+  return names;
 }
 
 std::optional<JobState> parse_state(std::string_view name) {
-  for (const StateName& entry : state_names) {
+  for (const StateName& entry : named_states) {
     if (entry.name == name) {
       return entry.state;
     }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cce {
 
@@ -52,7 +53,7 @@ bool is_final(JobState state);
 bool is_active(JobState state);
 
 std::string_view state_name(JobState state);
-std::string_view action_name(JobAction action);
+std::vector<std::string> state_names();  ///< of all_job_states
 std::optional<JobState> parse_state(std::string_view name);
 
 }  // namespace cce

@@ -4,7 +4,7 @@
 #include <map>
 #include <sstream>
 
-#include "coordinator/store/job_error_json.h"
+#include "common/base/error_json.h"
 #include "coordinator/store/job_store_schema.h"
 #include "coordinator/store/job_store_sql.h"
 
@@ -24,7 +24,7 @@ JobState stored_state(const std::string& name) {
                 .where = "jobs.sqlite",
                 .found = "state '" + name + "'",
                 .expected = "a state of this version",
-                .remedy = ""};
+                .remedy = "Serve this folder with the version of cce that wrote it."};
   }
   return *state;
 }
@@ -50,11 +50,7 @@ JobRow find_job(const SqlDatabase& database, const std::string& id) {
   SqlStatement statement(database, "SELECT number, state, attempt FROM jobs WHERE id = ?");
   statement.bind(id);
   if (!statement.next()) {
-    throw Error{.code = ErrorCode::missing_file,
-                .where = "job " + id,
-                .found = "no such job",
-                .expected = "",
-                .remedy = ""};
+    throw job_not_found(id);
   }
   return {statement.integer(0), stored_state(statement.text(1)), statement.integer(2)};
 }
@@ -75,7 +71,7 @@ void insert_transition(const SqlDatabase& database, std::int64_t job, const Stor
   statement.bind(job).bind(transition.number).bind(transition.time);
   statement.bind(state_name(transition.state)).bind(transition.attempt).bind(transition.event);
   if (transition.error) {
-    statement.bind(error_to_json(*transition.error));
+    statement.bind(compact_json(error_json(*transition.error)));
   } else {
     statement.bind_null();
   }
@@ -110,14 +106,35 @@ void write_attempt(const SqlDatabase& database, std::int64_t job, JobAction acti
 }
 
 Error no_such_move(const std::string& id, JobState state, JobAction action) {
-  return Error{.code = ErrorCode::impossible_combination,
-               .where = "job " + id,
-               .found = std::string("state ").append(state_name(state)),
-               .expected = std::string("a state that allows ").append(action_name(action)),
-               .remedy = ""};
+  std::string allowed;
+  for (const JobTransition& transition : job_transitions()) {
+    if (transition.action == action) {
+      allowed.append(allowed.empty() ? "" : ", ").append(state_name(transition.from));
+    }
+  }
+  Error error{.code = ErrorCode::wrong_job_state,
+              .where = "job " + id,
+              .found = std::string("a job that is ").append(state_name(state)),
+              .expected = "one that is: " + allowed};
+  if (action == JobAction::request_cancel) {
+    error.remedy = "A job that has ended needs no cancelling.";
+  } else if (action == JobAction::resume) {
+    error.remedy = is_final(state) ? "A completed job has its result: submit a new one for another."
+                                   : "Wait until it has ended, or cancel it first.";
+  }
+  return error;
 }
 
 }  // namespace
+
+Error job_not_found(const std::string& id) {
+  constexpr std::size_t most_shown = 60;
+  return Error{.code = ErrorCode::job_not_found,
+               .where = "job " + id.substr(0, most_shown),
+               .found = "no such job",
+               .expected = "the id of a job of this server",
+               .remedy = "List them with 'cce jobs'."};
+}
 
 class JobStore::Implementation {
  public:
@@ -173,7 +190,7 @@ class JobStore::Implementation {
                                   .attempt = rows.integer(4),
                                   .event = rows.integer(5)};
       if (!rows.is_null(6)) {
-        transition.error = error_from_json(rows.text(6), "jobs.sqlite");
+        transition.error = read_error(parse_json(rows.text(6), "jobs.sqlite"), "jobs.sqlite");
       }
       jobs.at(rows.integer(0)).transitions.push_back(std::move(transition));
     }
@@ -223,8 +240,8 @@ StoredJob JobStore::insert(const NewJob& job) {
     throw Error{.code = ErrorCode::job_locked,
                 .where = "Idempotency-Key",
                 .found = "a key that another request has just used",
-                .expected = "",
-                .remedy = ""};
+                .expected = "a key of its own for each request",
+                .remedy = "Repeat the request: it is answered with the job that the key made."};
   }
   SqlStatement(database,
                "INSERT INTO jobs (id, state, attempt, spec, model, stages, created) "

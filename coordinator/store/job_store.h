@@ -66,6 +66,9 @@ struct TransitionDetails {
   std::string run_name = {};     ///< submit: the name under which it goes to the scheduler
 };
 
+/// What there is to say of an id that no job has: any text of a request.
+Error job_not_found(const std::string& id);
+
 /// Jobs on disk: SQLite in WAL mode, synced at every commit. Every call that writes is one transaction: after
 /// a crash at any moment it has happened or it has not. One thread at a time. Errors of every call:
 /// disk_full, io_failure, malformed_file (a damaged database), with the path.
@@ -89,8 +92,7 @@ class JobStore {
   StoredJob insert(const NewJob& job);
 
   /// Moves a job as the table of job_state.h says, with its attempt's times.
-  /// Errors: impossible_combination where the table has no such move, with nothing changed; missing_file for
-  /// no job.
+  /// Errors: wrong_job_state where the table has no such move, with nothing changed; job_not_found.
   StoredTransition apply(const std::string& id, JobAction action, const TransitionDetails& details);
 
   /// The scheduler's answer to the current attempt's submission.

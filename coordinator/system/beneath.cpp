@@ -53,8 +53,8 @@ class Descriptor {
   throw Error{.code = ErrorCode::io_failure,
               .where = std::string(relative),
               .found = std::strerror(number),
-              .expected = "",
-              .remedy = ""};
+              .expected = "a file that can be read",
+              .remedy = "Check its permissions and the disk."};
 }
 
 /// What opening a part may say where nothing is wrong with the disk: absent, a link, a file as a folder.

@@ -48,7 +48,7 @@ std::map<std::string, std::string> parse_checksums(const std::string& text, cons
                   .where = where,
                   .found = line,
                   .expected = "lines of 64 hexadecimal digits, two spaces and a path, each path once",
-                  .remedy = ""};
+                  .remedy = "Fetch the result again."};
     }
   }
   return digests;

@@ -32,8 +32,8 @@ Error system_error(const std::string& where, int number) {
   return Error{.code = number == ENOENT || number == EACCES ? ErrorCode::missing_file : ErrorCode::io_failure,
                .where = where,
                .found = std::strerror(number),
-               .expected = "",
-               .remedy = ""};
+               .expected = "a program that can be started",
+               .remedy = "Check that it is installed and may be run."};
 }
 
 std::vector<std::string> merged_environment(const std::map<std::string, std::string>& additions) {
@@ -218,8 +218,8 @@ ProgramResult run_to_end(const std::vector<std::string>& arguments,
     throw Error{.code = ErrorCode::deadline_exceeded,
                 .where = arguments[0],
                 .found = "still running after " + std::to_string(static_cast<int>(deadline_seconds)) + " s",
-                .expected = "",
-                .remedy = ""};
+                .expected = "an end within that time",
+                .remedy = "Try again when the machine is less busy."};
   }
   return {.state = state, .output = output.text(), .errors = errors.text()};
 }
@@ -231,8 +231,8 @@ std::string run_program(const std::vector<std::string>& arguments,
     throw Error{.code = ErrorCode::worker_died,
                 .where = arguments[0],
                 .found = result.output + result.errors,
-                .expected = "",
-                .remedy = ""};
+                .expected = "an exit status of 0",
+                .remedy = "Mend what the program says, and try again."};
   }
   return result.output + result.errors;
 }

@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
   throw Error{.code = error == std::errc::no_space_on_device ? ErrorCode::disk_full : ErrorCode::io_failure,
               .where = path.string(),
               .found = error.message(),
-              .expected = "",
-              .remedy = ""};
+              .remedy = error == std::errc::no_space_on_device
+                            ? "Free some space and try again."
+                            : "Check the permissions of the folder and the disk."};
 }
 
 void link_or_copy(const fs::path& source, const fs::path& target) {

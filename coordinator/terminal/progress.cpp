@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/number_format.h"
+#include "coordinator/page/event_text.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"
 
@@ -11,11 +12,6 @@ namespace {
 
 constexpr double plain_interval_seconds = 10.0;
 constexpr std::int64_t bar_cells = 16;
-
-std::optional<double> metric(const JobEvent& event, const std::string& name) {
-  const auto found = event.metrics.find(name);
-  return found == event.metrics.end() ? std::nullopt : std::optional(found->second);
-}
 
 /// Whole and half cells, so that sixteen cells show thirty-two steps.
 std::string bar(double fraction) {
@@ -62,7 +58,7 @@ void Progress::show(const JobEvent& event) {
   if (style_.quiet) {
     return;
   }
-  if (event.type == "stage_started") {
+  if (event.kind == EventKind::stage_started) {
     stage_ = event.stage;
     stage_started_ = event.time;
     last_line_ = event.time;
@@ -71,21 +67,21 @@ void Progress::show(const JobEvent& event) {
     } else {
       note(stage_label(event.stage));
     }
-  } else if (event.type == "progress") {
+  } else if (event.kind == EventKind::progress) {
     const bool due = event.time - last_line_ >= plain_interval_seconds;
     if (style_.live || due) {
       last_line_ = event.time;
       write_line(line(event));
     }
-  } else if (event.type == "stage_done" || event.type == "stage_finished") {
-    const double seconds = metric(event, "seconds").value_or(event.time - stage_started_);
+  } else if (event.kind == EventKind::stage_done) {
+    const double seconds = event.metric(Metric::seconds).value_or(event.time - stage_started_);
     std::string text = stage_label(event.stage);
     text += "  done in " + short_duration(std::max(seconds, 0.0));
-    if (const std::optional<double> peak = metric(event, "peak_bytes")) {
+    if (const std::optional<double> peak = event.metric(Metric::peak_bytes)) {
       text += ", peak " + format_bytes(static_cast<std::int64_t>(*peak));
     }
     note(text);
-  } else if (event.type == "warning") {
+  } else if (event.kind == EventKind::warning) {
     std::string text = "warning: ";
     note(text.append(printable(event.message)));
   }
@@ -113,28 +109,15 @@ std::string Progress::stage_label(const std::string& stage) const {
 }
 
 std::string Progress::line(const JobEvent& event) const {
+  JobEvent shown = event;
+  const std::optional<double> share = share_of(event);
+  const double elapsed = event.time - stage_started_;
+  if (!event.metric(Metric::eta_seconds) && share && *share > 0.0 && elapsed > 0.0) {
+    shown.set(Metric::eta_seconds, elapsed * (1.0 - *share) / *share);
+  }
   std::string text = stage_label(event.stage.empty() ? stage_ : event.stage);
-  if (event.layer >= 0) {
-    text += "  layer " + std::to_string(event.layer);
-  }
-  std::optional<double> left = metric(event, "eta_seconds");
-  if (event.total > 0) {
-    const double fraction = static_cast<double>(event.done) / static_cast<double>(event.total);
-    text += "  " + format_fixed(100.0 * fraction, 0) + " %";
-    text += style_.live ? "  " + bar(fraction) : std::string();
-    const double elapsed = event.time - stage_started_;
-    if (!left && event.done > 0 && elapsed > 0.0) {
-      left = elapsed * (1.0 - fraction) / fraction;
-    }
-  }
-  if (const std::optional<double> rate = metric(event, "tokens_per_second"); rate && *rate > 0.0) {
-    text += "  " + short_count(*rate) + " tokens/s";
-  }
-  if (left) {
-    text += "  about " + short_duration(*left) + " left";
-  }
-  if (const std::optional<double> peak = metric(event, "peak_bytes")) {
-    text += "  peak " + format_bytes(static_cast<std::int64_t>(*peak));
+  for (const std::string& part : progress_parts(shown, share && style_.live ? bar(*share) : "")) {
+    text += "  " + part;
   }
   return text;
 }

@@ -25,8 +25,7 @@ SignalInbox::SignalInbox() {
     throw Error{.code = ErrorCode::io_failure,
                 .where = "signalfd",
                 .found = std::strerror(number),
-                .expected = "",
-                .remedy = ""};
+                .remedy = "Check the limit of open files (ulimit -n)."};
   }
 }
 

@@ -14,7 +14,7 @@ import tempfile
 # is not listed belongs to the nearest listed folder above it.
 COMMON = [f"common/{part}" for part in ("base", "recipe", "model", "job", "cost")]
 COORDINATOR = [f"coordinator/{part}" for part in (
-    "system", "page", "terminal", "scheduler", "recipe", "forecast", "store", "run", "service", "http", "api", "client",
+    "system", "store", "page", "terminal", "scheduler", "recipe", "forecast", "run", "service", "http", "api", "client",
     "command")]
 STAGES = [f"worker/stages/{part}" for part in ("calibrate", "analyze", "plan", "encode", "evaluate", "finetune", "result")]
 WORKER = [*(f"worker/{part}" for part in ("tensor", "comm", "text", "model", "numeric", "passes")), *STAGES, "worker/run"]

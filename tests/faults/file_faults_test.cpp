@@ -175,33 +175,33 @@ TEST(FileFaults, a_state_is_found_whole_with_its_own_fingerprint) {
 }
 
 TEST(FileFaults, events_lose_at_most_what_was_not_synced) {
-  const auto append = [](EventLog& log, const std::string& type) {
+  const auto append = [](EventLog& log, EventKind kind) {
     JobEvent event;
-    event.type = type;
+    event.kind = kind;
     log.append(event);
   };
   fail_every_step(
       [&](FileSystem& files, const FileSystem::Path& root) {
         EventLog log(files, root / "events.jsonl");
-        append(log, "started");
+        append(log, EventKind::started);
       },
       [&](FileSystem& files, const FileSystem::Path& root) {
         EventLog log(files, root / "events.jsonl");
-        for (const char* type : {"stage_started", "progress", "stage_done"}) {
-          append(log, type);
+        for (const EventKind kind : {EventKind::stage_started, EventKind::progress, EventKind::stage_done}) {
+          append(log, kind);
         }
       },
       [&](const FileSystem::Path& root, bool passed) {
         PosixFileSystem files;
         EventLog log(files, root / "events.jsonl");
-        append(log, "done");
+        append(log, EventKind::done);
         const std::vector<JobEvent> events = read_events(files, root / "events.jsonl");
         ASSERT_GE(events.size(), passed ? 5U : 2U);
         for (std::size_t i = 0; i < events.size(); ++i) {
           EXPECT_EQ(events[i].seq, static_cast<std::int64_t>(i) + 1);
         }
-        EXPECT_EQ(events.front().type, "started");
-        EXPECT_EQ(events.back().type, "done");
+        EXPECT_EQ(events.front().kind, EventKind::started);
+        EXPECT_EQ(events.back().kind, EventKind::done);
       });
 }
 
@@ -211,7 +211,7 @@ TEST(FileFaults, an_event_log_goes_on_after_a_full_disk) {
   FaultyFileSystem faulty(real);
   EventLog log(faulty, temporary / "events.jsonl");
   JobEvent event;
-  event.type = "progress";
+  event.kind = EventKind::progress;
   log.append(event);
   faulty.set_fault({.step = 1, .code = ErrorCode::disk_full, .torn = true, .dead = false});
   expect_error([&] { log.append(event); }, ErrorCode::disk_full, "injected");

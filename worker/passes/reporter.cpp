@@ -44,7 +44,7 @@ void Reporter::stage_started(Stage stage) {
   started_ = std::chrono::steady_clock::now();
   last_written_ = started_ - shortest_interval;
   JobEvent event;
-  event.type = "stage_started";
+  event.kind = EventKind::stage_started;
   write(std::move(event));
 }
 
@@ -59,7 +59,7 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
                          std::to_string(total),
                 .found = "a request to stop",
                 .expected = "",
-                .remedy = "Go on with: cce resume " + job_.root().string()};
+                .remedy = "Continue with 'cce resume " + job_.root().string() + "'."};
   }
   const Instant now = std::chrono::steady_clock::now();
   if (done < total && now - last_written_ < shortest_interval) {
@@ -68,18 +68,18 @@ void Reporter::progress(std::int64_t done, std::int64_t total, std::int64_t laye
   last_written_ = now;
   const double elapsed = std::max(seconds_between(started_, now), 1e-9);
   JobEvent event;
-  event.type = "progress";
+  event.kind = EventKind::progress;
   event.layer = layer;
   event.done = done;
   event.total = total;
   event.metrics = metrics;
-  event.metrics["peak_bytes"] = static_cast<double>(own_peak_bytes());
-  event.metrics["elapsed_seconds"] = elapsed;
+  event.set(Metric::peak_bytes, static_cast<double>(own_peak_bytes()));
+  event.set(Metric::elapsed_seconds, elapsed);
   if (sums[1] > 0.0) {
-    event.metrics["tokens_per_second"] = sums[1] / elapsed;
+    event.set(Metric::tokens_per_second, sums[1] / elapsed);
   }
   if (done > 0) {
-    event.metrics["eta_seconds"] = elapsed * static_cast<double>(total - done) / static_cast<double>(done);
+    event.set(Metric::eta_seconds, elapsed * static_cast<double>(total - done) / static_cast<double>(done));
   }
   write(std::move(event));
 }
@@ -89,19 +89,14 @@ void Reporter::stage_finished(double tokens, const std::map<std::string, double>
   values[0] = tokens;
   values[static_cast<std::size_t>(communicator_.rank()) + 1] = static_cast<double>(own_peak_bytes());
   communicator_.all_reduce_sum(std::span<double>(values));
-  StageCost cost;
-  cost.stage = stage_name(stage_);
-  cost.seconds = seconds_between(started_, std::chrono::steady_clock::now());
-  cost.peak_bytes = static_cast<std::int64_t>(*std::max_element(values.begin() + 1, values.end()));
-  cost.tokens = values[0];
-  costs_.push_back(cost);
+  const double seconds = seconds_between(started_, std::chrono::steady_clock::now());
   share_warnings();
   JobEvent event;
-  event.type = "stage_done";
+  event.kind = EventKind::stage_done;
   event.metrics = metrics;
-  event.metrics["seconds"] = cost.seconds;
-  event.metrics["peak_bytes"] = static_cast<double>(cost.peak_bytes);
-  event.metrics["tokens"] = cost.tokens;
+  event.set(Metric::seconds, seconds);
+  event.set(Metric::peak_bytes, *std::max_element(values.begin() + 1, values.end()));
+  event.set(Metric::tokens, values[0]);
   for (auto peak = values.begin() + 1; peak != values.end(); ++peak) {
     event.ranks.push_back({.host = "", .device = "", .peak_bytes = static_cast<std::int64_t>(*peak)});
   }
@@ -121,9 +116,8 @@ void Reporter::share_warnings() {
   for (const auto& blob : communicator_.all_gather(std::as_bytes(std::span(lines)))) {
     std::istringstream text(std::string(reinterpret_cast<const char*>(blob.data()), blob.size()));
     for (std::string sentence; std::getline(text, sentence);) {
-      warnings_.push_back(sentence);
       JobEvent event;
-      event.type = "warning";
+      event.kind = EventKind::warning;
       event.message = sentence;
       write(std::move(event));
     }

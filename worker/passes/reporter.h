@@ -14,15 +14,6 @@
 
 namespace cce {
 
-/// What a finished stage took: the report's `stages`.
-struct StageCost {
-  std::string stage;
-  double seconds = 0.0;
-  std::int64_t peak_bytes =
-      0;                ///< resident, or of the GPU's memory; the largest over ranks, up to the stage's end
-  double tokens = 0.0;  ///< over all ranks
-};
-
 /// Tells the job's watchers what happens, and asks whether to go on. Rank 0 writes the events; the other
 /// ranks take part in the collective calls. One per rank, one thread.
 class Reporter {
@@ -37,13 +28,11 @@ class Reporter {
   /// metrics: of rank 0, added to the event's own.
   void progress(std::int64_t done, std::int64_t total, std::int64_t layer, double tokens,
                 const std::map<std::string, double>& metrics = {});
-  /// Collective. tokens: of this rank.
+  /// Collective. tokens: of this rank. The event has the seconds since stage_started, the largest rank's peak of
+  /// memory up to now, and the tokens of all ranks.
   void stage_finished(double tokens, const std::map<std::string, double>& metrics = {});
   /// Any rank, not collective: kept until stage_finished, where rank 0 writes the warnings of all ranks.
   void warning(const std::string& sentence);
-
-  const std::vector<StageCost>& stage_costs() const { return costs_; }
-  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   using Instant = std::chrono::steady_clock::time_point;
@@ -57,8 +46,7 @@ class Reporter {
   const Backend* backend_;
   Stage stage_ = Stage::calibrate;
   Instant started_, last_written_;
-  std::vector<StageCost> costs_;
-  std::vector<std::string> new_warnings_, warnings_;
+  std::vector<std::string> new_warnings_;
 };
 
 /// Peak resident memory of this process so far.

@@ -81,14 +81,14 @@ class WorkerRun {
     }
     run_pipeline(context);
     JobEvent done;
-    done.type = "done";
+    done.kind = EventKind::done;
     write(std::move(done));
   }
 
   void report(const Error& error) {
     std::fprintf(stderr, "rank %d: %s\n", rank_, describe(error).c_str());
     JobEvent event;
-    event.type = error.code == ErrorCode::cancelled ? "cancelled" : "error";
+    event.kind = error.code == ErrorCode::cancelled ? EventKind::cancelled : EventKind::error;
     event.error = error;
     write(std::move(event));
   }
@@ -108,10 +108,10 @@ class WorkerRun {
   void report_start(Communicator& communicator, std::string_view device) {
     const std::string mine = host_name() + "\n" + std::string(device);
     JobEvent event;
-    event.type = "started";
-    event.metrics = {{"attempt", static_cast<double>(attempt_)},
-                     {"ranks", static_cast<double>(communicator.size())},
-                     {"threads", static_cast<double>(threads_)}};
+    event.kind = EventKind::started;
+    event.set(Metric::attempt, static_cast<double>(attempt_));
+    event.set(Metric::ranks, static_cast<double>(communicator.size()));
+    event.set(Metric::threads, static_cast<double>(threads_));
     for (const auto& blob : communicator.all_gather(std::as_bytes(std::span(mine)))) {
       const std::string text(reinterpret_cast<const char*>(blob.data()), blob.size());
       const std::size_t end = text.find('\n');
@@ -159,7 +159,7 @@ int run_worker(const std::string& job_folder, std::int64_t attempt, int threads)
                .where = "cce-worker",
                .found = error.what(),
                .expected = "",
-               .remedy = "this is a bug: report it with the job directory"};
+               .remedy = "This is a bug: report it with the job directory"};
   }
   if (worker) {
     try {

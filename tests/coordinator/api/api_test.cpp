@@ -29,11 +29,12 @@ class ApiTest : public ServiceTest {
       headers.emplace_back("content-type", "application/json");
     }
     HttpRequest request{.method = method, .target = target, .headers = std::move(headers), .body = {}};
-    if (std::optional<HttpResponse> refused = api_->check_head(request)) {
-      return *refused;
+    const HeadVerdict verdict = api_->check_head(request);
+    if (verdict.refusal) {
+      return *verdict.refusal;
     }
     request.body = body;
-    return api_->answer(request);
+    return verdict.answer(request);
   }
   Json ask_json(const std::string& target) { return parse_json(ask("GET", target).body, target); }
   static std::string body_of(const HttpResponse& response) {
@@ -104,26 +105,31 @@ INSTANTIATE_TEST_SUITE_P(
         StatusRow{"limit_zero", "GET", "/v1/jobs?limit=0", {}, "", 400, "bad_query"},
         StatusRow{"limit_large", "GET", "/v1/jobs?limit=1001", {}, "", 400, "bad_query"},
         StatusRow{"limit_no_number", "GET", "/v1/jobs?limit=-1", {}, "", 400, "bad_query"},
-        StatusRow{"after_nothing", "GET", "/v1/jobs?after=aaaaaaaaaaaaaaaaaaaa", {}, "", 404, "missing_file"},
-        StatusRow{"after_empty", "GET", "/v1/jobs?after=", {}, "", 400, "bad_query"},
         StatusRow{
-            "empty_event_id", "GET", "/v1/jobs/ID/events", {{"last-event-id", ""}}, "", 400, "out_of_range"},
+            "after_nothing", "GET", "/v1/jobs?after=aaaaaaaaaaaaaaaaaaaa", {}, "", 404, "job_not_found"},
+        StatusRow{"after_empty", "GET", "/v1/jobs?after=", {}, "", 400, "bad_query"},
+        StatusRow{"empty_event_id",
+                  "GET",
+                  "/v1/jobs/ID/events",
+                  {{"last-event-id", ""}},
+                  "",
+                  400,
+                  "malformed_request"},
         StatusRow{"query_twice", "GET", "/v1/jobs?limit=1&limit=2", {}, "", 400, "malformed_target"},
         StatusRow{"job", "GET", "/v1/jobs/ID", {}, "", 200, R"("state":"queued")"},
         StatusRow{"head_of_a_job", "HEAD", "/v1/jobs/ID", {}, "", 200, ""},
-        StatusRow{"no_such_job", "GET", "/v1/jobs/nothing", {}, "", 404, "missing_file"},
+        StatusRow{"no_such_job", "GET", "/v1/jobs/nothing", {}, "", 404, "job_not_found"},
         StatusRow{"job_with_a_path", "GET", "/v1/jobs/..%2f..%2fetc", {}, "", 400, "malformed_target"},
         StatusRow{"final_slash", "GET", "/v1/jobs/", {}, "", 404, "not_found"},
         StatusRow{"wrong_method", "PUT", "/v1/jobs", {}, "", 405, "POST, GET, HEAD"},
         StatusRow{"wrong_method_of_a_job", "POST", "/v1/jobs/ID", {}, "{}", 405, "GET, HEAD, DELETE"},
         StatusRow{"odd_method", "BREW", "/healthz", {}, "", 405, "GET, HEAD"},
         StatusRow{"cancel", "DELETE", "/v1/jobs/ID", {}, "", 200, R"("state":"cancelled")"},
-        StatusRow{"cancel_a_completed_one", "DELETE", "/v1/jobs/DONE", {}, "", 409, "impossible_combination"},
-        StatusRow{"cancel_nothing", "DELETE", "/v1/jobs/nothing", {}, "", 404, "missing_file"},
-        StatusRow{
-            "resume_a_queued_one", "POST", "/v1/jobs/ID/resume", {}, "{}", 409, "impossible_combination"},
+        StatusRow{"cancel_a_completed_one", "DELETE", "/v1/jobs/DONE", {}, "", 409, "wrong_job_state"},
+        StatusRow{"cancel_nothing", "DELETE", "/v1/jobs/nothing", {}, "", 404, "job_not_found"},
+        StatusRow{"resume_a_queued_one", "POST", "/v1/jobs/ID/resume", {}, "{}", 409, "wrong_job_state"},
         StatusRow{"resume_with_a_key", "POST", "/v1/jobs/ID/resume", {}, R"({"a":1})", 422, "unknown_key"},
-        StatusRow{"resume_without_a_body", "POST", "/v1/jobs/ID/resume", {}, "", 400, "malformed_file"},
+        StatusRow{"resume_without_a_body", "POST", "/v1/jobs/ID/resume", {}, "", 400, "malformed_request"},
         StatusRow{"resume_with_a_list", "POST", "/v1/jobs/ID/resume", {}, "[]", 422, "wrong_type"},
         StatusRow{"recipe", "GET", "/v1/jobs/ID/recipe", {}, "", 200, "\"calibration\""},
         StatusRow{"report", "GET", "/v1/jobs/DONE/report", {}, "", 200, "\"schema_version\":1"},
@@ -152,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
                   "",
                   200,
                   "{\"schema_version\""},
-        StatusRow{"no_such_artifact", "GET", "/v1/jobs/DONE/artifacts/none", {}, "", 404, "missing_file"},
+        StatusRow{"no_such_artifact", "GET", "/v1/jobs/DONE/artifacts/none", {}, "", 404, "result_not_found"},
         StatusRow{"artifact_outside",
                   "GET",
                   "/v1/jobs/DONE/artifacts/../spec.json",
@@ -168,19 +174,25 @@ INSTANTIATE_TEST_SUITE_P(
                   400,
                   "malformed_target"},
         StatusRow{"log", "GET", "/v1/jobs/ID/logs", {}, "", 200, ""},
-        StatusRow{"log_of_nothing", "GET", "/v1/jobs/nothing/logs", {}, "", 404, "missing_file"},
+        StatusRow{"log_of_nothing", "GET", "/v1/jobs/nothing/logs", {}, "", 404, "job_not_found"},
         StatusRow{"log_tail_zero", "GET", "/v1/jobs/ID/logs?tail=0", {}, "", 400, "bad_query"},
         StatusRow{"log_tail_word", "GET", "/v1/jobs/ID/logs?tail=all", {}, "", 400, "bad_query"},
-        StatusRow{
-            "bad_event_id", "GET", "/v1/jobs/ID/events", {{"last-event-id", "7"}}, "", 400, "out_of_range"},
+        StatusRow{"bad_event_id",
+                  "GET",
+                  "/v1/jobs/ID/events",
+                  {{"last-event-id", "7"}},
+                  "",
+                  400,
+                  "malformed_request"},
         StatusRow{"bad_follow", "GET", "/v1/jobs/ID/events?follow=1", {}, "", 400, "bad_query"},
-        StatusRow{"events_of_nothing", "GET", "/v1/jobs/nothing/events", {}, "", 404, "missing_file"},
+        StatusRow{"events_of_nothing", "GET", "/v1/jobs/nothing/events", {}, "", 404, "job_not_found"},
         StatusRow{
             "form", "POST", "/v1/jobs", {{"content-type", "text/plain"}}, "{}", 415, "application/json"},
-        StatusRow{"no_json", "POST", "/v1/jobs", {}, "model: x", 400, "malformed_file"},
-        StatusRow{"no_body", "POST", "/v1/jobs", {}, "", 400, "malformed_file"},
-        StatusRow{"deep_json", "POST", "/v1/jobs", {}, deep, 400, "malformed_file"},
-        StatusRow{"key_twice", "POST", "/v1/jobs", {}, R"({"model":"a","model":"b"})", 400, "malformed_file"},
+        StatusRow{"no_json", "POST", "/v1/jobs", {}, "model: x", 400, "malformed_request"},
+        StatusRow{"no_body", "POST", "/v1/jobs", {}, "", 400, "malformed_request"},
+        StatusRow{"deep_json", "POST", "/v1/jobs", {}, deep, 400, "malformed_request"},
+        StatusRow{
+            "key_twice", "POST", "/v1/jobs", {}, R"({"model":"a","model":"b"})", 400, "malformed_request"},
         StatusRow{"list", "POST", "/v1/jobs", {}, "[]", 422, "wrong_type"},
         StatusRow{"unknown_key", "POST", "/v1/jobs", {}, R"({"model":"model","sed":1})", 422, "seed"},
         StatusRow{"model_outside", "POST", "/v1/jobs", {}, R"({"model":"/etc"})", 422, "out_of_range"},

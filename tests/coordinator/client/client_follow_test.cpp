@@ -170,14 +170,19 @@ TEST(ClientFollow, items_as_lines) {
   StreamedItem item;
   item.event = JobEvent{};
   item.event->time = 60.0;
-  item.event->type = "progress";
+  item.event->kind = EventKind::progress;
   item.event->stage = "enc\x1B[2Jode";
   item.event->layer = 3;
   item.event->done = 4;
   item.event->total = 30;
-  item.event->metrics = {{"tokens_per_second", 1100.0}, {"peak_bytes", 1048576.0}, {"eta_seconds", 12.0}};
-  EXPECT_THAT(stream_line(item),
-              HasSubstr(":01:00  enc [2Jode  layer 3  4/30  eta 12.0 s  peak 1.0 MiB  1.10 k tokens/s"));
+  item.event->metrics = {{"tokens_per_second", 1100.0},
+                         {"peak_bytes", 1048576.0},
+                         {"eta_seconds", 12.0},
+                         {"gradient_norm", 0.5}};
+  EXPECT_THAT(
+      stream_line(item),
+      HasSubstr(":01:00  enc [2Jode  layer 3  13 %  1.10 k tokens/s  about 12.0 s left  peak 1.0 MiB  "
+                "gradient_norm 0.5"));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST(ClientService, problems_become_the_errors_they_describe) {
        R"({"status": 422, "code": "unknown_key", "where": "request body: targt", "found": "targt", "expected": "target", "remedy": "Did you mean 'target'?", "detail": "d"})",
        ErrorCode::unknown_key, "request body: targt: found targt, expected target. Did you mean 'target'?"},
       {"404 Not Found", R"({"status": 404, "code": "not_found", "detail": "no job j1"})",
-       ErrorCode::missing_file, "not_found: no job j1"},
+       ErrorCode::missing_file, "found not_found. no job j1."},
       {"401 Unauthorized", R"({"status": 401, "code": "unauthorized", "detail": "token"})",
        ErrorCode::impossible_combination, "--token-file"},
       {"409 Conflict", R"({"code": "impossible_combination", "where": "job j1", "found": "state completed"})",

@@ -122,6 +122,25 @@ TEST(Partitioner, says_so_when_no_number_of_ranks_fits) {
       ErrorCode::does_not_fit, "No number of ranks fits");
 }
 
+TEST(Partitioner, names_a_shorter_window_only_where_that_fits) {
+  const ModelConfig config = model_of(4, 576, 1536);
+  JobSpec spec = spec_of(1, 1);
+  spec.calibration.length = 16384;
+  spec.resources.memory_bytes = std::int64_t{700} << 20;
+  const Error error =
+      error_of([&] { make_partition(spec, config, small_checkpoint, roomy, assumed_rates(1, true)); });
+  const std::string key = "calibration.length=";
+  const std::size_t at = error.remedy.find(key);
+  ASSERT_NE(at, std::string::npos) << error.remedy;
+  spec.calibration.length = std::stoll(error.remedy.substr(at + key.size()));
+  EXPECT_NO_THROW(make_partition(spec, config, small_checkpoint, roomy, assumed_rates(1, true)));
+  spec.resources.memory_bytes = 1 << 20;
+  EXPECT_EQ(error_of([&] {
+              make_partition(spec, config, small_checkpoint, roomy, assumed_rates(1, true));
+            }).remedy.find(key),
+            std::string::npos);
+}
+
 TEST(Partitioner, shares_a_machine_among_the_ranks_of_one_node_only) {
   const ModelConfig config = model_of(30, 576, 1536);
   JobSpec spec = spec_of(4, 64);

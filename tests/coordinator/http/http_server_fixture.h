@@ -19,16 +19,17 @@ namespace cce {
 /// sends those there are, /file serves `file`; /refused is turned away by its header.
 class FakeHandler final : public HttpHandler {
  public:
-  std::optional<HttpResponse> check_head(const HttpRequest& head) override {
+  HeadVerdict check_head(const HttpRequest& head) override {
     if (head.target != "/refused") {
-      return std::nullopt;
+      return {.refusal = std::nullopt,
+              .answer = [this](const HttpRequest& request) { return answer(request); }};
     }
     HttpResponse response = json_response(401, "{}");
     response.route = "/refused";
-    return response;
+    return {.refusal = response, .answer = {}};
   }
 
-  HttpResponse answer(const HttpRequest& request) override {
+  HttpResponse answer(const HttpRequest& request) {
     if (request.target == "/wait") {
       std::unique_lock<std::mutex> hold(mutex_);
       waiting_ = true;

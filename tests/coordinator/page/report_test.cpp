@@ -28,6 +28,32 @@ TEST(ReportTable, shows_before_after_and_change) {
   }
 }
 
+TEST(ReportTable, every_rendering_has_the_same_cells) {
+  const Json report = parse_json(full_report, "report.json");
+  const std::string terminal = report_table(full_report, "r"), card = model_card(full_report, "r"),
+                    page = report_html(full_report, "r");
+  const Json served = parse_json(report_tables_json(report), "tables");
+  const std::vector<ReportTable> tables = report_tables(report);
+  ASSERT_EQ(tables.size(), 2U);
+  ASSERT_EQ(served["tables"].size(), tables.size());
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    EXPECT_EQ(served["tables"][i]["id"], tables[i].id);
+    for (std::size_t row = 0; row < tables[i].rows.size(); ++row) {
+      ASSERT_EQ(tables[i].rows[row].size(), tables[i].head.size());
+      for (std::size_t column = 0; column < tables[i].head.size(); ++column) {
+        const TableCell& cell = tables[i].rows[row][column];
+        EXPECT_EQ(served["tables"][i]["rows"][row][column]["text"], cell.text);
+        for (const std::string* rendering : {&terminal, &card, &page}) {
+          EXPECT_THAT(*rendering, HasSubstr(cell.text));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(served["warnings"][0], "layer 3 needed more ridge");
+  EXPECT_EQ(tables[1].rows[0].back().text, "past limit");
+  EXPECT_EQ(tables[1].rows[0].back().style, "passed");
+}
+
 TEST(ReportTable, shows_one_column_where_one_model_was_measured) {
   const std::string text =
       report_table(R"({"evaluation": {"perplexity": {"wiki": {"before": 20.75}}}})", "report.json");

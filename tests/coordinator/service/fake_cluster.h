@@ -90,7 +90,7 @@ class FakeCluster {
   void write(const FakeRun& run, const std::string& type, const std::string& stage) {
     EventLog log(files_, run.launch.job_dir / "events.jsonl", [] { return 5.0; });
     JobEvent event;
-    event.type = type;
+    event.kind = event_kind_named(type);
     event.stage = stage;
     if (type == "started") {
       event.ranks = {{"node-1", "cpu", 0}, {"node-2", "cpu", 0}};

@@ -65,14 +65,16 @@ TEST_F(EngineDisk, a_full_disk_refuses_jobs_with_a_remedy_and_takes_them_later) 
   std::ostringstream log_text;
   Logger log(LogLevel::info, "test", &log_text);
   Api api(*service_, AccessPolicy{}, log);
-  const auto post = [&] {
-    return api.answer({.method = "POST",
-                       .target = "/v1/jobs",
-                       .headers = {{"host", "localhost"}, {"idempotency-key", "key"}},
-                       .body = recipe()});
+  const auto post = [&](Api& asked) {
+    const HttpRequest request{
+        .method = "POST",
+        .target = "/v1/jobs",
+        .headers = {{"host", "localhost"}, {"content-type", "application/json"}, {"idempotency-key", "key"}},
+        .body = recipe()};
+    return asked.check_head(request).answer(request);
   };
   disk_.set_fault(full_disk);
-  const HttpResponse refused = post();
+  const HttpResponse refused = post(api);
   EXPECT_EQ(refused.status, 507);
   EXPECT_EQ(refused.header("content-type"), "application/problem+json");
   const Json problem = parse_json(refused.body, "problem");
@@ -88,10 +90,7 @@ TEST_F(EngineDisk, a_full_disk_refuses_jobs_with_a_remedy_and_takes_them_later) 
   restart();
   EXPECT_TRUE(service_->list(std::nullopt, "", 10).jobs.empty());
   Api later(*service_, AccessPolicy{}, log);
-  const HttpResponse taken = later.answer({.method = "POST",
-                                           .target = "/v1/jobs",
-                                           .headers = {{"host", "localhost"}, {"idempotency-key", "key"}},
-                                           .body = recipe()});
+  const HttpResponse taken = post(later);
   EXPECT_EQ(taken.status, 201) << taken.body;
   reach(parse_json(taken.body, "job")["id"], JobState::completed);
 }

@@ -14,7 +14,7 @@ std::string line_of(std::int64_t seq, const std::string& type = "progress") {
   JobEvent event;
   event.seq = seq;
   event.time = 1.0;
-  event.type = type;
+  event.kind = event_kind_named(type);
   event.stage = "encode";
   return to_json_line(event);
 }

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "common/job/job_dir.h"
-#include "coordinator/run/job_id.h"
 #include "tests/coordinator/service/service_fixture.h"
 
 namespace cce {
@@ -18,7 +17,7 @@ using ::testing::HasSubstr;
 
 TEST_F(ServiceTest, a_job_runs_to_its_end) {
   const std::string id = create();
-  EXPECT_TRUE(is_job_id(id));
+  EXPECT_THAT(id, ::testing::MatchesRegex("[a-z2-7]{20}"));
   EXPECT_EQ(state(id), JobState::queued);
   reach(id, JobState::completed);
   EXPECT_THAT(history(id), ElementsAre("queued", "submitting", "running", "completed"));
@@ -63,7 +62,7 @@ TEST_F(ServiceTest, no_more_at_once_than_allowed_and_in_order) {
   for (int i = 0; i < 5; ++i) {
     ids.push_back(create(i));
   }
-  expect_error([&] { create(9); }, ErrorCode::does_not_fit, "queue");
+  expect_error([&] { create(9); }, ErrorCode::queue_full, "queue");
   service_->step();
   EXPECT_EQ(cluster_.runs.size(), 2U);
   EXPECT_TRUE(cluster_.runs.contains("cce-" + ids[0] + "-1"));
@@ -110,8 +109,8 @@ TEST_F(ServiceTest, bad_recipes_leave_nothing) {
     const char* part;
   };
   const Row rows[] = {
-      {"", ErrorCode::malformed_file, "request body"},
-      {"{\"model\": \"model\", \"model\": \"model\"}", ErrorCode::malformed_file, "model"},
+      {"", ErrorCode::malformed_request, "request body"},
+      {"{\"model\": \"model\", \"model\": \"model\"}", ErrorCode::malformed_request, "model"},
       {"[]", ErrorCode::wrong_type, ""},
       {"{}", ErrorCode::wrong_type, "model"},
       {R"({"model": "/etc"})", ErrorCode::out_of_range, "model"},
@@ -152,7 +151,7 @@ TEST_F(ServiceTest, lists_are_paged_and_filtered) {
   page = service_->list(JobState::cancelled, page.next, 1);
   EXPECT_EQ(page.jobs[0]->id, ids[1]);
   EXPECT_EQ(page.next, "");
-  expect_error([&] { service_->list(std::nullopt, "nobody", 2); }, ErrorCode::missing_file, "nobody");
+  expect_error([&] { service_->list(std::nullopt, "nobody", 2); }, ErrorCode::job_not_found, "nobody");
 }
 
 TEST_F(ServiceTest, cancel_of_a_queued_job_starts_nothing) {
@@ -175,8 +174,8 @@ TEST_F(ServiceTest, cancel_stops_at_a_safe_point_and_resume_goes_on) {
                                        "submitting", "running", "completed"));
   EXPECT_EQ(run_of(id, 2).launch.attempt, 2);
   EXPECT_EQ(run_of(id, 2).launch.job_dir, run_of(id).launch.job_dir);
-  expect_error([&] { service_->resume(id); }, ErrorCode::impossible_combination, "completed");
-  expect_error([&] { service_->cancel(id); }, ErrorCode::impossible_combination, "completed");
+  expect_error([&] { service_->resume(id); }, ErrorCode::wrong_job_state, "completed");
+  expect_error([&] { service_->cancel(id); }, ErrorCode::wrong_job_state, "completed");
 }
 
 TEST_F(ServiceTest, a_worker_that_hears_nothing_is_ended) {
@@ -298,12 +297,12 @@ TEST_F(ServiceTest, unknown_jobs_are_told_by_every_call) {
       [&] { service_->artifact_root(id); }, [&] { service_->log_path(id); }};
   for (const auto& call : calls) {
     const Error error = error_of(call);
-    EXPECT_EQ(error.code, ErrorCode::missing_file);
+    EXPECT_EQ(error.code, ErrorCode::job_not_found);
     EXPECT_EQ(error.where, "job " + id);
   }
   const std::string queued = create();
-  expect_error([&] { service_->report_path(queued); }, ErrorCode::missing_file, "report of job");
-  expect_error([&] { service_->artifact_root(queued); }, ErrorCode::missing_file, "artifacts of job");
+  expect_error([&] { service_->report_path(queued); }, ErrorCode::result_not_found, "report of job");
+  expect_error([&] { service_->artifact_root(queued); }, ErrorCode::result_not_found, "artifacts of job");
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ TEST_F(ServiceTest, every_call_from_many_threads) {
       try {
         i % 3 == 0 ? service_->cancel(id) : service_->resume(id);
       } catch (const Error& error) {
-        EXPECT_EQ(error.code, ErrorCode::impossible_combination) << describe(error);
+        EXPECT_EQ(error.code, ErrorCode::wrong_job_state) << describe(error);
       }
     }
   });

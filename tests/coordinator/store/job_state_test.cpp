@@ -15,7 +15,8 @@ std::map<Cell, JobState> table() {
   std::map<Cell, JobState> cells;
   for (const JobTransition& transition : job_transitions()) {
     const bool is_new = cells.emplace(Cell(transition.from, transition.action), transition.to).second;
-    EXPECT_TRUE(is_new) << state_name(transition.from) << " " << action_name(transition.action) << " twice";
+    EXPECT_TRUE(is_new) << state_name(transition.from) << " " << static_cast<int>(transition.action)
+                        << " twice";
   }
   return cells;
 }
@@ -27,7 +28,7 @@ TEST(JobStateTable, every_cell_is_what_next_state_says) {
       const auto cell = cells.find({from, action});
       const std::optional<JobState> expected =
           cell == cells.end() ? std::nullopt : std::optional(cell->second);
-      EXPECT_EQ(next_state(from, action), expected) << state_name(from) << " " << action_name(action);
+      EXPECT_EQ(next_state(from, action), expected) << state_name(from) << " " << static_cast<int>(action);
     }
   }
 }
@@ -52,14 +53,14 @@ TEST(JobStateTable, promises_hold_in_every_state) {
     for (const JobAction end : {JobAction::see_completed, JobAction::see_failed, JobAction::see_cancelled,
                                 JobAction::see_vanished}) {
       if (is_active(state)) {
-        ASSERT_TRUE(next_state(state, end).has_value()) << action_name(end);
+        ASSERT_TRUE(next_state(state, end).has_value()) << static_cast<int>(end);
         EXPECT_TRUE(is_final(*next_state(state, end)));
       }
     }
     EXPECT_FALSE(is_active(state) && is_final(state));
   }
   for (const JobAction action : all_job_actions) {
-    EXPECT_EQ(next_state(JobState::completed, action), std::nullopt) << action_name(action);
+    EXPECT_EQ(next_state(JobState::completed, action), std::nullopt) << static_cast<int>(action);
   }
 }
 
@@ -84,11 +85,6 @@ TEST(JobStateTable, names_read_back) {
   }
   EXPECT_EQ(names.size(), all_job_states.size());
   EXPECT_EQ(parse_state("Queued"), std::nullopt);
-  std::set<std::string_view> actions;
-  for (const JobAction action : all_job_actions) {
-    actions.insert(action_name(action));
-  }
-  EXPECT_EQ(actions.size(), all_job_actions.size());
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using ::testing::Not;
 JobEvent event_of(const std::string& type, const std::string& stage, double time, std::int64_t done = 0,
                   std::int64_t total = 0) {
   JobEvent event;
-  event.type = type;
+  event.kind = event_kind_named(type);
   event.stage = stage;
   event.time = time;
   event.done = done;

@@ -216,9 +216,10 @@ class Encoder {
       return {};
     }
     const auto blocks = static_cast<double>(totals.sub_blocks);
-    return {{"refined_sub_blocks", static_cast<double>(totals.improved)},
-            {"refine_error_before", totals.error_before / blocks},
-            {"refine_error_after", totals.error_after / blocks}};
+    const auto name = [](Metric metric) { return std::string(metric_name(metric)); };
+    return {{name(Metric::refined_sub_blocks), static_cast<double>(totals.improved)},
+            {name(Metric::refine_error_before), totals.error_before / blocks},
+            {name(Metric::refine_error_after), totals.error_after / blocks}};
   }
 
   // 3.

@@ -10,18 +10,18 @@
 namespace cce {
 namespace {
 
-constexpr std::array<std::pair<const char*, double LossTerms::*>, 5> term_fields{
-    {{"rec", &LossTerms::rec},
-     {"sim", &LossTerms::sim},
-     {"reg", &LossTerms::reg},
-     {"kl", &LossTerms::kl},
-     {"task", &LossTerms::task}}};
+constexpr std::array<std::pair<Metric, double LossTerms::*>, 5> term_fields{
+    {{Metric::rec, &LossTerms::rec},
+     {Metric::sim, &LossTerms::sim},
+     {Metric::reg, &LossTerms::reg},
+     {Metric::kl, &LossTerms::kl},
+     {Metric::task, &LossTerms::task}}};
 
-constexpr std::array<std::pair<const char*, double FinetunePoint::*>, 4> point_fields{
-    {{"loss", &FinetunePoint::loss},
-     {"learning_rate", &FinetunePoint::learning_rate},
-     {"gradient_norm", &FinetunePoint::gradient_norm},
-     {"tokens_per_second", &FinetunePoint::tokens_per_second}}};
+constexpr std::array<std::pair<Metric, double FinetunePoint::*>, 4> point_fields{
+    {{Metric::loss, &FinetunePoint::loss},
+     {Metric::learning_rate, &FinetunePoint::learning_rate},
+     {Metric::gradient_norm, &FinetunePoint::gradient_norm},
+     {Metric::tokens_per_second, &FinetunePoint::tokens_per_second}}};
 
 OrderedJson value_or_null(const std::optional<double>& value) {
   return value ? OrderedJson(*value) : OrderedJson(nullptr);

@@ -128,14 +128,13 @@ void add_history(const std::vector<JobEvent>& events, OrderedJson& report) {
   OrderedJson stages = OrderedJson::object();
   std::vector<std::string> warnings;
   for (const JobEvent& event : events) {
-    if (event.type == "stage_done") {
-      const auto metric = [&event](const char* name) {
-        const auto place = event.metrics.find(name);
-        return place == event.metrics.end() ? 0.0 : place->second;
-      };
-      stages[event.stage] = {
-          {"seconds", metric("seconds")}, {"peak_bytes", metric("peak_bytes")}, {"tokens", metric("tokens")}};
-    } else if (event.type == "warning") {
+    if (event.kind == EventKind::stage_done) {
+      OrderedJson& stage = stages[event.stage];
+      stage = OrderedJson::object();
+      for (const Metric metric : {Metric::seconds, Metric::peak_bytes, Metric::tokens}) {
+        stage[std::string(metric_name(metric))] = event.metric(metric).value_or(0.0);
+      }
+    } else if (event.kind == EventKind::warning) {
       warnings.push_back(event.message);
     }
   }

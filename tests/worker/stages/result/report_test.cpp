@@ -34,13 +34,13 @@ Evaluation small_evaluation() {
 
 std::vector<JobEvent> small_history() {
   JobEvent first;
-  first.type = "stage_done";
+  first.kind = EventKind::stage_done;
   first.stage = "encode";
   first.metrics = {{"seconds", 1.0}, {"peak_bytes", 1e6}, {"tokens", 5.0}};
   JobEvent resumed = first;
   resumed.metrics["seconds"] = 2.0;
   JobEvent warning;
-  warning.type = "warning";
+  warning.kind = EventKind::warning;
   warning.message = "careful";
   return {first, warning, resumed};
 }

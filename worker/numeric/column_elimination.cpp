@@ -220,7 +220,7 @@ class Elimination {
     }
     OwnedMatrix factor = copy_f64(backend_, picked_rows.cols_from(0, count));
     cholesky_or_throw(backend_, factor.view(), "column elimination, pivot block",
-                      "raise the covariance's ridge");
+                      "Raise the covariance's ridge");
     const Matrix w_picked = w_.view().rows_from(k, count);
     ops::triangular_solve(backend_, factor.view(), Transpose::no, picked_rows);
     ops::triangular_solve(backend_, factor.view(), Transpose::no, w_picked);

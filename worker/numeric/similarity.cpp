@@ -134,7 +134,7 @@ std::vector<double> similarity_cost_factors(ConstMatrix similarity,
                 .where = "similarity.weight",
                 .found = std::to_string(weight),
                 .expected = "0 to 1",
-                .remedy = "0 leaves the costs alone"};
+                .remedy = "Choose a weight in this range; 0 leaves the costs alone"};
   }
   std::vector<double> factors(static_cast<std::size_t>(similarity.rows), 1.0);
   for (const auto& cluster : clusters) {

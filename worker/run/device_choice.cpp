@@ -30,7 +30,7 @@ std::string identity_of(const std::vector<RankDevices>& ranks, std::size_t rank)
       .found = "cuda, but rank " + std::to_string(rank) + " on " + devices.host + " has no GPU: " +
                (devices.refusal.empty() ? "the driver shows none (CUDA_VISIBLE_DEVICES?)" : devices.refusal),
       .expected = "a GPU that every rank can see",
-      .remedy = "set resources.device: cpu, or run where there are GPUs (on Slurm, resources.gpus_per_rank)"};
+      .remedy = "Set resources.device: cpu, or run where there are GPUs (on Slurm, resources.gpus_per_rank)"};
 }
 
 }  // namespace

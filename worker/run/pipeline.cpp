@@ -57,7 +57,7 @@ bool agree(StageContext& context, bool holds) {
               .where = context.job.state_root().string(),
               .found = "no encoded layers of this model and recipe",
               .expected = "the state of a finished compression",
-              .remedy = "finish it first: cce resume JOB"};
+              .remedy = "Finish it first: cce resume JOB"};
 }
 
 Evaluation evaluate_models(StageContext& context, const RunResults& results, EncodedLayers* encoded) {

@@ -61,7 +61,7 @@ std::unique_ptr<Backend> make_rank_backend(const ChosenDevice& device, const Res
                   .where = "resources.precision",
                   .found = "tf32 on a CPU",
                   .expected = "a GPU",
-                  .remedy = "set resources.precision: auto, or run where a GPU is visible"};
+                  .remedy = "Set resources.precision: auto, or run where a GPU is visible"};
     }
     return make_cpu_backend(threads);
   }

@@ -128,7 +128,7 @@ void MemoryPool::refuse(std::size_t bytes) {
                        " allowed and " + format_bytes_of(raw_->free_bytes()) + " free on the device",
               .expected = "memory for it",
               .remedy =
-                  "lower calibration.length, calibration.sequences or finetune.batch_tokens, raise "
+                  "Lower calibration.length, calibration.sequences or finetune.batch_tokens, raise "
                   "resources.ranks, or raise resources.memory where the device has more"};
 }
 

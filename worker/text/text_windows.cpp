@@ -157,7 +157,7 @@ std::span<const std::int32_t> TextWindows::window(std::int64_t index) const {
                 .where = "window index",
                 .found = std::to_string(index),
                 .expected = "from 0 to " + std::to_string(count() - 1),
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
   return std::span(tokens_).subspan(static_cast<std::size_t>(index * length_),
                                     static_cast<std::size_t>(length_));

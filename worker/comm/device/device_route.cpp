@@ -50,7 +50,7 @@ RankDevice device_of(Backend& backend) {
 
 DeviceRoute choose_route(std::span<const RankDevice> by_rank) {
   check_alike(by_rank, "every rank on a GPU, or none",
-              "set resources.device to cpu, or ask for nodes that all have GPUs",
+              "Set resources.device to cpu, or ask for nodes that all have GPUs",
               [](const RankDevice& device) { return std::string(device.present ? "a GPU" : "no GPU"); });
   if (by_rank.size() == 1 || !by_rank[0].present) {
     return DeviceRoute::host;
@@ -62,7 +62,7 @@ DeviceRoute choose_route(std::span<const RankDevice> by_rank) {
   if (gpus.size() < by_rank.size()) {
     return DeviceRoute::staged;
   }
-  check_alike(by_rank, "one version on all ranks", "let all nodes load the same libnccl.so.2",
+  check_alike(by_rank, "one version on all ranks", "Let all nodes load the same libnccl.so.2",
               [](const RankDevice& device) { return "NCCL " + version_text(device.nccl_version); });
   return DeviceRoute::nccl;
 }

@@ -22,7 +22,7 @@ LayerAnalysis parse_layer_analysis(const std::string& json_text, const std::stri
                 .where = where,
                 .found = failure.what(),
                 .expected = "a layer's analysis as this version writes it",
-                .remedy = "delete the job's state folder and run it again"};
+                .remedy = "Delete the job's state folder and run it again"};
   }
 }
 

@@ -35,7 +35,7 @@ ModelAnalysis parse_model_analysis(const std::string& json_text, const std::stri
                 .where = where,
                 .found = failure.what(),
                 .expected = "an analysis as this version writes it",
-                .remedy = "delete the job's state folder and run it again"};
+                .remedy = "Delete the job's state folder and run it again"};
   }
 }
 

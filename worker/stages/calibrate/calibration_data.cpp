@@ -87,7 +87,7 @@ CalibrationData load_calibration_data(StageContext& context) {
         .where = "calibration.text",
         .found = std::to_string(available) + " windows of " + std::to_string(settings.length) + " tokens",
         .expected = std::to_string(settings.sequences) + " (calibration.sequences)",
-        .remedy = "give more text, or set calibration.sequences to " + std::to_string(available) +
+        .remedy = "Give more text, or set calibration.sequences to " + std::to_string(available) +
                   ", or lower calibration.length"};
   }
   for (const std::int64_t index : spread_evenly(available, settings.sequences)) {

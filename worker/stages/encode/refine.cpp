@@ -82,7 +82,7 @@ bool Refiner::refine(std::int64_t layer, SubBlock kind, const LayerShape& shape,
         .where = "layer " + std::to_string(layer) + ", refinement of " + std::string(sub_block_name(kind)),
         .found = "an error that is not finite",
         .expected = "at most " + std::to_string(before),
-        .remedy = "lower encode.refine_learning_rate"};
+        .remedy = "Lower encode.refine_learning_rate"};
   }
   const bool better = after < before;
   if (mine != nullptr) {

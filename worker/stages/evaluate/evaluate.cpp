@@ -64,7 +64,7 @@ void judge(StageContext& context, const Evaluation& evaluation) {
                   .where = "evaluate",
                   .found = found,
                   .expected = limit,
-                  .remedy = "remove less, give more calibration text, or set guard.mode=warn"};
+                  .remedy = "Remove less, give more calibration text, or set guard.mode=warn"};
     }
     if (context.rank() == 0) {
       context.reporter.warning(found + ", past " + limit);

@@ -117,7 +117,7 @@ void FinetuneCheckpoints::load_best(TrainedParameters& parameters) {
                 .where = (context_.job.state_root() / best_state()).string(),
                 .found = "nothing of this run",
                 .expected = "the weights of its best validation",
-                .remedy = "delete the job's state folder and resume"};
+                .remedy = "Delete the job's state folder and resume"};
   }
   parameters.load_weights(*folder);
 }

@@ -20,7 +20,7 @@ constexpr const char* final_norm_file = "final_norm.f32";
               .where = "trained layer " + std::to_string(layer),
               .found = "a rank that does not own it",
               .expected = "its owner",
-              .remedy = "report this: it is a bug"};
+              .remedy = "Report this: it is a bug"};
 }
 
 std::filesystem::path layer_file(const std::filesystem::path& folder, std::int64_t layer) {

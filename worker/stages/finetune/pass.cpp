@@ -32,7 +32,7 @@ void check_layers(const FinetuneSettings& settings, const ModelConfig& student, 
                 .where = "finetune.alpha, finetune.teacher",
                 .found = "a teacher of " + sizes(teacher),
                 .expected = sizes(student) + ", since L_rec compares layer by layer",
-                .remedy = "set finetune.alpha=0"};
+                .remedy = "Set finetune.alpha=0"};
   }
 }
 

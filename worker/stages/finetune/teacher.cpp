@@ -24,7 +24,7 @@ void check_vocabulary(const StageContext& context, const ModelConfig& teacher, c
                 .where = "finetune.teacher, " + folder,
                 .found = "a vocabulary of " + std::to_string(teacher.vocabulary_size),
                 .expected = std::to_string(context.dense().vocabulary_size) + ", as the model has",
-                .remedy = "name the checkpoint that the model was made from"};
+                .remedy = "Name the checkpoint that the model was made from"};
   }
 }
 

@@ -61,7 +61,7 @@ class Planner {
                   .where = "analysis, drop_costs",
                   .found = "no cost for some layer",
                   .expected = "a measured cost for every part that structures allow to drop",
-                  .remedy = "analyze the model again with these structures"};
+                  .remedy = "Analyze the model again with these structures"};
     }
   }
 
@@ -248,7 +248,7 @@ class Planner {
                 .where = "target, export.format=" + std::string(format_name(spec_.export_settings.format)),
                 .found = std::to_string(target) + " to remove",
                 .expected = "at most " + std::to_string(reachable),
-                .remedy = "lower the target, or allow more structures, or choose export.format=custom"};
+                .remedy = "Lower the target, or allow more structures, or choose export.format=custom"};
   }
 
   Widths threshold_widths() const {

@@ -24,7 +24,7 @@ ExportFormat format_from(const std::string& name) {
               .where = "state/make_plan/format.txt",
               .found = name,
               .expected = "a format's name",
-              .remedy = "delete the job's state folder and run it again"};
+              .remedy = "Delete the job's state folder and run it again"};
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
         .where = exported.folder().string(),
         .found = "logits that differ by " + std::to_string(difference) + " of their norm",
         .expected = "at most " + std::to_string(largest_difference),
-        .remedy = "report this with the job directory: the exported files do not hold what was computed"};
+        .remedy = "Report this with the job directory: the exported files do not hold what was computed"};
   }
 }
 

@@ -100,7 +100,7 @@ void CpuGemm::multiply(ConstMatrix a, Transpose transpose_a, ConstMatrix b, Tran
                 .where = "multiply",
                 .found = std::string("oneDNN: ") + error.what(),
                 .expected = {},
-                .remedy = memory ? "use smaller micro-batches" : ""};
+                .remedy = memory ? "Use smaller micro-batches" : ""};
   }
 }
 

@@ -35,7 +35,7 @@ CudaOptions select_device(CudaOptions options) {
         .where = operation,
         .found = "GPU " + std::to_string(options.device) + " of " + std::to_string(count) + " visible",
         .expected = "one that is there",
-        .remedy = "start fewer ranks on this machine, or make more GPUs visible (CUDA_VISIBLE_DEVICES)"};
+        .remedy = "Start fewer ranks on this machine, or make more GPUs visible (CUDA_VISIBLE_DEVICES)"};
   }
   check_cuda(cudaSetDevice(options.device), operation);
   check_kernels_built();
@@ -51,7 +51,7 @@ CudaOptions select_device(CudaOptions options) {
                          format_bytes(static_cast<std::int64_t>(free)) + " free of the GPU's " +
                          format_bytes(static_cast<std::int64_t>(total)),
                 .expected = "at most what is free",
-                .remedy = "lower resources.memory, or end what else uses the GPU"};
+                .remedy = "Lower resources.memory, or end what else uses the GPU"};
   }
   if (options.memory_limit_bytes == 0) {
     options.memory_limit_bytes = free / 10 * 9 / sharers;

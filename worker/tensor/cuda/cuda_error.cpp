@@ -31,8 +31,8 @@ std::string version_text(int version) {
       .found = driver == 0 ? "no NVIDIA driver" : "an NVIDIA driver for CUDA " + version_text(driver),
       .expected = "a driver for CUDA " + version_text(runtime) + " or newer",
       .remedy = driver == 0
-                    ? "install the driver, run where a GPU is visible, or set resources.device: cpu"
-                    : "update the driver, build with an older CUDA toolkit, or set resources.device: cpu"};
+                    ? "Install the driver, run where a GPU is visible, or set resources.device: cpu"
+                    : "Update the driver, build with an older CUDA toolkit, or set resources.device: cpu"};
 }
 
 [[noreturn]] void refuse_architecture(const char* operation) {
@@ -47,7 +47,7 @@ std::string version_text(int version) {
       .where = operation,
       .found = "a GPU of compute capability " + std::to_string(major) + "." + std::to_string(minor),
       .expected = std::string("one that this program has kernels for: ") + CCE_CUDA_ARCHITECTURE_NAMES,
-      .remedy = "build with -DCMAKE_CUDA_ARCHITECTURES=" + std::to_string(major) + std::to_string(minor) +
+      .remedy = "Build with -DCMAKE_CUDA_ARCHITECTURES=" + std::to_string(major) + std::to_string(minor) +
                 "-real, or set resources.device: cpu"};
 }
 
@@ -74,7 +74,7 @@ void check_cuda(cudaError_t status, const char* operation) {
                    " free of the GPU's " + format_bytes(static_cast<std::int64_t>(total)),
           .expected = "some hundred MB beside this program's pool",
           .remedy =
-              "lower resources.memory (what this program takes for itself), or end what else uses the GPU"};
+              "Lower resources.memory (what this program takes for itself), or end what else uses the GPU"};
     }
     default:
       throw Error{.code = ErrorCode::device_failure,

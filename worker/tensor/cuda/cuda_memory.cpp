@@ -57,7 +57,7 @@ PinnedBuffer::PinnedBuffer(std::size_t bytes) : bytes_(bytes) {
                 .found = format_bytes(static_cast<std::int64_t>(bytes)) + " that the system refused",
                 .expected = "memory that a GPU copies from",
                 .remedy =
-                    "raise the limit of locked memory (ulimit -l), ask the cluster for more memory, or "
+                    "Raise the limit of locked memory (ulimit -l), ask the cluster for more memory, or "
                     "start fewer ranks on this machine"};
   }
   check_cuda(status, "pinned memory of the host");

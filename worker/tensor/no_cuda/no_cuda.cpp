@@ -11,7 +11,7 @@ namespace {
       .where = "resources.device",
       .found = "a program that was built without CUDA",
       .expected = "one that was built with it",
-      .remedy = "configure the preset cuda on a machine with the CUDA toolkit (12 or newer) and NCCL"};
+      .remedy = "Configure the preset cuda on a machine with the CUDA toolkit (12 or newer) and NCCL"};
 }
 
 }  // namespace

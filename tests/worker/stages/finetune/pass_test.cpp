@@ -122,7 +122,7 @@ TEST(JointPass, a_teacher_of_another_depth_is_refused_where_layers_are_compared)
       ADD_FAILURE() << "accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code, ErrorCode::impossible_combination);
-      EXPECT_EQ(error.remedy, "set finetune.alpha=0");
+      EXPECT_EQ(error.remedy, "Set finetune.alpha=0");
     }
   });
 }

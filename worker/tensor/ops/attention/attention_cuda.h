@@ -32,7 +32,7 @@ AttentionSizes attention_sizes(const Device& device, const char* operation, cons
         .where = std::string(operation) + ", shape",
         .found = std::to_string(sizes.heads()) + " heads, " + std::to_string(shape.sequences) + " sequences",
         .expected = "at most " + std::to_string(largest_y_or_z) + " of each on a GPU",
-        .remedy = "use smaller micro-batches"};
+        .remedy = "Use smaller micro-batches"};
   }
   const struct { int query_tile, key_tile; } choices[] = {{64, 64}, {32, 64}, {32, 32}, {16, 32}, {16, 16}};
   for (const auto& [query_tile, key_tile] : choices) {
@@ -48,7 +48,7 @@ AttentionSizes attention_sizes(const Device& device, const char* operation, cons
                        " dimensions",
               .expected = "heads whose smallest tiles fit " + std::to_string(device.shared_limit_bytes()) +
                           " bytes of shared memory",
-              .remedy = "run on the CPU"};
+              .remedy = "Run on the CPU"};
 }
 
 template <typename T>

@@ -49,7 +49,8 @@ class SolverRun {
     launch(operation_, backend_.stream(), covering(a.rows * a.cols), flag_not_finite<double>, a.as<double>(),
            a.rows, a.cols, a.stride, info() + 1);
     if (read_info()[1] != 0) {
-      refuse("a matrix with elements that are not finite", "");
+      refuse("a matrix with elements that are not finite",
+             "Check the calibration text and the checkpoint's weights");
     }
   }
   /// Errors: not_converged unless the solver's own status is 0.

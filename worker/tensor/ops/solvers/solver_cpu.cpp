@@ -29,7 +29,7 @@ lapack_int lapack_size(std::int64_t n) {
               .found = not_finite ? "a matrix with elements that are not finite"
                                   : "LAPACK info " + std::to_string(info),
               .expected = {},
-              .remedy = not_finite ? "" : "check that the matrix is of reasonable scale"};
+              .remedy = not_finite ? "" : "Check that the matrix is of reasonable scale"};
 }
 
 /// Copies the upper triangle onto the lower one (or the other way round), leaving a symmetric matrix.

@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "common/model/format_rules.h"
+#include "common/model/formats/format.h"
 #include "common/recipe/job_spec_names.h"
 
 namespace cce {
@@ -22,8 +23,6 @@ void refuse_unsupported(const JobSpec& spec) {
                   .remedy = "Leave the key out"};
     }
   };
-  const ExportFormat format = spec.export_settings.format;
-  refuse(format == ExportFormat::deci || format == ExportFormat::dense, "export.format", "uniform or custom");
   refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
   refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
 }
@@ -74,7 +73,7 @@ void check_combinations(const JobSpec& spec) {
                   .where = "structures, " + format_text,
                   .found = std::string(structure_name(structure)),
                   .expected = "some of " + structure_list(structures_of(format)),
-                  .remedy = "Leave it out, or choose export.format=custom"};
+                  .remedy = "Leave it out, or choose export.format=" + formats_of_differing_layers()};
     }
     const bool drops_parts = structure == Structure::blocks || structure == Structure::layers;
     if (drops_parts && spec.target.kind == TargetKind::threshold) {
@@ -84,14 +83,6 @@ void check_combinations(const JobSpec& spec) {
                   .expected = "structures that have components: ffn, vo",
                   .remedy = "Leave it out, or choose target.remove_params"};
     }
-  }
-  const std::int64_t step = ffn_step_floor(format);
-  if (spec.export_settings.round_to % step != 0) {
-    throw Error{.code = ErrorCode::impossible_combination,
-                .where = "export.round_to, " + format_text,
-                .found = std::to_string(spec.export_settings.round_to),
-                .expected = "a multiple of " + std::to_string(step),
-                .remedy = "Set export.round_to=" + std::to_string(step)};
   }
   if (spec.calibration.gradient_sequences > spec.calibration.sequences) {
     throw Error{.code = ErrorCode::impossible_combination,

@@ -3,33 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "common/model/layer_parts.h"
 #include "common/model/model_config.h"
 
 namespace cce {
-
-/// What a tensor of the checkpoint is for. Matrices are stored out × in (PyTorch's Linear), as the shapes
-/// here say.
-enum class TensorRole {
-  embedding,       ///< vocabulary × hidden
-  attention_norm,  ///< hidden
-  q,               ///< query heads · qk_dim × hidden
-  k,               ///< KV groups · qk_dim × hidden
-  v,               ///< KV groups · vo_dim × hidden
-  o,               ///< hidden × query heads · vo_dim
-  q_bias,
-  k_bias,
-  v_bias,
-  o_bias,
-  ffn_norm,  ///< hidden
-  gate,      ///< FFN width × hidden
-  up,        ///< FFN width × hidden
-  down,      ///< hidden × FFN width
-  gate_bias,
-  up_bias,
-  down_bias,
-  final_norm,  ///< hidden
-  head,        ///< vocabulary × hidden; absent where embeddings are tied
-};
 
 struct TensorSpec {
   TensorRole role = TensorRole::embedding;
@@ -57,8 +34,7 @@ bool has_tensor(const ModelConfig& config, TensorRole role, std::int64_t layer);
 std::vector<TensorSpec> layer_tensors(const ModelConfig& config, std::int64_t layer);
 std::vector<TensorSpec> all_tensors(const ModelConfig& config);
 
-/// Tensors that old checkpoints carry and nothing reads (rotary_emb.inv_freq; lm_head.weight where embeddings
-/// are tied).
-bool is_ignorable_tensor(const ModelConfig& config, const std::string& name);
+/// Tensors that old checkpoints carry and nothing reads (rotary_emb.inv_freq).
+bool is_ignorable_tensor(const std::string& name);
 
 }  // namespace cce

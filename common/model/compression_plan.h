@@ -31,6 +31,12 @@ CompressionPlan parse_compression_plan(const std::string& json_text, const std::
 /// The plan that keeps everything of a dense model.
 CompressionPlan keep_all(const ModelConfig& dense);
 
+/// What a plan leaves of one layer's shape. `where` names the layer in errors. A layer whose pairs all stay
+/// has no rope_pairs; those that `dense` has already are composed with the plan's.
+/// Errors: shape_mismatch for parts or indices that the layer does not have, indices out of order, and groups
+/// that keep different numbers of pairs.
+LayerShape shape_after(const LayerShape& dense, const LayerPlan& plan, const std::string& where);
+
 /// The shapes that remain when `plan` is applied to `dense`. Errors: shape_mismatch (layer counts, indices).
 ModelConfig apply_plan(const ModelConfig& dense, const CompressionPlan& plan);
 

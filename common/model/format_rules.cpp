@@ -4,21 +4,13 @@
 
 #include "common/base/error.h"
 #include "common/base/nearest_name.h"
+#include "common/model/formats/format.h"
 
 namespace cce {
 
 std::vector<Structure> structures_of(ExportFormat format) {
-  switch (format) {
-    case ExportFormat::uniform:
-      return {Structure::ffn, Structure::kv_groups, Structure::layers};
-    case ExportFormat::deci:
-      return {Structure::ffn, Structure::blocks, Structure::layers};
-    case ExportFormat::custom:
-    case ExportFormat::dense:
-      break;
-  }
-  return {Structure::ffn,       Structure::vo,     Structure::qk,
-          Structure::kv_groups, Structure::blocks, Structure::layers};
+  const std::span<const Structure> structures = rules_of(format).structures;
+  return {structures.begin(), structures.end()};
 }
 
 bool allows(ExportFormat format, Structure structure) {
@@ -27,10 +19,8 @@ bool allows(ExportFormat format, Structure structure) {
 }
 
 std::vector<Structure> automatic_structures(ExportFormat format) {
-  if (format == ExportFormat::custom || format == ExportFormat::dense) {
-    return {Structure::ffn, Structure::vo, Structure::qk};
-  }
-  return {Structure::ffn};
+  const std::span<const Structure> structures = rules_of(format).automatic_structures;
+  return {structures.begin(), structures.end()};
 }
 
 std::vector<Structure> resolved_structures(const JobSpec& spec) {
@@ -50,12 +40,25 @@ std::string structure_list(const std::vector<Structure>& structures) {
   return join_names(names);
 }
 
-bool widths_are_shared(ExportFormat format) {
-  return format == ExportFormat::uniform;
+std::string format_choices() {
+  std::string text;
+  for (const ExportFormat format : export_formats()) {
+    text += (text.empty() ? "" : " or ") + std::string(format_name(format));
+  }
+  return text;
 }
 
-std::int64_t ffn_step_floor(ExportFormat format) {
-  return format == ExportFormat::deci ? 256 : 1;
+std::string automatic_structures_text() {
+  std::string text;
+  for (const ExportFormat format : export_formats()) {
+    const std::string structures = structure_list(automatic_structures(format));
+    text += text.empty() ? structures : "; for " + std::string(format_name(format)) + " " + structures;
+  }
+  return text;
+}
+
+bool widths_are_shared(ExportFormat format) {
+  return rules_of(format).widths_are_shared;
 }
 
 std::int64_t width_step(ExportFormat format, Structure structure, std::int64_t round_to) {
@@ -64,7 +67,7 @@ std::int64_t width_step(ExportFormat format, Structure structure, std::int64_t r
                 .where = "export.format=" + std::string(format_name(format)),
                 .found = std::string(structure_name(structure)),
                 .expected = "one of " + structure_list(structures_of(format)),
-                .remedy = "Choose export.format=custom"};
+                .remedy = "Choose export.format=" + formats_of_differing_layers()};
   }
   switch (structure) {
     case Structure::ffn:
@@ -93,93 +96,8 @@ std::vector<std::int64_t> representable_widths(ExportFormat format, Structure st
   return widths;
 }
 
-namespace {
-
-[[noreturn]] void refuse_layer(std::size_t layer, const std::string& found, const std::string& expected) {
-  throw Error{.code = ErrorCode::impossible_combination,
-              .where = "layer " + std::to_string(layer) + ", export.format=uniform",
-              .found = found,
-              .expected = expected,
-              .remedy = "Choose export.format=custom"};
-}
-
-bool is_empty(const LayerShape& layer) {
-  return !layer.has_attention && !layer.has_ffn;
-}
-
-void check_uniform_biases(const ModelConfig& config, std::size_t index) {
-  const LayerShape& layer = config.layers[index];
-  const bool any_ffn_bias = layer.gate_bias || layer.up_bias || layer.down_bias;
-  const bool all_ffn_bias = layer.gate_bias && layer.up_bias && layer.down_bias;
-  const bool all_qkv = layer.q_bias && layer.k_bias && layer.v_bias;
-  const bool any_qkv = layer.q_bias || layer.k_bias || layer.v_bias;
-  switch (config.family) {
-    case Family::llama:
-      if ((any_qkv || layer.o_bias) != (all_qkv && layer.o_bias) || any_ffn_bias != all_ffn_bias) {
-        refuse_layer(index, "biases on some of its matrices",
-                     "attention biases on all or none, FFN biases likewise");
-      }
-      break;
-    case Family::mistral:
-      if (any_qkv || layer.o_bias || any_ffn_bias) {
-        refuse_layer(index, "biases", "none in MistralForCausalLM");
-      }
-      break;
-    case Family::qwen2:
-      if (!all_qkv || layer.o_bias || any_ffn_bias) {
-        refuse_layer(index, "other biases", "biases on q, k and v in Qwen2ForCausalLM");
-      }
-      break;
-  }
-}
-
-void check_uniform(const ModelConfig& config) {
-  const LayerShape* first = nullptr;
-  for (std::size_t i = 0; i < config.layers.size(); ++i) {
-    const LayerShape& layer = config.layers[i];
-    if (is_empty(layer)) {
-      continue;
-    }
-    if (!layer.has_attention || !layer.has_ffn) {
-      refuse_layer(i, layer.has_ffn ? "no attention" : "no FFN", "both, or a whole layer dropped");
-    }
-    if (layer.qk_dim != config.head_dim || layer.vo_dim != config.head_dim || !layer.rope_pairs.empty()) {
-      refuse_layer(
-          i, "qk and vo widths " + std::to_string(layer.qk_dim) + " and " + std::to_string(layer.vo_dim),
-          std::to_string(config.head_dim));
-    }
-    check_uniform_biases(config, i);
-    first = first == nullptr ? &layer : first;
-    if (layer != *first) {
-      refuse_layer(i, "shapes that differ from an earlier layer's", "the same shapes in all layers");
-    }
-  }
-  if (first == nullptr) {
-    throw Error{.code = ErrorCode::impossible_combination,
-                .where = "export.format=uniform",
-                .found = "no layer left",
-                .expected = "at least one",
-                .remedy = "Choose a smaller target"};
-  }
-}
-
-}  // namespace
-
 void check_representable(const ModelConfig& config, ExportFormat format) {
-  switch (format) {
-    case ExportFormat::uniform:
-    case ExportFormat::dense:
-      return check_uniform(config);
-    case ExportFormat::custom:
-      return;
-    case ExportFormat::deci:
-      break;
-  }
-  throw Error{.code = ErrorCode::unsupported,
-              .where = "export.format",
-              .found = "deci",
-              .expected = "uniform, custom or dense",
-              .remedy = "Choose export.format=uniform or custom"};
+  rules_of(format).check(config);
 }
 
 }  // namespace cce

@@ -2,26 +2,9 @@
 
 #include <algorithm>
 
-namespace cce {
+#include "common/model/layer_parts.h"
 
-std::int64_t layer_parameters(const LayerShape& shape, std::int64_t hidden_size) {
-  std::int64_t parameters = 0;
-  if (shape.has_attention) {
-    const std::int64_t q_width = shape.query_heads() * shape.qk_dim;
-    const std::int64_t k_width = shape.kv_groups * shape.qk_dim;
-    const std::int64_t v_width = shape.kv_groups * shape.vo_dim;
-    const std::int64_t o_width = shape.query_heads() * shape.vo_dim;
-    parameters += hidden_size * (q_width + k_width + v_width + o_width);
-    parameters += (shape.q_bias ? q_width : 0) + (shape.k_bias ? k_width : 0) + (shape.v_bias ? v_width : 0) +
-                  (shape.o_bias ? hidden_size : 0);
-  }
-  if (shape.has_ffn) {
-    parameters += 3 * hidden_size * shape.ffn_width;
-    parameters += (shape.gate_bias ? shape.ffn_width : 0) + (shape.up_bias ? shape.ffn_width : 0) +
-                  (shape.down_bias ? hidden_size : 0);
-  }
-  return parameters;
-}
+namespace cce {
 
 std::int64_t block_parameters(const ModelConfig& config) {
   std::int64_t parameters = 0;
@@ -52,10 +35,7 @@ double flops_per_token(const ModelConfig& config, std::int64_t length) {
   double multiply_adds =
       static_cast<double>(config.vocabulary_size) * static_cast<double>(config.hidden_size);
   for (const LayerShape& layer : config.layers) {
-    LayerShape matrices = layer;
-    matrices.q_bias = matrices.k_bias = matrices.v_bias = matrices.o_bias = false;
-    matrices.gate_bias = matrices.up_bias = matrices.down_bias = false;
-    multiply_adds += static_cast<double>(layer_parameters(matrices, config.hidden_size));
+    multiply_adds += static_cast<double>(matrix_parameters(layer, config.hidden_size));
     if (layer.has_attention) {
       multiply_adds += keys * static_cast<double>(layer.query_heads() * (layer.qk_dim + layer.vo_dim));
     }

@@ -40,14 +40,6 @@ const NameTable<Structure>& structure_names() {
   return names;
 }
 
-const NameTable<ExportFormat>& format_names() {
-  static const NameTable<ExportFormat> names = {{"uniform", ExportFormat::uniform},
-                                                {"deci", ExportFormat::deci},
-                                                {"custom", ExportFormat::custom},
-                                                {"dense", ExportFormat::dense}};
-  return names;
-}
-
 const NameTable<RefitTarget>& refit_target_names() {
   static const NameTable<RefitTarget> names = {{"none", RefitTarget::none},
                                                {"random", RefitTarget::random},
@@ -78,9 +70,6 @@ std::string_view stage_name(Stage stage) {
 }
 std::string_view structure_name(Structure structure) {
   return name_in(structure_names(), structure);
-}
-std::string_view format_name(ExportFormat format) {
-  return name_in(format_names(), format);
 }
 std::string_view refit_target_name(RefitTarget target) {
   return name_in(refit_target_names(), target);

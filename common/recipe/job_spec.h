@@ -16,7 +16,7 @@ struct TextSource {
 };
 
 enum class Structure { ffn, vo, qk, kv_groups, blocks, layers };
-enum class ExportFormat { uniform, deci, custom, dense };
+enum class ExportFormat;  // common/model/formats/formats.def
 enum class RefitTarget { none, random, local, error_aware };
 enum class GuardMode { warn, stop };
 enum class TargetKind { remove_params, remove_flops, fit_bytes, threshold };
@@ -54,7 +54,7 @@ struct EncodeSettings {
 };
 
 struct ExportSettings {
-  ExportFormat format = ExportFormat::uniform;
+  ExportFormat format{};  ///< the first of the list unless it is named
   std::int64_t round_to = 64;
   std::string dtype = "bf16";  ///< bf16, f16 or f32
 };

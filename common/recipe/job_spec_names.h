@@ -14,7 +14,7 @@ using NameTable = std::vector<std::pair<std::string, Value>>;
 
 const NameTable<Stage>& stage_names();
 const NameTable<Structure>& structure_names();
-const NameTable<ExportFormat>& format_names();
+const NameTable<ExportFormat>& format_names();  ///< defined with the formats, in common/model/formats
 const NameTable<RefitTarget>& refit_target_names();
 const NameTable<GuardMode>& guard_mode_names();
 const NameTable<TargetKind>& target_kind_names();

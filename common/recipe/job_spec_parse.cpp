@@ -200,8 +200,7 @@ FinetuneSettings parse_finetune(JsonReader section) {
 ExportSettings parse_export(JsonReader section) {
   ExportSettings settings;
   settings.format = section.choice_or("format", settings.format, format_names());
-  const std::int64_t round_to = settings.format == ExportFormat::deci ? 256 : settings.round_to;
-  settings.round_to = section.integer_or("round_to", round_to, {.lowest = 1, .highest = 65536});
+  settings.round_to = section.integer_or("round_to", settings.round_to, {.lowest = 1, .highest = 65536});
   settings.dtype = section.choice_or<std::string>("dtype", settings.dtype,
                                                   {{"bf16", "bf16"}, {"f16", "f16"}, {"f32", "f32"}});
   section.refuse_unknown_keys();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/recipe/job_spec.h"
+#include "coordinator/store/job_state.h"
 
 namespace cce {
 namespace {

@@ -2,9 +2,11 @@
 #include <memory>
 
 #include "common/job/job_checks.h"
+#include "common/model/format_rules.h"
 #include "common/recipe/job_spec_names.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
+#include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/system/tree_copy.h"
 
@@ -20,7 +22,7 @@ struct ExportOptions {
 
 const char* const examples =
     "Examples:\n"
-    "  cce export ./smaller.job --format custom --out ./smaller-custom\n"
+    "  cce export ./smaller.job --format custom --out ./smaller-reshaped\n"
     "  cce export ./smaller.job --dtype f32 --out ./smaller-f32\n";
 
 /// A job of its own that starts from the finished stages of another: the first one stays as it was.
@@ -42,6 +44,7 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   spec.stages = {Stage::export_result};
   check_combinations(spec);
   check_deliverable(spec.output, options.run.force);
+  check_weights(files, spec);
 
   const fs::path root = options.run.job.empty() ? default_job_root(spec, "export", here)
                                                 : (here / options.run.job).lexically_normal();
@@ -60,7 +63,7 @@ void add_export_command(CLI::App& app, const Surroundings& surroundings) {
       app.add_subcommand("export", "Write a finished job's model again, in another format or dtype");
   command->footer(examples);
   command->add_option("JOB", options->job, "Job directory of a finished compression")->required();
-  command->add_option("--format", options->format, "uniform or custom [default: the job's]")
+  command->add_option("--format", options->format, format_choices() + " [default: the job's]")
       ->type_name("FORMAT");
   command->add_option("--dtype", options->dtype, "bf16, f16 or f32 [default: the job's]")->type_name("DTYPE");
   command->add_option("--out", options->output, "Folder for the result")->type_name("DIR")->required();

@@ -3,6 +3,7 @@
 
 #include "common/base/error.h"
 #include "common/base/number_format.h"
+#include "common/model/formats/format.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 
@@ -27,7 +28,7 @@ constexpr std::int64_t usual_tokens = 262144;
 /// The format that holds the model: the one it has.
 std::string format_of(const FileSystem& files, const std::filesystem::path& model) {
   const std::string architecture = inspect_checkpoint(files, model).config.architecture;
-  return architecture.starts_with("Cce") ? "custom" : "uniform";
+  return std::string(format_name(format_of_class(architecture)));
 }
 
 /// Settings of this command, before those that the user gives and that win.

@@ -1,5 +1,6 @@
 #include "coordinator/command/job_options.h"
 #include "common/job/job_checks.h"
+#include "common/model/format_rules.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -127,10 +128,12 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
         ->type_name("FRACTION");
     command
         .add_option("--structures", options.structures,
-                    "What may shrink: ffn, vo, qk, kv_groups, blocks, layers [default: auto: ffn; for "
-                    "custom ffn, vo, qk]")
+                    "What may shrink: ffn, vo, qk, kv_groups, blocks, layers [default: auto: " +
+                        automatic_structures_text() + "]")
         ->type_name("NAME...");
-    command.add_option("--format", options.format, "uniform or custom [default: uniform]")
+    command
+        .add_option("--format", options.format,
+                    format_choices() + " [default: " + std::string(format_name({})) + "]")
         ->type_name("FORMAT");
     command.add_option("--out", options.output, "Folder for the result")->type_name("DIR");
   }

@@ -8,6 +8,7 @@
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
 #include "coordinator/forecast/probe.h"
+#include "coordinator/forecast/weight_check.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"
 #include "coordinator/recipe/recipe.h"
@@ -88,7 +89,8 @@ void print_json(const PreparedJob& job, const Surroundings& surroundings) {
                                {"training", disk.training},
                                {"trained", disk.trained},
                                {"result", disk.result},
-                               {"widest", disk.widest()}}}};
+                               {"widest", disk.widest()}}},
+                             {"warnings", job.warnings}};
   surroundings.out << pretty_json(document);
 }
 
@@ -109,6 +111,9 @@ void print_tables(const PreparedJob& job, bool probed, const Surroundings& surro
                        : job.spec.resources.device == "cuda"
                            ? "Seconds from half of an A100's data sheet: measured on no GPU.\n"
                            : "Seconds from usual rates; --probe measures this machine's.\n");
+  for (const std::string& warning : job.warnings) {
+    surroundings.out << "Warning: " << warning << ".\n";
+  }
 }
 
 void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
@@ -130,6 +135,7 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
   }
   const PosixFileSystem files;
   const PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
+  check_weights(files, job.spec);
   if (options.json) {
     print_json(job, surroundings);
   } else {

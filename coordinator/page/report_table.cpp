@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/base/number_format.h"
+#include "common/model/formats/format.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/text_table.h"
 
@@ -46,18 +47,6 @@ void add_markdown_table(const ReportTable& table, std::string& text) {
   text += "\n";
 }
 
-std::string loading_advice(const std::string& format) {
-  if (format == "custom") {
-    return "The folder brings its own modelling code, so loading needs consent:\n\n```python\nfrom "
-           "transformers import "
-           "AutoModelForCausalLM\nmodel = AutoModelForCausalLM.from_pretrained(\"PATH\", "
-           "trust_remote_code=True)\n```\n";
-  }
-  return "A plain checkpoint; nothing of this project is needed to load it:\n\n```python\nfrom transformers "
-         "import "
-         "AutoModelForCausalLM\nmodel = AutoModelForCausalLM.from_pretrained(\"PATH\")\n```\n";
-}
-
 }  // namespace
 
 std::string report_table(const std::string& report_json, const std::string& where) {
@@ -75,7 +64,7 @@ std::string report_table(const std::string& report_json, const std::string& wher
 std::string model_card(const std::string& report_json, const std::string& where) {
   const Json report = parse_json(report_json, where);
   const std::string name = text_at(report, {"model", "name"}, "model");
-  const std::string format = text_at(report, {"format"}, "uniform");
+  const std::string format = text_at(report, {"format"}, std::string(format_name(export_formats().front())));
   std::string text =
       "---\nlibrary_name: transformers\ntags: [compressed, cce]\n---\n\n# " + name + ", compressed\n\n";
   text += "Made by Contextual Compression Encoding (CCE) " + text_at(report, {"code_version"}, "") +
@@ -92,7 +81,7 @@ std::string model_card(const std::string& report_json, const std::string& where)
     }
     text += "\n";
   }
-  text += "## Loading\n\n" + loading_advice(format);
+  text += "## Loading\n\n" + std::string(rules_of(format_named(format, where + ": format")).loading_advice);
   text +=
       "\n`recipe.yaml` repeats the run; `report.json` and `report.html` hold every figure, `plan.json` what "
       "each layer "

@@ -8,6 +8,8 @@
 #include "common/cost/disk_forecast.h"
 #include "common/cost/kept_share.h"
 #include "common/cost/sizes.h"
+#include "common/model/own_head.h"
+#include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {
@@ -99,14 +101,20 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   check_texts(files, spec.finetune.validation, "finetune.validation", false);
   const bool only_evaluates = spec.stages.size() == 1 && runs_stage(spec, Stage::evaluate);
   check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
-  PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .size = {}, .partition = {}};
+  PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .warnings = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
+  if (job.checkpoint.has_own_head) {
+    job.warnings.push_back(own_head_warning("model"));
+  }
   const ResourceSettings& resources = job.spec.resources;
   const bool fast_bf16 = resources.device == "cuda" || machine.has_bf16;
   const bool narrow = cost::computes_in_bf16(resources.precision, fast_bf16);
   job.size = {.tensor_bytes = job.checkpoint.tensor_bytes, .compute_value_bytes = narrow ? 2 : 4};
   if (!job.spec.finetune.teacher.empty()) {
     const CheckpointFacts teacher = inspect_checkpoint(files, job.spec.finetune.teacher);
+    if (teacher.has_own_head) {
+      job.warnings.push_back(own_head_warning("teacher"));
+    }
     job.size.teacher_bytes = teacher.tensor_bytes;
     for (const LayerShape& shape : teacher.config.layers) {
       job.size.teacher_layer_parameters =
@@ -126,6 +134,7 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 
 JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   check_disk(files, root, job);
+  check_weights(files, job.spec);
   job.spec.model_digest = checkpoint_digest(files, job.spec.model);
   if (!job.spec.finetune.teacher.empty()) {
     job.spec.finetune.teacher_digest = checkpoint_digest(files, job.spec.finetune.teacher);

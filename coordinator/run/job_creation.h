@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/base/file.h"
 #include "common/job/job_dir.h"
@@ -15,6 +16,7 @@ namespace cce {
 struct PreparedJob {
   JobSpec spec;  ///< threads and output filled in
   CheckpointFacts checkpoint;
+  std::vector<std::string> warnings;  ///< what the user should know before it runs; its workers say it too
   CheckpointSize size;
   Partition partition;
 };
@@ -28,7 +30,8 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 
 /// Writes the job directory, with both checkpoints' digests in spec.json and the resolved recipe in
 /// recipe.yaml. Errors: disk_full before anything is written where the job cannot fit at its widest moment
-/// (disk_forecast.h); those of JobDir::create.
+/// (disk_forecast.h); out_of_range for a weight that nothing can be computed with (weight_check.h); those of
+/// JobDir::create.
 JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
 
 /// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/COMMAND. The

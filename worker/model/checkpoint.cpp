@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/model/own_head.h"
 #include "common/model/safetensors_header.h"
 #include "worker/model/element_conversion.h"
 
@@ -77,8 +78,24 @@ Checkpoint Checkpoint::open(const FileSystem& files, const std::filesystem::path
     checkpoint.add_shard(files, single_file);
   }
   for (const std::string& name : index.files()) checkpoint.add_shard(files, name);
+  checkpoint.settle_head();
   checkpoint.check_tensors();
   return checkpoint;
+}
+
+void Checkpoint::settle_head() {
+  const auto embedding = tensors_.find(tensor_name(TensorRole::embedding, -1));
+  const auto head = tensors_.find(tensor_name(TensorRole::head, -1));
+  if (!config_.tied_embeddings || embedding == tensors_.end() || head == tensors_.end()) return;
+  const auto stored = [](const Tensor& tensor) {
+    return StoredTensor{tensor.shape, {tensor.bytes, safetensors_name(tensor.dtype)}};
+  };
+  has_own_head_ = cce::has_own_head(stored(embedding->second), stored(head->second), folder_);
+  if (has_own_head_) {
+    config_.tied_embeddings = false;
+  } else {
+    tensors_.erase(head);
+  }
 }
 
 void Checkpoint::add_shard(const FileSystem& files, const std::string& file_name) {
@@ -87,7 +104,7 @@ void Checkpoint::add_shard(const FileSystem& files, const std::string& file_name
   const std::span<const std::byte> bytes = shards_.back().bytes();
   const SafetensorsHeader header = parse_safetensors_header(bytes, path.string());
   for (const TensorEntry& entry : header.tensors) {
-    if (is_ignorable_tensor(config_, entry.name)) continue;
+    if (is_ignorable_tensor(entry.name)) continue;
     const DType dtype = stored_dtype_of(entry, path);
     const auto begin = static_cast<std::size_t>(header.data_offset + entry.begin);
     const Tensor tensor{bytes.subspan(begin, static_cast<std::size_t>(entry.bytes())), dtype, entry.shape};

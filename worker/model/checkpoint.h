@@ -26,7 +26,8 @@ struct EndWeights {
 
 /// A Hugging Face folder, mapped and checked: config.json with model.safetensors, or its shards and their
 /// index. Everything is checked on opening, before anything is computed: each tensor that the architecture
-/// needs is there once, with its shape and a dtype that is read (F32, F16, BF16), and nothing else is.
+/// needs is there once, with its shape and a dtype that is read (F32, F16, BF16), and nothing else is. A head
+/// beside a tied embedding counts where its values are its own (common/model/own_head.h): config() is untied then.
 /// Threads may share it; the matrices it makes belong to the caller.
 class Checkpoint {
  public:
@@ -40,6 +41,8 @@ class Checkpoint {
   /// The widest dtype among the tensors: what a result should be written in to lose nothing.
   DType stored_dtype() const;
   std::int64_t tensor_bytes() const;
+  /// Whether the head is one of its own although config.json ties it.
+  bool has_own_head() const { return has_own_head_; }
 
   /// Fills a block of packed_layer_bytes(shape of `layer`, hidden size, compute_dtype) with the layer's
   /// parameters, matrices rounded to nearest even for bf16. Errors: out_of_range, shape_mismatch (block too
@@ -63,6 +66,7 @@ class Checkpoint {
   };
   Checkpoint() = default;
   void add_shard(const FileSystem& files, const std::string& file_name);
+  void settle_head();
   void check_tensors() const;
   const Tensor& tensor(TensorRole role, std::int64_t layer) const;
   OwnedMatrix load(Backend& backend, TensorRole role, DType dtype) const;
@@ -72,6 +76,7 @@ class Checkpoint {
   std::string config_text_;
   std::vector<MappedFile> shards_;
   std::map<std::string, Tensor> tensors_;
+  bool has_own_head_ = false;
 };
 
 }  // namespace cce

@@ -1,6 +1,8 @@
 #include "worker/model/checkpoint_writer.h"
 
 #include <array>
+#include <cmath>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,8 +10,9 @@
 #include "common/base/error.h"
 #include "common/model/model_config_write.h"
 #include "common/model/safetensors_header.h"
+#include "common/model/weight_values.h"
 #include "worker/model/element_conversion.h"
-#include "worker/model/modeling_source.h"
+#include "worker/model/formats/format_writer.h"
 
 namespace cce {
 namespace {
@@ -21,17 +24,6 @@ constexpr std::array copied_files = {
     "tokenizer.json",      "tokenizer.model",         "tokenizer_config.json", "vocab.json",
     "merges.txt",          "special_tokens_map.json", "added_tokens.json",     "generation_config.json",
     "chat_template.jinja", "chat_template.json"};
-
-std::string safetensors_dtype(DType dtype) {
-  if (dtype == DType::f32) return "F32";
-  if (dtype == DType::f16) return "F16";
-  if (dtype == DType::bf16) return "BF16";
-  throw Error{.code = ErrorCode::unsupported,
-              .where = "export.dtype",
-              .found = std::string(name(dtype)),
-              .expected = "bf16, f16 or f32",
-              .remedy = {}};
-}
 
 /// One tensor of the new checkpoint: its place in the model that is written, and the layer it comes from.
 struct PlannedTensor {
@@ -78,7 +70,17 @@ class TensorReader {
  public:
   TensorReader(const CheckpointContents& contents, DType dtype) : contents_(contents), dtype_(dtype) {}
 
+  /// Errors: out_of_range for a number that the dtype rounds to infinity, verification_failed for what was
+  /// not finite before.
   std::span<const std::byte> read(const PlannedTensor& tensor) {
+    fill(tensor);
+    const StoredValues values{bytes_, safetensors_name(dtype_)};
+    if (const std::optional<UnheldValues> found = find_unheld_values(values)) refuse_value(tensor, *found);
+    return bytes_;
+  }
+
+ private:
+  void fill(const PlannedTensor& tensor) {
     const TensorRole role = tensor.spec.role;
     bytes_.resize(static_cast<std::size_t>(tensor.bytes));
     if (tensor.source_layer < 0) {
@@ -87,7 +89,7 @@ class TensorReader {
       } else {
         contents_.original.read(role, -1, dtype_, bytes_);
       }
-      return bytes_;
+      return;
     }
     if (tensor.source_layer != current_) {
       layer_ = contents_.layer(tensor.source_layer);
@@ -96,10 +98,8 @@ class TensorReader {
       if (layer_.shape != expected) refuse(tensor, "another shape than the model's config says");
     }
     convert(part_view(layer_, role), tensor);
-    return bytes_;
   }
 
- private:
   void convert(const HostMatrix& source, const PlannedTensor& tensor) {
     const auto elements = static_cast<std::size_t>(tensor.bytes) / size_in_bytes(dtype_);
     const std::vector<std::int64_t>& shape = tensor.spec.shape;
@@ -108,6 +108,23 @@ class TensorReader {
       refuse(tensor, std::to_string(source.rows) + " × " + std::to_string(source.cols));
     }
     convert_elements(std::as_bytes(std::span(source.values)), DType::f32, bytes_, dtype_);
+  }
+  [[noreturn]] void refuse_value(const PlannedTensor& tensor, const UnheldValues& found) const {
+    const std::string place = " at element " + std::to_string(found.first) + ", " +
+                              std::to_string(found.count) +
+                              (found.count == 1 ? " such value" : " such values");
+    if (std::isinf(found.value) && dtype_ != DType::f32) {
+      throw Error{.code = ErrorCode::out_of_range,
+                  .where = tensor.spec.name,
+                  .found = "a number that is infinite in " + std::string(name(dtype_)) + place,
+                  .expected = "numbers that export.dtype holds",
+                  .remedy = "Write the result in f32: cce export JOB --dtype f32"};
+    }
+    throw Error{.code = ErrorCode::verification_failed,
+                .where = tensor.spec.name,
+                .found = std::string(std::isnan(found.value) ? "NaN" : "infinity") + place,
+                .expected = "finite weights in the result",
+                .remedy = "Report this with the job directory: the weights that were read are finite"};
   }
   [[noreturn]] static void refuse(const PlannedTensor& tensor, const std::string& found) {
     throw Error{.code = ErrorCode::shape_mismatch,
@@ -124,18 +141,11 @@ class TensorReader {
   std::vector<std::byte> bytes_;
 };
 
-void write_text(FileSystem& files, const Path& path, std::string_view text) {
-  const std::unique_ptr<FileWriter> writer = files.open_writer(path, WriteMode::create_or_replace);
-  writer->append(text);
-  writer->sync();
-  writer->close();
-}
-
 void write_shard(FileSystem& files, const Path& path, const Shard& shard, DType dtype, TensorReader& reader) {
   std::vector<TensorEntry> entries;
   for (const PlannedTensor& tensor : shard.tensors) {
     entries.push_back(
-        {.name = tensor.spec.name, .dtype = safetensors_dtype(dtype), .shape = tensor.spec.shape});
+        {.name = tensor.spec.name, .dtype = safetensors_name(dtype), .shape = tensor.spec.shape});
   }
   const std::unique_ptr<FileWriter> writer = files.open_writer(path, WriteMode::create_or_replace);
   writer->append(std::string_view(write_safetensors_header(entries)));
@@ -146,12 +156,11 @@ void write_shard(FileSystem& files, const Path& path, const Shard& shard, DType 
 
 void write_tensors(FileSystem& files, const Path& folder, const CheckpointContents& contents,
                    const CheckpointWriteSettings& settings) {
-  std::vector<std::int64_t> source_layers;
+  std::vector<std::int64_t> source_layers(contents.config.layers.size());
+  std::iota(source_layers.begin(), source_layers.end(), 0);
   ModelConfig written = contents.config;
-  if (settings.format == ExportFormat::custom) {
-    for (std::size_t i = 0; i < written.layers.size(); ++i)
-      source_layers.push_back(static_cast<std::int64_t>(i));
-  } else {
+  if (rules_of(settings.format).drops_empty_layers) {
+    source_layers.clear();
     written = drop_empty_layers(contents.config, &source_layers);
   }
   const std::vector<Shard> shards = plan_shards(written, source_layers, settings);
@@ -165,7 +174,7 @@ void write_tensors(FileSystem& files, const Path& folder, const CheckpointConten
     total_bytes += shard.bytes;
   }
   if (shards.size() > 1) {
-    write_text(files, folder / "model.safetensors.index.json", to_json(index, total_bytes));
+    write_text_file(files, folder / "model.safetensors.index.json", to_json(index, total_bytes));
   }
 }
 
@@ -183,16 +192,25 @@ void copy_files(FileSystem& files, const Path& from, const Path& to) {
 
 }  // namespace
 
-void write_checkpoint_files(FileSystem& files, const Path& folder, const CheckpointContents& contents,
-                            const CheckpointWriteSettings& settings) {
+void write_text_file(FileSystem& files, const Path& path, std::string_view text) {
+  const std::unique_ptr<FileWriter> writer = files.open_writer(path, WriteMode::create_or_replace);
+  writer->append(text);
+  writer->sync();
+  writer->close();
+}
+
+void write_hugging_face(FileSystem& files, const Path& folder, const CheckpointContents& contents,
+                        const CheckpointWriteSettings& settings) {
   const std::string config_json = to_config_json(
       contents.config, settings.format, contents.original.config_text(), std::string(name(settings.dtype)));
-  write_text(files, folder / "config.json", config_json);
+  write_text_file(files, folder / "config.json", config_json);
   write_tensors(files, folder, contents, settings);
   copy_files(files, contents.original.folder(), folder);
-  if (settings.format == ExportFormat::custom) {
-    write_text(files, folder / "modeling_cce.py", modeling_source());
-  }
+}
+
+void write_checkpoint_files(FileSystem& files, const Path& folder, const CheckpointContents& contents,
+                            const CheckpointWriteSettings& settings) {
+  writer_of(settings.format).write(files, folder, contents, settings);
 }
 
 void write_checkpoint(FileSystem& files, const Path& folder, const CheckpointContents& contents,

@@ -3,9 +3,10 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string_view>
 
 #include "common/base/file.h"
-#include "common/recipe/job_spec.h"
+#include "common/model/formats/export_format.h"
 #include "worker/model/checkpoint.h"
 #include "worker/model/host_layer.h"
 
@@ -20,21 +21,24 @@ struct CheckpointContents {
 };
 
 struct CheckpointWriteSettings {
-  ExportFormat format = ExportFormat::uniform;
+  ExportFormat format{};      ///< the first of formats.def
   DType dtype = DType::bf16;  ///< of every tensor: bf16, f16 or f32
   std::int64_t max_shard_bytes = 5'000'000'000;
 };
 
-/// Writes a Hugging Face folder: config.json, model.safetensors (or shards with their index), tokenizer and
-/// generation files as they are, and for `custom` the modelling file that transformers runs. Plain formats
-/// leave out layers that have neither block. Tensors are converted and appended one by one: memory is one
+/// Writes a folder as the format's writer does (worker/model/formats): config.json, model.safetensors (or
+/// shards with their index), tokenizer and generation files as they are. Tensors are converted and appended one by one: memory is one
 /// layer, or the embedding.
 ///   1. everything goes into FOLDER.tmp, each file synced   2. FOLDER.tmp becomes FOLDER: whole, or not there
 ///      at all
 /// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a
-/// layer that is not as `config` says); disk_full, io_failure.
+/// layer that is not as `config` says); out_of_range (a number that the dtype rounds to infinity);
+/// verification_failed (NaN or infinity); disk_full, io_failure.
 void write_checkpoint(FileSystem& files, const std::filesystem::path& folder,
                       const CheckpointContents& contents, const CheckpointWriteSettings& settings);
+
+/// Writes a small file whole and synced.
+void write_text_file(FileSystem& files, const std::filesystem::path& path, std::string_view text);
 
 /// Step 1 alone, into an existing folder: for a caller that adds files before it publishes.
 void write_checkpoint_files(FileSystem& files, const std::filesystem::path& folder,

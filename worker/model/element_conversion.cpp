@@ -43,6 +43,17 @@ void narrow(std::span<const float> source, DType dtype, std::byte* target) {
 
 }  // namespace
 
+std::string safetensors_name(DType dtype) {
+  if (dtype == DType::f32) return "F32";
+  if (dtype == DType::f16) return "F16";
+  if (dtype == DType::bf16) return "BF16";
+  throw Error{.code = ErrorCode::unsupported,
+              .where = "export.dtype",
+              .found = std::string(name(dtype)),
+              .expected = "bf16, f16 or f32",
+              .remedy = {}};
+}
+
 float half_to_float(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
   const std::uint32_t exponent = (bits >> 10) & 0x1fu;

@@ -2,10 +2,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "worker/tensor/dtype.h"
 
 namespace cce {
+
+/// "F32", "F16" or "BF16", as files spell them. Errors: unsupported for f64.
+std::string safetensors_name(DType dtype);
 
 /// An IEEE binary16 as stored, in 16 bits.
 float half_to_float(std::uint16_t bits);

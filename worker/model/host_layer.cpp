@@ -4,7 +4,6 @@
 #include <string>
 
 #include "common/base/error.h"
-#include "worker/model/layer_part_member.h"
 #include "worker/tensor/host_access.h"
 
 namespace cce {

@@ -2,9 +2,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "common/model/architecture.h"
-#include "common/model/model_config.h"
 #include "worker/tensor/matrix.h"
 
 namespace cce {
@@ -18,28 +18,45 @@ struct BasicLayerWeights {
   View q, k, v;         ///< (H qk_dim) × d, (G qk_dim) × d, (G vo_dim) × d
   View o;               ///< d × (H vo_dim)
   View q_bias, k_bias, v_bias, o_bias;
-  View ffn_norm;  ///< 1 × d
-  View gate, up;  ///< m × d
-  View down;      ///< d × m
+  View ffn_norm;        ///< 1 × d
+  View gate, up;        ///< m × d
+  View down;            ///< d × m
   View gate_bias, up_bias, down_bias;
 };
+
+[[noreturn]] void refuse_part(TensorRole role);
+
+/// The field that holds a part. Errors: invalid_argument for a tensor outside the layers.
+template <typename View>
+View BasicLayerWeights<View>::*member_of(TensorRole role) {
+  using Weights = BasicLayerWeights<View>;
+  static constexpr std::pair<TensorRole, View Weights::*> members[] = {
+      {TensorRole::attention_norm, &Weights::attention_norm},
+      {TensorRole::q, &Weights::q},
+      {TensorRole::k, &Weights::k},
+      {TensorRole::v, &Weights::v},
+      {TensorRole::o, &Weights::o},
+      {TensorRole::q_bias, &Weights::q_bias},
+      {TensorRole::k_bias, &Weights::k_bias},
+      {TensorRole::v_bias, &Weights::v_bias},
+      {TensorRole::o_bias, &Weights::o_bias},
+      {TensorRole::ffn_norm, &Weights::ffn_norm},
+      {TensorRole::gate, &Weights::gate},
+      {TensorRole::up, &Weights::up},
+      {TensorRole::down, &Weights::down},
+      {TensorRole::gate_bias, &Weights::gate_bias},
+      {TensorRole::up_bias, &Weights::up_bias},
+      {TensorRole::down_bias, &Weights::down_bias},
+  };
+  for (const auto& [known, member] : members) {
+    if (known == role) return member;
+  }
+  refuse_part(role);
+}
 
 using LayerWeights = BasicLayerWeights<ConstMatrix>;
 /// The same layer with writable views, for filling a block.
 using LayerWeightsMutable = BasicLayerWeights<Matrix>;
-
-/// The parameters of a layer, in the order in which a packed block holds them.
-std::span<const TensorRole> layer_roles();
-
-/// Size of a part under `shape`: 0 × 0 where the shape has none (a norm exists where its sub-block does).
-struct PartSize {
-  std::int64_t rows = 0, cols = 0;
-  bool is_matrix = false;  ///< false: a norm gain or bias, always f32
-  bool empty() const { return rows == 0 || cols == 0; }
-  std::int64_t elements() const { return rows * cols; }
-  bool operator==(const PartSize&) const = default;
-};
-PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, TensorRole role);
 
 /// The field of `weights` that holds a part.
 ConstMatrix& part_view(LayerWeights& weights, TensorRole role);

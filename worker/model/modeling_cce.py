@@ -22,7 +22,7 @@ class CceLlamaConfig(PretrainedConfig):
     def __init__(self, vocab_size=32000, hidden_size=512, intermediate_size=1024, num_hidden_layers=1,
                  num_attention_heads=8, num_key_value_heads=None, head_dim=None, max_position_embeddings=2048,
                  rms_norm_eps=1e-6, initializer_range=0.02, use_cache=True, sliding_window=None, rope_theta=None,
-                 rope_scaling=None, rope_parameters=None, cce=None, **kwargs):
+                 rope_scaling=None, rope_parameters=None, tie_word_embeddings=False, cce=None, **kwargs):
         self.vocab_size = vocab_size
         self.hidden_size = hidden_size
         self.intermediate_size = intermediate_size
@@ -45,7 +45,8 @@ class CceLlamaConfig(PretrainedConfig):
         self.cce = cce or {"schema_version": 1, "base_model_type": "llama", "layers": []}
         if self.cce["schema_version"] != 1:
             raise ValueError(f"cce.schema_version {self.cce['schema_version']}: this file reads 1")
-        super().__init__(**kwargs)
+        # Spelt out: where the key is absent, transformers 4 ties embeddings.
+        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
 
 def rotary_frequencies(config):

@@ -9,11 +9,8 @@ namespace cce {
 ///   2. rope_pairs: rows j and j + qk_dim / 2 of every q and k head of the group, and their biases
 ///   3. ffn_neurons: rows of gate and up and their biases; columns of down
 /// A sub-block that the plan drops has no parts left. vo_dim stays that of `dense`: the change of basis and
-/// the refit of o and down are the encode stage's. `dense` has host views, f32 or bf16. An empty
-/// plan.rope_pairs keeps every pair. A layer whose pairs all stay has no rope_pairs; indices are into
-/// `dense`, and so are composed with rope_pairs that `dense` already has. Errors: out_of_range for an index
-/// outside the layer or not ascending; shape_mismatch for groups that keep different numbers of pairs, or for
-/// pairs that are not given for each kept group.
+/// the refit of o and down are the encode stage's; else the shape is that of shape_after. `dense` has host
+/// views, f32 or bf16. Errors: those of shape_after.
 HostLayer prune_layer(const LayerWeights& dense, const LayerPlan& plan);
 
 }  // namespace cce

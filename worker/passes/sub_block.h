@@ -1,18 +1,12 @@
 #pragma once
+#include "common/model/sub_block.h"
 #include "worker/model/block.h"
 #include "worker/model/host_layer.h"
 
 namespace cce {
 
-/// The two halves of a layer; encode treats both alike.
-enum class SubBlock { attention, ffn };
-
-inline std::string_view sub_block_name(SubBlock kind) {
-  return kind == SubBlock::attention ? "attention" : "ffn";
-}
-
 inline bool has(const LayerShape& shape, SubBlock kind) {
-  return kind == SubBlock::attention ? shape.has_attention : shape.has_ffn;
+  return has_sub_block(shape, kind);
 }
 inline bool has_output_bias(const LayerShape& shape, SubBlock kind) {
   return kind == SubBlock::attention ? shape.o_bias : shape.down_bias;

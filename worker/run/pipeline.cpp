@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "common/model/own_head.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/encoded_layers.h"
 #include "worker/passes/layer_store.h"
@@ -128,6 +129,9 @@ void train(StageContext& context, const std::string& fingerprint, RunResults& re
   std::optional<Checkpoint> other;
   if (!context.spec.finetune.teacher.empty()) {
     other.emplace(Checkpoint::open(context.files, context.spec.finetune.teacher));
+    if (other->has_own_head() && context.rank() == 0) {
+      context.reporter.warning(own_head_warning("teacher"));
+    }
   }
   const Checkpoint& teacher = other ? *other : context.checkpoint;
   if (!layers) {

@@ -11,6 +11,7 @@
 #include "common/cost/sizes.h"
 #include "common/job/job_dir.h"
 #include "common/job/job_event.h"
+#include "common/model/own_head.h"
 #include "worker/comm/device/device_route.h"
 #include "worker/comm/mpi/mpi_communicator.h"
 #include "worker/comm/mpi/mpi_runtime.h"
@@ -78,6 +79,9 @@ class WorkerRun {
                          maps ? LayerDelivery::mapped : LayerDelivery::broadcast};
     if (!device_note_.empty() && rank_ == 0) {
       reporter.warning(device_note_);
+    }
+    if (checkpoint.has_own_head() && rank_ == 0) {
+      reporter.warning(own_head_warning("model"));
     }
     run_pipeline(context);
     JobEvent done;

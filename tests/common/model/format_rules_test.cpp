@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/model/formats/format.h"
 #include "tests/common/error_matcher.h"
 
 namespace cce {
@@ -9,15 +10,17 @@ namespace {
 
 TEST(FormatRulesTest, what_formats_carry) {
   EXPECT_EQ(structure_list(structures_of(ExportFormat::uniform)), "ffn, kv_groups, layers");
-  EXPECT_EQ(structure_list(structures_of(ExportFormat::deci)), "ffn, blocks, layers");
   EXPECT_EQ(structure_list(structures_of(ExportFormat::custom)), "ffn, vo, qk, kv_groups, blocks, layers");
 }
 
 TEST(FormatRulesTest, what_auto_means) {
   EXPECT_EQ(structure_list(automatic_structures(ExportFormat::uniform)), "ffn");
-  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::deci)), "ffn");
   EXPECT_EQ(structure_list(automatic_structures(ExportFormat::custom)), "ffn, vo, qk");
-  EXPECT_EQ(structure_list(automatic_structures(ExportFormat::dense)), "ffn, vo, qk");
+}
+
+TEST(FormatRulesTest, help_lists_them) {
+  EXPECT_EQ(format_choices(), "uniform or custom");
+  EXPECT_EQ(automatic_structures_text(), "ffn; for custom ffn, vo, qk");
 }
 
 TEST(FormatRulesTest, named_structures_stand_in_place_of_the_automatic_ones) {
@@ -47,12 +50,27 @@ TEST(FormatRulesTest, representable_widths) {
       {"qk_steps", ExportFormat::custom, Structure::qk, 8, 64, {8}},
       {"vo_of_uniform", ExportFormat::uniform, Structure::vo, 32, 64, {32}},
       {"groups", ExportFormat::uniform, Structure::kv_groups, 3, 64, {1, 2, 3}},
-      {"deci", ExportFormat::deci, Structure::ffn, 800, 256, {256, 512, 768, 800}},
+      {"wide_steps", ExportFormat::custom, Structure::ffn, 800, 256, {256, 512, 768, 800}},
   };
   for (const WidthsRow& row : rows) {
     EXPECT_EQ(representable_widths(row.format, row.structure, row.dense, row.round_to), row.widths)
         << row.name;
   }
+}
+
+TEST(FormatRulesTest, formats_are_known_by_name_and_by_class) {
+  for (const ExportFormat format : export_formats()) {
+    EXPECT_EQ(format_named(format_name(format), "x"), format);
+    if (const ModelClass* own = rules_of(format).own_class) {
+      EXPECT_EQ(find_own_class(own->model_type), own);
+      EXPECT_EQ(format_of_class(own->class_name), format);
+    }
+  }
+  EXPECT_EQ(format_of_class("LlamaForCausalLM"), ExportFormat::uniform);
+  EXPECT_EQ(formats_of_differing_layers(), "custom");
+  EXPECT_EQ(JobSpec().export_settings.format, ExportFormat::uniform);
+  expect_error([] { format_named("deci", "export.format"); }, ErrorCode::out_of_range,
+               "export.format: found deci, expected one of uniform, custom");
 }
 
 TEST(FormatRulesTest, steps_of_what_a_format_cannot_carry_are_refused) {

@@ -102,6 +102,87 @@ TEST(ModelConfigWriteTest, newer_spelling_of_dtype_is_kept) {
   EXPECT_FALSE(parse_json(text, "x").contains("torch_dtype"));
 }
 
+struct WindowRow {
+  const char* name;
+  const char* family;
+  Json changes;   // to the original
+  Json expected;  // keys of the custom config.json
+};
+
+TEST(ModelConfigWriteTest, custom_says_the_window_that_is_used) {
+  const Json full(3, "full_attention"), sliding(3, "sliding_attention");
+  const WindowRow rows[] = {
+      {"llama_leftover",
+       "llama",
+       {{"sliding_window", 16}, {"layer_types", sliding}},
+       {{"sliding_window", nullptr}, {"layer_types", full}}},
+      {"llama_without", "llama", {}, {{"sliding_window", Json()}}},
+      {"mistral_default", "mistral", {}, {{"sliding_window", 4096}}},
+      {"mistral_set", "mistral", {{"sliding_window", 16}}, {{"sliding_window", 16}}},
+      {"qwen2_unused",
+       "qwen2",
+       {{"sliding_window", 16}, {"use_sliding_window", false}},
+       {{"sliding_window", nullptr}}},
+      {"qwen2_beyond_the_last",
+       "qwen2",
+       {{"sliding_window", 16}, {"use_sliding_window", true}, {"max_window_layers", 3}},
+       {{"sliding_window", nullptr}}},
+      {"qwen2_full_layers",
+       "qwen2",
+       {{"sliding_window", 16},
+        {"use_sliding_window", true},
+        {"max_window_layers", 0},
+        {"layer_types", full}},
+       {{"sliding_window", nullptr}, {"layer_types", full}}},
+      {"qwen2_used",
+       "qwen2",
+       {{"use_sliding_window", true}, {"max_window_layers", 0}},
+       {{"sliding_window", 4096}}},
+  };
+  for (const WindowRow& row : rows) {
+    SCOPED_TRACE(row.name);
+    Json config = parse_json(original_text(row.family), "x");
+    if (std::string(row.family) == "mistral") config["architectures"] = {"MistralForCausalLM"};
+    if (!row.changes.is_null()) config.update(row.changes);
+    const ModelConfig dense = parse_model_config(config.dump(), "config.json");
+    const std::string text = to_config_json(dense, ExportFormat::custom, config.dump(), "f32");
+    const Json written = parse_json(text, "out");
+    for (const auto& [key, value] : row.expected.items()) {
+      EXPECT_EQ(written.value(key, Json()), value) << key;
+    }
+    EXPECT_EQ(parse_model_config(text, "out").sliding_window, dense.sliding_window);
+  }
+}
+
+TEST(ModelConfigWriteTest, keys_that_say_the_same_already_stay) {
+  Json config = parse_json(original_text("qwen2"), "x");
+  config.update({{"sliding_window", 16}, {"use_sliding_window", false}, {"max_window_layers", 21}});
+  const ModelConfig dense = parse_model_config(config.dump(), "config.json");
+  const Json written = parse_json(to_config_json(dense, ExportFormat::uniform, config.dump(), "f32"), "out");
+  for (const char* key : {"sliding_window", "use_sliding_window", "max_window_layers"}) {
+    EXPECT_EQ(written.at(key), config.at(key)) << key;
+  }
+  EXPECT_FALSE(written.contains("tie_word_embeddings"));
+}
+
+TEST(ModelConfigWriteTest, a_head_of_its_own_unties) {
+  Json config = parse_json(original_text("llama"), "x");
+  config["tie_word_embeddings"] = true;
+  ModelConfig dense = parse_model_config(config.dump(), "config.json");
+  dense.tied_embeddings = false;
+  for (const ExportFormat format : {ExportFormat::uniform, ExportFormat::custom}) {
+    const Json written = parse_json(to_config_json(dense, format, config.dump(), "f32"), "out");
+    EXPECT_EQ(written.at("tie_word_embeddings"), false);
+  }
+}
+
+TEST(ModelConfigWriteTest, a_window_needs_a_class_that_has_one) {
+  ModelConfig dense = original("llama");
+  dense.sliding_window = 16;
+  expect_error([&] { to_config_json(dense, ExportFormat::uniform, original_text("llama"), "f32"); },
+               ErrorCode::impossible_combination, "attention window of 16");
+}
+
 struct SectionRow {
   const char* name;
   const char* path;  // JSON pointer into the custom config
@@ -150,7 +231,6 @@ TEST(ModelConfigWriteTest, shapes_that_a_format_cannot_carry_are_refused) {
   expect_error([&] { write(uneven, ExportFormat::uniform); }, ErrorCode::impossible_combination, "layer 2");
   expect_error([&] { write(narrow, ExportFormat::uniform); }, ErrorCode::impossible_combination, "layer 0");
   expect_error([&] { write(half, ExportFormat::uniform); }, ErrorCode::impossible_combination, "no FFN");
-  expect_error([&] { write(keep_all(dense), ExportFormat::deci); }, ErrorCode::unsupported, "deci");
   EXPECT_NO_THROW(write(half, ExportFormat::custom));
 }
 

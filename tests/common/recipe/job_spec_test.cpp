@@ -179,9 +179,6 @@ TEST(JobSpecTest, structures_must_fit_the_format) {
                "structures, export.format=uniform: found vo, expected some of ffn, kv_groups, layers");
   spec.structures.clear();
   EXPECT_NO_THROW(check_combinations(spec));
-  spec.export_settings.format = ExportFormat::deci;
-  spec.export_settings.round_to = 64;
-  expect_error([&] { check_combinations(spec); }, ErrorCode::impossible_combination, "multiple of 256");
 }
 
 TEST(JobSpecTest, ten_bit_products_need_a_gpu) {
@@ -265,12 +262,6 @@ struct UnsupportedRow {
 };
 
 const UnsupportedRow unsupported_rows[] = {
-    {"deci",
-     [](JobSpec& s) {
-       s.export_settings = {ExportFormat::deci, 256, "bf16"};
-     },
-     "export.format"},
-    {"dense", [](JobSpec& s) { s.export_settings.format = ExportFormat::dense; }, "export.format"},
     {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
     {"gpus", [](JobSpec& s) { s.resources.gpus_per_rank = 2; }, "resources.gpus_per_rank"},
 };

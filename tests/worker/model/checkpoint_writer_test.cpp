@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/model/failing_file_system.h"
@@ -91,6 +94,44 @@ INSTANTIATE_TEST_SUITE_P(Families, WrittenCheckpoint,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
                                            "qwen2_bias"),
                          [](const auto& row) { return std::string(row.param); });
+
+struct UnwritableRow {
+  const char* name;
+  float value;
+  DType dtype;
+  ErrorCode code;
+  const char* message;
+};
+
+TEST(UnwritableValues, leave_no_folder_behind) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const UnwritableRow rows[] = {
+      {"nan", std::nanf(""), DType::bf16, ErrorCode::verification_failed, "NaN at element 3, 1 such value"},
+      {"infinity_in_f32", -infinity, DType::f32, ErrorCode::verification_failed, "infinity at element 3"},
+      {"too_large_for_f16", 65520.0F, DType::f16, ErrorCode::out_of_range, "infinite in f16"},
+      {"too_large_for_bf16", 3.4e38F, DType::bf16, ErrorCode::out_of_range, "infinite in bf16"},
+  };
+  const Checkpoint original = open(test_model("llama_mha"));
+  PosixFileSystem files;
+  for (const UnwritableRow& row : rows) {
+    SCOPED_TRACE(row.name);
+    const TemporaryFolder folder;
+    CheckpointContents contents = same_as(original);
+    contents.layer = [&](std::int64_t layer) {
+      HostLayer result = host_layer_of(original, layer);
+      if (layer == 1) result.up.values[3] = row.value;
+      return result;
+    };
+    const auto write = [&] {
+      write_checkpoint(files, folder / "out", contents,
+                       {.format = ExportFormat::uniform, .dtype = row.dtype});
+    };
+    expect_error(write, row.code, row.message);
+    EXPECT_EQ(error_of(write).where, "model.layers.1.mlp.up_proj.weight");
+    EXPECT_FALSE(files.exists(folder / "out"));
+    EXPECT_FALSE(files.exists(folder / "out.tmp"));
+  }
+}
 
 /// Layers pruned by a plan, each differently.
 struct PrunedModel {

@@ -1,8 +1,10 @@
-// What scripts/conformance/model_check.py asks of this project, one command a run:
+// What scripts/conformance asks of this project, one command a run:
 //   logits FOLDER IDS SEQUENCES DTYPE OUT        IDS: int32 file, OUT: f32 file, tokens × vocabulary
 //   losses FOLDER TOKENS WINDOW WINDOWS DTYPE    TOKENS: uint16 file; mean loss of windows of WINDOW
-//   predictions generate FOLDER COUNT ID...                  greedy, with the cache export FOLDER OUT FORMAT
-//   DTYPE SEED          a random selection of every layer, or (uniform) of FFN neurons alone
+//                                                predictions
+//   generate FOLDER COUNT ID...                  greedy, with the cache
+//   export FOLDER OUT FORMAT DTYPE [SEED]        with a seed a random selection of every layer, or
+//                                                (uniform) of FFN neurons alone; else the whole model
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -137,11 +139,12 @@ void narrow_values(HostLayer& layer, std::int64_t width) {
 void write_export(const Arguments& arguments) {
   const Checkpoint original = Checkpoint::open(PosixFileSystem(), arguments.at(0));
   const bool custom = arguments.at(2) == "custom";
-  std::mt19937 engine(static_cast<unsigned>(std::stoul(arguments.at(4))));
   CompressionPlan plan = keep_all(original.config());
+  const bool prunes = arguments.size() > 4;
+  std::mt19937 engine(prunes ? static_cast<unsigned>(std::stoul(arguments[4])) : 0U);
   const std::vector<std::int32_t> shared_neurons = random_subset(
       original.config().layers.front().ffn_width, original.config().layers.front().ffn_width / 2, engine);
-  for (std::size_t k = 0; k < plan.layers.size(); ++k) {
+  for (std::size_t k = 0; prunes && k < plan.layers.size(); ++k) {
     if (custom) {
       plan.layers[k] = random_plan(original.config().layers[k], k, engine);
     } else {

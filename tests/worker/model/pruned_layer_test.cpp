@@ -112,6 +112,7 @@ TEST_F(PrunedLayer, a_second_selection_goes_on_from_the_first) {
   second.kv_groups = {1};
   second.rope_pairs = {{0, 2}};
   second.ffn_neurons = {1, 3};
+  second.vo_dim = 5;
   both.kv_groups = {2};
   both.rope_pairs = {{1, 3}};
   both.ffn_neurons = {3, 9};
@@ -146,10 +147,10 @@ TEST_F(PrunedLayer, agrees_with_the_shapes_that_the_plan_promises) {
 TEST_F(PrunedLayer, refuses_indices_outside_the_layer) {
   LayerPlan plan = everything();
   plan.ffn_neurons = {3, 10};
-  expect_error([&] { prune(plan); }, ErrorCode::out_of_range, "ffn_neurons");
+  expect_error([&] { prune(plan); }, ErrorCode::shape_mismatch, "ffn_neurons");
   plan = everything();
   plan.kv_groups = {2, 1};
-  expect_error([&] { prune(plan); }, ErrorCode::out_of_range, "kv_groups");
+  expect_error([&] { prune(plan); }, ErrorCode::shape_mismatch, "kv_groups");
   plan = everything();
   plan.rope_pairs[1] = {0};
   expect_error([&] { prune(plan); }, ErrorCode::shape_mismatch, "rope_pairs");

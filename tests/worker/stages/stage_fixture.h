@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/job/job_dir.h"
+#include "common/model/formats/export_format.h"
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/test_model.h"
 #include "worker/comm/local/local_communicator.h"

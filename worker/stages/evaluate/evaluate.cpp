@@ -1,8 +1,10 @@
 #include "worker/stages/evaluate/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "common/base/error.h"
 #include "worker/model/block.h"
 #include "worker/stages/calibrate/calibration_data.h"
 #include "worker/stages/evaluate/greedy_samples.h"
@@ -38,6 +40,22 @@ double smallest_variance_ratio(const std::vector<std::vector<double>>& before,
     }
   }
   return smallest;
+}
+
+/// A loss that is no number is no result: neither to be shown nor to be compared with a limit.
+void check_finite(const TextLosses& losses, const std::string& text, bool is_compressed) {
+  if (std::isfinite(losses.mean)) {
+    return;
+  }
+  throw Error{
+      .code = is_compressed ? ErrorCode::verification_failed : ErrorCode::out_of_range,
+      .where = "evaluate, text " + text,
+      .found =
+          is_compressed ? "a loss of the compressed model that is no number" : "a loss that is no number",
+      .expected = "a finite loss",
+      .remedy =
+          "Every weight is finite, so sums overflow on the way: set resources.precision to f32, or look "
+          "for weights of a damaged merge"};
 }
 
 void add_loss_signatures(const GuardSettings& guard, Evaluation& evaluation) {
@@ -84,8 +102,10 @@ Evaluation evaluate(StageContext& context, const EvaluatedModel& dense, const Ev
   for (const TextSource& source : sources) {
     const Windows windows = share_text_windows(context, source, context.spec.calibration.length);
     TextEvaluation text{source.name, evaluate_losses(context, dense, windows), std::nullopt};
+    check_finite(text.before, source.name, false);
     if (compressed != nullptr) {
       text.after = evaluate_losses(context, *compressed, windows);
+      check_finite(*text.after, source.name, true);
     }
     tokens += static_cast<double>(text.before.tokens) * (compressed != nullptr ? 2.0 : 1.0);
     result.texts.push_back(std::move(text));

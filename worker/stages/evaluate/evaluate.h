@@ -36,7 +36,8 @@ struct Evaluation {
 /// Perplexity of the dense model and, where there is one, of the compressed model on the recipe's held-out
 /// texts; failure signatures; greedy samples (docs/method.md 3.6). Windows have calibration.length tokens and
 /// are divided among the ranks. Collective. Errors: those of the texts; guard_violated where a signature
-/// fails and guard.mode is stop.
+/// fails and guard.mode is stop; out_of_range where the dense model's loss is no number, verification_failed
+/// where the compressed one's is not.
 Evaluation evaluate(StageContext& context, const EvaluatedModel& dense, const EvaluatedModel* compressed);
 
 }  // namespace cce

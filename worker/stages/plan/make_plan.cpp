@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/model/format_rules.h"
+#include "common/model/formats/format.h"
 #include "worker/numeric/spectrum.h"
 #include "worker/stages/plan/plan_options.h"
 
@@ -248,7 +249,8 @@ class Planner {
                 .where = "target, export.format=" + std::string(format_name(spec_.export_settings.format)),
                 .found = std::to_string(target) + " to remove",
                 .expected = "at most " + std::to_string(reachable),
-                .remedy = "Lower the target, or allow more structures, or choose export.format=custom"};
+                .remedy = "Lower the target, or allow more structures, or choose export.format=" +
+                          formats_of_differing_layers()};
   }
 
   Widths threshold_widths() const {
@@ -367,7 +369,7 @@ class Planner {
 }  // namespace
 
 ModelConfig with_refit_biases(ModelConfig config, ExportFormat format) {
-  if (format == ExportFormat::custom) {
+  if (rules_of(format).adds_output_biases) {
     for (LayerShape& shape : config.layers) {
       shape.o_bias = shape.o_bias || shape.has_attention;
       shape.down_bias = shape.down_bias || shape.has_ffn;

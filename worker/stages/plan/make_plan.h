@@ -5,8 +5,8 @@
 
 namespace cce {
 
-/// The dense model's shapes with the biases that a refit adds where the format carries them: on the output of
-/// both sub-blocks in `custom`, none elsewhere.
+/// The dense model's shapes with the biases that a refit adds: on the output of both sub-blocks where the format
+/// has room for them, none elsewhere.
 ModelConfig with_refit_biases(ModelConfig config, ExportFormat format);
 
 /// Chooses what every layer keeps (docs/method.md 3.2 and 3.3). Pure: the same analysis gives the same plan

@@ -4,7 +4,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/version.h"
-#include "common/model/format_rules.h"
+#include "common/model/formats/format.h"
 #include "worker/passes/layer_store.h"
 #include "worker/stages/plan/make_plan.h"
 
@@ -12,20 +12,6 @@ namespace cce {
 namespace {
 
 constexpr const char* state_name = "make_plan";
-
-ExportFormat format_from(const std::string& name) {
-  for (const ExportFormat format :
-       {ExportFormat::uniform, ExportFormat::deci, ExportFormat::custom, ExportFormat::dense}) {
-    if (format_name(format) == name) {
-      return format;
-    }
-  }
-  throw Error{.code = ErrorCode::malformed_file,
-              .where = "state/make_plan/format.txt",
-              .found = name,
-              .expected = "a format's name",
-              .remedy = "Delete the job's state folder and run it again"};
-}
 
 }  // namespace
 
@@ -84,7 +70,8 @@ std::optional<PreparedJob> load_prepared_job(const StageContext& context, const 
   const auto read = [&](const char* file) { return context.files.read_text(*folder / file); };
   job.plan = parse_compression_plan(read("plan.json"), (*folder / "plan.json").string());
   job.analysis = parse_model_analysis(read("analysis.json"), (*folder / "analysis.json").string());
-  job.compressed = with_refit_biases(apply_plan(context.dense(), job.plan), format_from(read("format.txt")));
+  job.compressed = with_refit_biases(apply_plan(context.dense(), job.plan),
+                                     format_named(read("format.txt"), (*folder / "format.txt").string()));
   job.layers.resize(static_cast<std::size_t>(context.layers()));
   const std::int64_t hidden = context.dense().hidden_size;
   for (std::int64_t layer = 0; with_layers && layer < context.layers(); ++layer) {

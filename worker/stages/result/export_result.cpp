@@ -6,6 +6,7 @@
 
 #include "common/base/error.h"
 #include "worker/model/checkpoint_writer.h"
+#include "worker/model/formats/format_writer.h"
 #include "worker/model/model_runner.h"
 #include "worker/tensor/host_access.h"
 #include "worker/tensor/ops.h"
@@ -50,15 +51,14 @@ double relative_difference(Backend& backend, ConstMatrix a, ConstMatrix b) {
   return std::sqrt(difference / std::max(norm, 1e-300));
 }
 
-OwnedMatrix logits_of(StageContext& context, const ModelConfig& config, const Checkpoint& outer,
+OwnedMatrix logits_of(StageContext& context, const ModelConfig& config, const EndWeights& ends,
                       const LayerProvider& layers, const std::vector<std::int32_t>& ids) {
-  const EndWeights ends = outer.end_weights(context.backend, context.compute_dtype);
   ModelRunner runner(context.backend, config, ends, layers, context.compute_dtype);
   return runner.logits(ids, {1, static_cast<std::int64_t>(ids.size())});
 }
 
 void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers& layers,
-            const Checkpoint& exported) {
+            const ReadBack& exported, const std::filesystem::path& folder) {
   // Any tokens will do: these are spread over the vocabulary.
   const std::int64_t vocabulary = context.dense().vocabulary_size;
   std::vector<std::int32_t> ids(
@@ -78,15 +78,13 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
                     compressed.hidden_size, context.compute_dtype, block);
     return std::span<const std::byte>(block);
   };
-  const OwnedMatrix expected = logits_of(context, compressed, exported, in_memory, ids);
-  const OwnedMatrix found =
-      logits_of(context, exported.config(), exported,
-                checkpoint_layers(context.backend, exported, context.compute_dtype), ids);
+  const OwnedMatrix expected = logits_of(context, compressed, exported.ends, in_memory, ids);
+  const OwnedMatrix found = logits_of(context, exported.config, exported.ends, exported.layers, ids);
   const double difference = relative_difference(context.backend, expected.view(), found.view());
   if (!(difference <= largest_difference)) {
     throw Error{
         .code = ErrorCode::verification_failed,
-        .where = exported.folder().string(),
+        .where = folder.string(),
         .found = "logits that differ by " + std::to_string(difference) + " of their norm",
         .expected = "at most " + std::to_string(largest_difference),
         .remedy = "Report this with the job directory: the exported files do not hold what was computed"};
@@ -107,9 +105,10 @@ std::int64_t export_result(StageContext& context, const ModelConfig& compressed,
     settings.format = context.spec.export_settings.format;
     settings.dtype = export_dtype(context.spec.export_settings);
     write_checkpoint_files(context.files, folder, contents, settings);
-    const Checkpoint exported = Checkpoint::open(context.files, folder);
-    verify(context, compressed, layers, exported);
-    bytes = exported.tensor_bytes();
+    const ReadBack exported =
+        writer_of(settings.format).read_back(context.backend, context.files, folder, context.compute_dtype);
+    verify(context, compressed, layers, exported, folder);
+    bytes = exported.tensor_bytes;
   }
   context.reporter.stage_finished(0.0);
   return bytes;

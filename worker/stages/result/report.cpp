@@ -1,5 +1,6 @@
 #include "worker/stages/result/report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/base/version.h"
@@ -134,7 +135,8 @@ void add_history(const std::vector<JobEvent>& events, OrderedJson& report) {
       for (const Metric metric : {Metric::seconds, Metric::peak_bytes, Metric::tokens}) {
         stage[std::string(metric_name(metric))] = event.metric(metric).value_or(0.0);
       }
-    } else if (event.kind == EventKind::warning) {
+    } else if (event.kind == EventKind::warning &&  // an attempt after a stop says again what still holds
+               std::find(warnings.begin(), warnings.end(), event.message) == warnings.end()) {
       warnings.push_back(event.message);
     }
   }

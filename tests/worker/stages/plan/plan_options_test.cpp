@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/model/formats/export_format.h"
 #include "tests/worker/stages/plan/plan_fixture.h"
 #include "worker/stages/plan/make_plan.h"
 

@@ -1,0 +1,42 @@
+#include <algorithm>
+#include <array>
+
+#include "common/model/families/family.h"
+
+namespace cce {
+
+// Each is defined in the file of its name.
+const Family& llama();
+const Family& mistral();
+const Family& qwen2();
+
+std::span<const Family* const> families() {
+  static const std::array rows = {
+      &llama(),
+      &mistral(),
+      &qwen2(),
+  };
+  return rows;
+}
+
+const Family& default_family() {
+  return *families().front();
+}
+
+const Family* find_family(std::string_view model_type) {
+  const auto rows = families();
+  const auto found = std::find_if(rows.begin(), rows.end(), [model_type](const Family* family) {
+    return family->model_type == model_type;
+  });
+  return found == rows.end() ? nullptr : *found;
+}
+
+std::vector<std::string> family_names() {
+  std::vector<std::string> names;
+  for (const Family* family : families()) {
+    names.emplace_back(family->model_type);
+  }
+  return names;
+}
+
+}  // namespace cce

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/json_reader.h"
+#include "common/base/json_writer.h"
+#include "common/model/attention_window.h"
+#include "common/model/layer_parts.h"
+#include "common/model/model_config.h"
+
+namespace cce {
+
+/// Parts of a layer that not all families have, which are there together or not at all.
+struct OptionalParts {
+  std::span<const TensorRole> parts;
+  /// The boolean of config.json that says whether they are there, false where it is silent. nullptr: in this
+  /// family they always are.
+  const char* key = nullptr;
+};
+
+/// A family of decoders whose checkpoints are read, as data: what its class in transformers assumes and
+/// allows. All are RMSNorm, rotary positions and SwiGLU; keys of config.json that would change that are
+/// refused for every family (model_config_parse.cpp). A new family is a file here and its row in families.cpp;
+/// what its layers compute that no other did is a part of a layer or a field of ModelConfig.
+struct Family {
+  std::string_view model_type;  ///< of config.json
+  std::string_view class_name;  ///< of transformers: the entry of "architectures"
+  // What the class assumes where config.json is silent.
+  std::int64_t max_positions = 0;
+  std::optional<std::int64_t> kv_heads;  ///< nullopt: one for each query head
+  std::optional<std::int64_t> head_dim;  ///< nullopt: hidden_size / num_attention_heads
+  WindowKeys windows = WindowKeys::none;
+  std::span<const OptionalParts> optional_parts;
+};
+
+/// All of them, plain Llama first. They live as long as the program: a family is known by its address.
+std::span<const Family* const> families();
+
+/// nullptr where there is none of this model_type.
+const Family* find_family(std::string_view model_type);
+
+/// "llama", "mistral", ...
+std::vector<std::string> family_names();
+
+/// Gives a dense layer the optional parts that config.json says it has.
+void read_optional_parts(const Family& family, JsonReader& config, LayerShape& shape);
+
+/// Says in config.json which of them the layers have; `shape` is one that find_misplaced_parts passes.
+void write_optional_parts(const Family& family, const LayerShape& shape, OrderedJson& config);
+
+/// How a layer's optional parts differ from what the family's class can hold; nullopt where they do not.
+struct MisplacedParts {
+  std::string found, expected;
+};
+std::optional<MisplacedParts> find_misplaced_parts(const Family& family, const LayerShape& shape);
+
+}  // namespace cce

@@ -1,0 +1,79 @@
+#pragma once
+#include <cstdint>
+#include <ranges>
+#include <span>
+#include <string_view>
+
+#include "common/model/layer_shape.h"
+#include "common/model/sub_block.h"
+
+namespace cce {
+
+/// What a tensor of the checkpoint is for. Matrices are stored out × in, as PyTorch's Linear does.
+enum class TensorRole {
+  embedding,  ///< vocabulary × hidden
+  attention_norm,
+  q,
+  k,
+  v,
+  o,
+  q_bias,
+  k_bias,
+  v_bias,
+  o_bias,
+  ffn_norm,
+  gate,
+  up,
+  down,
+  gate_bias,
+  up_bias,
+  down_bias,
+  final_norm,  ///< hidden
+};
+
+/// One parameter tensor of a layer. All that is known of it stands in its row of layer_parts(): packing,
+/// counting, checking, cutting, reading, writing and the `cce` section of config.json follow the rows.
+struct LayerPart {
+  TensorRole role;
+  std::string_view name;    ///< "q_bias": in messages, reports and the `cce` section
+  std::string_view tensor;  ///< in the checkpoint, below "model.layers.N."
+  SubBlock sub_block;
+  PartKind kind;
+  Extent rows, cols;
+  bool LayerShape::*is_there;  ///< nullptr: wherever the sub-block is
+};
+
+/// The parts in the order in which they are packed and written: norms first within each sub-block.
+std::span<const LayerPart> layer_parts();
+inline auto layer_roles() {
+  return layer_parts() | std::views::transform(&LayerPart::role);
+}
+
+/// The row of a part. Errors: invalid_argument for a tensor outside the layers.
+const LayerPart& layer_part(TensorRole role);
+
+bool has_sub_block(const LayerShape& shape, SubBlock kind);
+bool has_part(const LayerShape& shape, const LayerPart& part);
+
+std::int64_t width_of(const LayerShape& shape, std::int64_t hidden_size, Extent extent);
+
+/// Size of a part: 0 × 0 where the shape has none; a vector is 1 × n.
+struct PartSize {
+  std::int64_t rows = 0, cols = 0;
+  bool is_matrix = false;  ///< false: a norm gain or bias, always f32
+  bool empty() const { return rows == 0 || cols == 0; }
+  std::int64_t elements() const { return rows * cols; }
+  bool operator==(const PartSize&) const = default;
+};
+PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, const LayerPart& part);
+PartSize part_size(const LayerShape& shape, std::int64_t hidden_size, TensorRole role);
+
+/// Takes a sub-block and the parts that are optional in it out of a shape.
+void remove_sub_block(LayerShape& shape, SubBlock kind);
+
+/// Numbers in a layer's matrices and biases; norm gains are not counted.
+std::int64_t layer_parameters(const LayerShape& shape, std::int64_t hidden_size);
+/// Numbers in its matrices alone: multiply-adds of one token.
+std::int64_t matrix_parameters(const LayerShape& shape, std::int64_t hidden_size);
+
+}  // namespace cce

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace cce {
+
+/// What one layer keeps. A dense layer has every group, pair and neuron; the layers of a compressed one may
+/// differ.
+struct LayerShape {
+  bool has_attention = true;
+  bool has_ffn = true;
+  std::int64_t kv_groups = 0;          ///< key/value heads
+  std::int64_t queries_per_group = 0;  ///< query heads that share one key/value head
+  std::int64_t qk_dim = 0;  ///< width of a query or key head; even (rotary pairs j, j + qk_dim / 2)
+  std::int64_t vo_dim = 0;  ///< width of a value head
+  std::int64_t ffn_width = 0;
+  bool q_bias = false, k_bias = false, v_bias = false, o_bias = false;
+  bool gate_bias = false, up_bias = false, down_bias = false;
+  /// Which of the dense head's rotary pairs survive, ascending: kv_groups × (qk_dim / 2), group by group.
+  /// Empty means all of them in order (qk_dim is the dense width).
+  std::vector<std::int32_t> rope_pairs;
+
+  std::int64_t query_heads() const { return kv_groups * queries_per_group; }
+  bool operator==(const LayerShape&) const = default;
+};
+
+}  // namespace cce

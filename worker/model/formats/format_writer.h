@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include "common/base/file.h"
+#include "worker/model/checkpoint.h"
+#include "worker/model/checkpoint_writer.h"
+#include "worker/model/model_runner.h"
+
+namespace cce {
+
+/// A result as its files say it, ready to be run: what is compared with the model in memory before a job calls
+/// itself finished.
+struct ReadBack {
+  std::shared_ptr<const void> owner;  ///< of what the rest borrows
+  ModelConfig config;
+  EndWeights ends;
+  LayerProvider layers;
+  std::int64_t tensor_bytes = 0;
+};
+
+/// How a format's files are written and read. Its rules are common/model/formats/NAME.cpp.
+struct FormatWriter {
+  /// Writes every file of a result into an existing folder. Errors: those of write_checkpoint.
+  void (*write)(FileSystem& files, const std::filesystem::path& folder, const CheckpointContents& contents,
+                const CheckpointWriteSettings& settings);
+  /// Errors: those of Checkpoint::open.
+  ReadBack (*read_back)(Backend& backend, const FileSystem& files, const std::filesystem::path& folder,
+                        DType compute_dtype);
+};
+
+const FormatWriter& writer_of(ExportFormat format);
+
+// For formats that are Hugging Face folders.
+
+/// config.json, model.safetensors (or shards with their index), and the original's tokenizer files.
+void write_hugging_face(FileSystem& files, const std::filesystem::path& folder,
+                        const CheckpointContents& contents, const CheckpointWriteSettings& settings);
+ReadBack read_hugging_face(Backend& backend, const FileSystem& files, const std::filesystem::path& folder,
+                           DType compute_dtype);
+
+}  // namespace cce

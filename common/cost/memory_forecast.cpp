@@ -18,6 +18,7 @@ constexpr std::int64_t gpu_program_bytes = 64LL << 20;
 struct Widths {
   std::int64_t features = 0;     ///< max(m, n) over layers
   std::int64_t projections = 0;  ///< widths of q, k and v together, the largest layer's
+  std::int64_t normed = 0;       ///< q and k where they are normed
   std::int64_t ffn = 0;
   std::int64_t pairs = 0;
   std::int64_t layer_parameters = 0;
@@ -30,6 +31,9 @@ Widths widest(const ModelConfig& config) {
     widths.features = std::max({widths.features, widths.ffn, cost::head_output_width(shape)});
     widths.projections = std::max(widths.projections, (shape.query_heads() + shape.kv_groups) * shape.qk_dim +
                                                           shape.kv_groups * shape.vo_dim);
+    if (shape.keeps_qk_whole()) {
+      widths.normed = std::max(widths.normed, (shape.query_heads() + shape.kv_groups) * shape.qk_dim);
+    }
     widths.pairs = std::max(widths.pairs, shape.kv_groups * shape.qk_dim / 2);
     widths.layer_parameters = std::max(widths.layer_parameters, layer_parameters(shape, config.hidden_size));
   }
@@ -146,7 +150,7 @@ class RankMemory {
   }
   std::int64_t scratch_bytes_per_token() const {
     const std::int64_t narrow = 3 * widths_.features + 3 * widths_.projections + 2 * config_.hidden_size;
-    const std::int64_t wide = 4 * config_.hidden_size + widths_.pairs;
+    const std::int64_t wide = 4 * config_.hidden_size + widths_.pairs + 3 * widths_.normed;
     return narrow * size_.compute_value_bytes + wide * 4;
   }
   std::int64_t scratch_bytes() const { return micro_batch_tokens() * scratch_bytes_per_token(); }

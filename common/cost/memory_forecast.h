@@ -36,7 +36,8 @@ struct StageMemory {
 /// c the gradient sequences of a chunk, w bytes of a computing weight, k bytes of a kept sum (8, or 4):
 ///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
 ///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
-///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4); a tile of logits
+///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4), and b 12 (q + k widths) where they
+///               are normed; a tile of logits
 ///   calibrate   boundaries and gradient (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned
 ///               layers k Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
 ///   analyze     sums of the owned layers; eigenvalues of one, 16 max(m, n)²

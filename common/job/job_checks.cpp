@@ -102,4 +102,19 @@ void check_combinations(const JobSpec& spec) {
   refuse_unsupported(spec);
 }
 
+void check_structures(const JobSpec& spec, const ModelConfig& config) {
+  const bool names_qk =
+      std::find(spec.structures.begin(), spec.structures.end(), Structure::qk) != spec.structures.end();
+  const bool keep_whole =
+      std::all_of(config.layers.begin(), config.layers.end(),
+                  [](const LayerShape& layer) { return !layer.has_attention || layer.keeps_qk_whole(); });
+  if (names_qk && keep_whole) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "structures",
+                .found = std::string(structure_name(Structure::qk)),
+                .expected = "structures that " + config.architecture + " can give up",
+                .remedy = "Leave qk out: this model norms each query and key head, which keeps its width"};
+  }
+}
+
 }  // namespace cce

@@ -72,6 +72,12 @@ void apply_attention(const std::string& where, const LayerPlan& plan, const Laye
              std::to_string(plan.rope_pairs.front().size()) + " in every group");
     }
   }
+  const std::int64_t pairs_before = dense.qk_dim / 2;
+  const auto pairs_kept = static_cast<std::int64_t>(plan.rope_pairs.front().size());
+  if (dense.keeps_qk_whole() && pairs_kept != pairs_before) {
+    refuse(where, "rope_pairs", std::to_string(pairs_kept) + " pairs of heads that are normed",
+           "all " + std::to_string(pairs_before));
+  }
   shape.kv_groups = static_cast<std::int64_t>(plan.kv_groups.size());
   shape.vo_dim = plan.vo_dim;
   shape.qk_dim = 2 * static_cast<std::int64_t>(plan.rope_pairs.front().size());

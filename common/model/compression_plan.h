@@ -33,8 +33,8 @@ CompressionPlan keep_all(const ModelConfig& dense);
 
 /// What a plan leaves of one layer's shape. `where` names the layer in errors. A layer whose pairs all stay
 /// has no rope_pairs; those that `dense` has already are composed with the plan's.
-/// Errors: shape_mismatch for parts or indices that the layer does not have, indices out of order, and groups
-/// that keep different numbers of pairs.
+/// Errors: shape_mismatch for parts or indices that the layer does not have, indices out of order, groups that
+/// keep different numbers of pairs, and pairs taken from heads that are normed.
 LayerShape shape_after(const LayerShape& dense, const LayerPlan& plan, const std::string& where);
 
 /// The shapes that remain when `plan` is applied to `dense`. Errors: shape_mismatch (layer counts, indices).

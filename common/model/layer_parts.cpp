@@ -37,6 +37,8 @@ constexpr std::array parts = {
     bias(Role::k_bias, "k_bias", "self_attn.k_proj.bias", attention, Extent::keys, &Shape::k_bias),
     bias(Role::v_bias, "v_bias", "self_attn.v_proj.bias", attention, Extent::values, &Shape::v_bias),
     bias(Role::o_bias, "o_bias", "self_attn.o_proj.bias", attention, Extent::hidden, &Shape::o_bias),
+    gain(Role::q_norm, "q_norm", "self_attn.q_norm.weight", attention, Extent::head, &Shape::q_norm),
+    gain(Role::k_norm, "k_norm", "self_attn.k_norm.weight", attention, Extent::head, &Shape::k_norm),
     gain(Role::ffn_norm, "ffn_norm", "post_attention_layernorm.weight", ffn),
     matrix(Role::gate, "gate", "mlp.gate_proj.weight", ffn, Extent::neurons, Extent::hidden),
     matrix(Role::up, "up", "mlp.up_proj.weight", ffn, Extent::neurons, Extent::hidden),
@@ -89,6 +91,8 @@ std::int64_t width_of(const LayerShape& shape, std::int64_t hidden_size, Extent 
       return shape.query_heads() * shape.vo_dim;
     case Extent::neurons:
       return shape.ffn_width;
+    case Extent::head:
+      return shape.qk_dim;
   }
   return 1;
 }

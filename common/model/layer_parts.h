@@ -21,6 +21,8 @@ enum class TensorRole {
   k_bias,
   v_bias,
   o_bias,
+  q_norm,
+  k_norm,
   ffn_norm,
   gate,
   up,
@@ -29,6 +31,27 @@ enum class TensorRole {
   up_bias,
   down_bias,
   final_norm,  ///< hidden
+  head,        ///< vocabulary × hidden; absent where embeddings are tied
+};
+
+enum class PartKind {
+  gain,    ///< of a norm: a vector, always f32 in memory, kept out of parameter counts
+  matrix,  ///< out × in, in the compute dtype
+  bias,    ///< a vector, always f32 in memory
+};
+
+/// What the rows or columns of a part stand for, and so what a plan cuts them by. The rows of `queries` and
+/// `keys` are heads of rotary pairs: pair j is dims j and j + qk_dim / 2 of its head. (A format that wants
+/// the two side by side permutes exactly these.)
+enum class Extent {
+  one,
+  hidden,   ///< d: the stream, never cut
+  queries,  ///< query heads · qk_dim
+  keys,     ///< KV groups · qk_dim
+  values,   ///< KV groups · vo_dim
+  outputs,  ///< query heads · vo_dim
+  neurons,  ///< FFN width
+  head,     ///< qk_dim, shared by all heads; never cut
 };
 
 /// One parameter tensor of a layer. All that is known of it stands in its row of layer_parts(): packing,

@@ -16,11 +16,14 @@ struct LayerShape {
   std::int64_t ffn_width = 0;
   bool q_bias = false, k_bias = false, v_bias = false, o_bias = false;
   bool gate_bias = false, up_bias = false, down_bias = false;
+  bool q_norm = false, k_norm = false;  ///< RMS norms of each query or key head, before it is rotated
   /// Which of the dense head's rotary pairs survive, ascending: kv_groups × (qk_dim / 2), group by group.
   /// Empty means all of them in order (qk_dim is the dense width).
   std::vector<std::int32_t> rope_pairs;
 
   std::int64_t query_heads() const { return kv_groups * queries_per_group; }
+  /// A norm over a head does not commute with taking pairs out of it: such heads keep their width.
+  bool keeps_qk_whole() const { return q_norm || k_norm; }
   bool operator==(const LayerShape&) const = default;
 };
 

@@ -8,6 +8,7 @@
 #include "common/cost/disk_forecast.h"
 #include "common/cost/kept_share.h"
 #include "common/cost/sizes.h"
+#include "common/job/job_checks.h"
 #include "common/model/own_head.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
@@ -106,6 +107,7 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
   if (job.checkpoint.has_own_head) {
     job.warnings.push_back(own_head_warning("model"));
   }
+  check_structures(job.spec, job.checkpoint.config);
   const ResourceSettings& resources = job.spec.resources;
   const bool fast_bf16 = resources.device == "cuda" || machine.has_bf16;
   const bool narrow = cost::computes_in_bf16(resources.precision, fast_bf16);

@@ -44,17 +44,15 @@ AttentionShape BlockRunner::attention_shape(const LayerShape& shape, TokenBatch 
           .window = config_.sliding_window};
 }
 
-BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, ConstMatrix stream,
-                                              std::int64_t length, std::int64_t first_position) {
-  const DType dtype = weights.q.dtype;
-  const std::int64_t tokens = stream.rows;
-  const ConstMatrix x = normalised(weights.attention_norm, stream, dtype);
-
+BlockRunner::Heads BlockRunner::project_plain_heads(const LayerWeights& weights, ConstMatrix x) {
   // x [Wqᵀ Wkᵀ Wvᵀ] side by side: one product where the three lie back to back, as in a packed layer.
   const std::int64_t q_width = weights.q.rows, k_width = weights.k.rows, v_width = weights.v.rows;
-  const Matrix all = scratch_->view(Scratch::heads, dtype, tokens, q_width + k_width + v_width);
-  const Heads heads{all.cols_from(0, q_width), all.cols_from(q_width, k_width),
-                    all.cols_from(q_width + k_width, v_width)};
+  const Matrix all = scratch_->view(Scratch::heads, x.dtype, x.rows, q_width + k_width + v_width);
+  const Heads heads{.q = all.cols_from(0, q_width),
+                    .k = all.cols_from(q_width, k_width),
+                    .v = all.cols_from(q_width + k_width, v_width),
+                    .plain_q = {},
+                    .plain_k = {}};
   const ConstMatrix joined = stacked({weights.q, weights.k, weights.v});
   if (!joined.empty()) {
     ops::multiply(backend_, x, Transpose::no, joined, Transpose::yes, all);
@@ -66,8 +64,45 @@ BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, Const
   if (!weights.q_bias.empty()) ops::add_bias(backend_, weights.q_bias, heads.q);
   if (!weights.k_bias.empty()) ops::add_bias(backend_, weights.k_bias, heads.k);
   if (!weights.v_bias.empty()) ops::add_bias(backend_, weights.v_bias, heads.v);
+  return heads;
+}
 
+/// q_h ← gain ⊙ q_h / √(mean q_h² + ε) for every query head h, keys alike. The projections stay in f32, where
+/// the norm reads them, and heads lie one after another, so that each is a row.
+BlockRunner::Heads BlockRunner::project_normed_heads(const LayerWeights& weights, ConstMatrix x) {
+  const std::int64_t tokens = x.rows, q_width = weights.q.rows, k_width = weights.k.rows,
+                     v_width = weights.v.rows;
+  const Matrix all = scratch_->view(Scratch::heads, x.dtype, tokens, q_width + k_width + v_width);
+  std::byte* next = all.as<std::byte>();
+  const auto take = [&](std::int64_t width) {
+    const Matrix part{next, x.dtype, tokens, width, width};
+    next += static_cast<std::size_t>(tokens * width) * size_in_bytes(x.dtype);
+    return part;
+  };
+  Heads heads{.q = take(q_width), .k = take(k_width), .v = take(v_width), .plain_q = {}, .plain_k = {}};
+  const auto project_to = [&](ConstMatrix matrix, ConstMatrix bias, Matrix target) {
+    ops::multiply(backend_, x, Transpose::no, matrix, Transpose::yes, target);
+    if (!bias.empty()) ops::add_bias(backend_, bias, target);
+  };
+  const auto project_and_norm = [&](ConstMatrix matrix, ConstMatrix bias, ConstMatrix gain,
+                                    Scratch::Slot slot, Matrix& plain, Matrix target) {
+    if (gain.empty()) return project_to(matrix, bias, target);
+    plain = scratch_->view(slot, DType::f32, tokens, target.cols);
+    project_to(matrix, bias, plain);
+    ops::rms_norm(backend_, by_head(plain, gain.cols), gain, config_.rms_epsilon, by_head(target, gain.cols));
+  };
+  project_and_norm(weights.q, weights.q_bias, weights.q_norm, Scratch::plain_queries, heads.plain_q, heads.q);
+  project_and_norm(weights.k, weights.k_bias, weights.k_norm, Scratch::plain_keys, heads.plain_k, heads.k);
+  project_to(weights.v, weights.v_bias, heads.v);
+  return heads;
+}
+
+BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, ConstMatrix stream,
+                                              std::int64_t length, std::int64_t first_position) {
   const LayerShape& shape = weights.shape;
+  const ConstMatrix x = normalised(weights.attention_norm, stream, weights.q.dtype);
+  const Heads heads =
+      shape.keeps_qk_whole() ? project_normed_heads(weights, x) : project_plain_heads(weights, x);
   const RopeTable table = scratch_->rope.for_layer(shape, first_position + length);
   ops::rope(backend_, heads.q, table, shape.kv_groups, shape.queries_per_group, length, first_position,
             false);

@@ -32,7 +32,8 @@ inline constexpr std::int64_t first_variance_query = 64;
 /// (features, stream, weights), invalid_argument for a sub-block that the layer lacks.
 class BlockRunner {
  public:
-  /// `config` gives ε, rope base and scaling, head_dim (score scale), window.
+  /// `config` gives ε (of the stream's norms and of queries' and keys'), rope base and scaling, head_dim
+  /// (score scale), window.
   BlockRunner(Backend& backend, const ModelConfig& config);
   ~BlockRunner();
 
@@ -76,12 +77,16 @@ class BlockRunner {
 
  private:
   struct Scratch;
-  /// Queries, keys and values of consecutive positions, rotated.
+  /// Queries, keys and values of consecutive positions, normed and rotated.
   struct Heads {
     Matrix q, k, v;
+    Matrix plain_q, plain_k;  ///< before their norms; empty where they have none
   };
   Heads project_heads(const LayerWeights& weights, ConstMatrix stream, std::int64_t length,
                       std::int64_t first_position);
+  Heads project_plain_heads(const LayerWeights& weights, ConstMatrix x);
+  Heads project_normed_heads(const LayerWeights& weights, ConstMatrix x);
+  void norm_heads_backward(ConstMatrix plain, ConstMatrix gain, Matrix d_heads, Matrix d_gain);
   struct GatedUnits {
     Matrix gate, up;
   };

@@ -94,6 +94,23 @@ BlockRunner::AttentionForward BlockRunner::run_attention(const LayerWeights& wei
   return {x, heads, features, log_sum_exp};
 }
 
+/// d_heads ← the gradient before the norm of each head that `plain` holds; nothing to do without a norm.
+void BlockRunner::norm_heads_backward(ConstMatrix plain, ConstMatrix gain, Matrix d_heads, Matrix d_gain) {
+  if (gain.empty()) return;
+  const Matrix d_normed = scratch_->view(Scratch::d_normed_heads, DType::f32, plain.rows, plain.cols);
+  const Matrix d_plain = scratch_->view(Scratch::d_plain_heads, DType::f32, plain.rows, plain.cols);
+  const ConstMatrix plain_heads = by_head(plain, gain.cols);
+  const Matrix d_normed_heads = by_head(d_normed, gain.cols);
+  ops::convert(backend_, d_heads, d_normed);
+  backend_.fill_zero(d_plain);
+  ops::rms_norm_backward(backend_, d_normed_heads, plain_heads, gain, config_.rms_epsilon,
+                         by_head(d_plain, gain.cols));
+  if (!d_gain.empty()) {
+    ops::rms_norm_gain_gradient(backend_, d_normed_heads, plain_heads, config_.rms_epsilon, d_gain);
+  }
+  ops::convert(backend_, d_plain, d_heads);
+}
+
 void BlockRunner::attention_backward_from(const AttentionForward& forward, const LayerWeights& weights,
                                           TokenBatch batch, ConstMatrix stream, Matrix d_stream,
                                           Matrix pair_products, const LayerWeightsMutable* gradients) {
@@ -108,16 +125,23 @@ void BlockRunner::attention_backward_from(const AttentionForward& forward, const
   ops::multiply(backend_, g, Transpose::no, weights.o, Transpose::no, d_features);
   const std::int64_t q_width = heads.q.cols, k_width = heads.k.cols, v_width = heads.v.cols;
   const Matrix d_all = scratch_->view(Scratch::d_heads, dtype, tokens, q_width + k_width + v_width);
-  const Heads d_heads{d_all.cols_from(0, q_width), d_all.cols_from(q_width, k_width),
-                      d_all.cols_from(q_width + k_width, v_width)};
+  const Heads d_heads{.q = d_all.cols_from(0, q_width),
+                      .k = d_all.cols_from(q_width, k_width),
+                      .v = d_all.cols_from(q_width + k_width, v_width),
+                      .plain_q = {},
+                      .plain_k = {}};
   ops::attention_backward(backend_, attention_shape(layer, batch), heads.q, heads.k, heads.v,
                           forward.features, forward.log_sum_exp, d_features, d_heads.q, d_heads.k, d_heads.v);
   if (!pair_products.empty()) sum_pair_products(layer, heads.q, d_heads.q, pair_products);
 
-  // 2. Before the rotation, then dx = dq Wq + dk Wk + dv Wv.
+  // 2. Before the rotation and the heads' norms, then dx = dq Wq + dk Wk + dv Wv.
   const RopeTable table = scratch_->rope.for_layer(layer, batch.length);
   ops::rope(backend_, d_heads.q, table, layer.kv_groups, layer.queries_per_group, batch.length, 0, true);
   ops::rope(backend_, d_heads.k, table, layer.kv_groups, 1, batch.length, 0, true);
+  norm_heads_backward(heads.plain_q, weights.q_norm, d_heads.q,
+                      gradients != nullptr ? gradients->q_norm : Matrix{});
+  norm_heads_backward(heads.plain_k, weights.k_norm, d_heads.k,
+                      gradients != nullptr ? gradients->k_norm : Matrix{});
   const Matrix d_x = scratch_->view(Scratch::d_normalised, DType::f32, tokens, hidden);
   const ConstMatrix joined = stacked({weights.q, weights.k, weights.v});
   if (!joined.empty()) {

@@ -15,12 +15,16 @@ struct BlockRunner::Scratch {
   enum Slot : std::uint8_t {
     normalised_stream,
     heads,
+    plain_queries,  ///< f32, before their norm
+    plain_keys,
     units,
     log_sum_exp,
     d_stream_compute,
     d_features,
     d_heads,
     d_units,
+    d_normed_heads,  ///< f32, of one of queries and keys
+    d_plain_heads,
     d_normalised,
     attention_output,  ///< features of the two sub-blocks, where the caller does not want them
     ffn_output,
@@ -58,6 +62,12 @@ struct BlockRunner::Scratch {
   Backend& backend_;
   std::array<Buffer, slot_count> buffers_;
 };
+
+/// A matrix of heads side by side, without gaps between its rows, as one row a head.
+template <typename View>
+View by_head(View heads, std::int64_t width) {
+  return {heads.data, heads.dtype, heads.rows * heads.cols / width, width, width};
+}
 
 /// One view over matrices that lie back to back in memory, row after row; empty where they do not. Lets one
 /// product do the work of several.

@@ -18,6 +18,7 @@ struct BasicLayerWeights {
   View q, k, v;         ///< (H qk_dim) × d, (G qk_dim) × d, (G vo_dim) × d
   View o;               ///< d × (H vo_dim)
   View q_bias, k_bias, v_bias, o_bias;
+  View q_norm, k_norm;  ///< 1 × qk_dim
   View ffn_norm;        ///< 1 × d
   View gate, up;        ///< m × d
   View down;            ///< d × m
@@ -40,6 +41,8 @@ View BasicLayerWeights<View>::*member_of(TensorRole role) {
       {TensorRole::k_bias, &Weights::k_bias},
       {TensorRole::v_bias, &Weights::v_bias},
       {TensorRole::o_bias, &Weights::o_bias},
+      {TensorRole::q_norm, &Weights::q_norm},
+      {TensorRole::k_norm, &Weights::k_norm},
       {TensorRole::ffn_norm, &Weights::ffn_norm},
       {TensorRole::gate, &Weights::gate},
       {TensorRole::up, &Weights::up},

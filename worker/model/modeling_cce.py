@@ -1,6 +1,6 @@
-"""A Llama-family decoder whose layers differ: each has its own FFN width, value and query/key widths, rotary pairs and
-biases, and may lack its attention or its FFN. config.json's "cce" section lists them. Read by transformers through
-trust_remote_code; needs torch and transformers (4.46 or later) only.
+"""A Llama-like decoder whose layers differ: each has its own FFN width, value and query/key widths, rotary pairs,
+biases and norms of queries and keys, and may lack its attention or its FFN. config.json's "cce" section lists them.
+Read by transformers through trust_remote_code; needs torch and transformers (4.46 or later) only.
 
 Tensor names are those of LlamaForCausalLM. Rotary angles are those of the original head: a layer that kept some of its
 pairs turns each by its original frequency, and scores are still divided by the square root of the original width.
@@ -42,7 +42,7 @@ class CceLlamaConfig(PretrainedConfig):
         if rope["rope_type"] not in ("default", "llama3"):
             raise ValueError(f"rope_type {rope['rope_type']!r}: this model has 'default' or 'llama3'")
         self.rope_parameters = rope
-        self.cce = cce or {"schema_version": 1, "base_model_type": "llama", "layers": []}
+        self.cce = cce or {"schema_version": 1, "layers": []}
         if self.cce["schema_version"] != 1:
             raise ValueError(f"cce.schema_version {self.cce['schema_version']}: this file reads 1")
         # Spelt out: where the key is absent, transformers 4 ties embeddings.
@@ -114,6 +114,9 @@ class CceLlamaAttention(nn.Module):
         self.k_proj = nn.Linear(size, self.groups * self.qk_dim, bias="k" in biases)
         self.v_proj = nn.Linear(size, self.groups * self.vo_dim, bias="v" in biases)
         self.o_proj = nn.Linear(heads * self.vo_dim, size, bias="o" in biases)
+        norms = shape.get("norms", [])
+        self.q_norm = CceLlamaRMSNorm(self.qk_dim, config.rms_norm_eps) if "q" in norms else None
+        self.k_norm = CceLlamaRMSNorm(self.qk_dim, config.rms_norm_eps) if "k" in norms else None
 
     def select_pairs(self, table):
         """batch x tokens x original pairs -> batch x tokens x (groups or 1) x 1 x kept pairs."""
@@ -130,6 +133,8 @@ class CceLlamaAttention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, self.groups, self.queries, self.qk_dim)
         k = self.k_proj(x).view(batch, tokens, self.groups, 1, self.qk_dim)
         v = self.v_proj(x).view(batch, tokens, self.groups, self.vo_dim).transpose(1, 2)
+        q = q if self.q_norm is None else self.q_norm(q)
+        k = k if self.k_norm is None else self.k_norm(k)
         cos, sin = (self.select_pairs(table) for table in angles)
         q = rotate(q, cos, sin).flatten(2, 3).transpose(1, 2)
         k = rotate(k, cos, sin).squeeze(3).transpose(1, 2)

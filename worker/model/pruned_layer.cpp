@@ -69,6 +69,7 @@ struct Selection {
     switch (extent) {
       case Extent::one:
       case Extent::hidden:
+      case Extent::head:
         break;
       case Extent::queries:
         return &queries;

@@ -11,7 +11,8 @@ namespace {
 // The "cce" section of config.json (schema_version 1):
 //   {"schema_version": 1, "base_model_type": "llama", "layers": [{"attention": true, "kv_groups": g,
 //    "queries_per_group": r, "qk_dim": .., "vo_dim": .., "rope_pairs": [g × qk_dim / 2, group by group;
-//    empty: all], "ffn": width or 0, "biases": ["q", "k", "v", "o", "gate", "up", "down"]}]}
+//    empty: all], "ffn": width or 0, "biases": ["q", "k", "v", "o", "gate", "up", "down"],
+//    "norms": ["q", "k"], left out where there are none}]}
 
 /// "q", "down", ...: a part's name without what `kind` adds to it.
 std::string short_name(const LayerPart& part) {
@@ -81,6 +82,15 @@ LayerShape parse_layer(JsonReader reader, const LayerShape& dense) {
   for (const JsonReader& item : reader.required("biases").items()) {
     shape.*item.choice(optional_parts(PartKind::bias)) = true;
   }
+  if (const std::optional<JsonReader> norms = reader.optional("norms")) {
+    for (const JsonReader& item : norms->items()) {
+      shape.*item.choice(optional_parts(PartKind::gain)) = true;
+    }
+  }
+  if (shape.has_attention && shape.keeps_qk_whole() && shape.qk_dim != dense.qk_dim) {
+    reader.required("qk_dim").refuse(
+        ErrorCode::out_of_range, std::to_string(dense.qk_dim) + ", the whole width, where heads are normed");
+  }
   reader.refuse_unknown_keys();
   return shape;
 }
@@ -116,6 +126,9 @@ OrderedJson cce_section(const ModelConfig& config) {
     }
     layer["ffn"] = shape.has_ffn ? shape.ffn_width : 0;
     layer["biases"] = names_of_parts(shape, PartKind::bias);
+    if (const OrderedJson norms = names_of_parts(shape, PartKind::gain); !norms.empty()) {
+      layer["norms"] = norms;
+    }
     layers.push_back(layer);
   }
   return {{"schema_version", 1}, {"base_model_type", config.family->model_type}, {"layers", layers}};

@@ -75,6 +75,18 @@ TEST(CompressionPlanTest, text_reads_back_equal) {
   EXPECT_EQ(read_back.layers[1].rope_pairs, plan.layers[1].rope_pairs);
 }
 
+TEST(CompressionPlanTest, heads_that_are_normed_keep_their_pairs) {
+  ModelConfig dense = small_model();
+  dense.layers[0].q_norm = dense.layers[0].k_norm = true;
+  CompressionPlan plan = keep_all(dense);
+  plan.layers[0].vo_dim = 3;
+  plan.layers[0].kv_groups = {1};
+  plan.layers[0].rope_pairs.pop_back();
+  EXPECT_TRUE(apply_plan(dense, plan).layers[0].q_norm);
+  plan.layers[0].rope_pairs[0].pop_back();
+  expect_error([&] { apply_plan(dense, plan); }, ErrorCode::shape_mismatch, "heads that are normed");
+}
+
 struct MisfitRow {
   const char* name;
   void (*change)(CompressionPlan&);

@@ -208,6 +208,7 @@ TEST(ModelConfigWriteTest, damaged_cce_sections_are_refused) {
       {"pair_range", "/cce/layers/0/rope_pairs", {4}, ErrorCode::out_of_range, "rope_pairs[0]"},
       {"missing_pairs", "/cce/layers/0/qk_dim", 6, ErrorCode::out_of_range, "12 entries"},
       {"bias", "/cce/layers/0/biases", {"qq"}, ErrorCode::out_of_range, "biases[0]"},
+      {"norm", "/cce/layers/0/norms", {"v"}, ErrorCode::out_of_range, "norms[0]"},
   };
   for (const SectionRow& row : rows) {
     SCOPED_TRACE(row.name);

@@ -27,6 +27,10 @@ LayerShape with_biases(LayerShape shape) {
   shape.q_bias = shape.k_bias = shape.v_bias = shape.o_bias = true;
   return shape;
 }
+LayerShape with_norms(LayerShape shape) {
+  shape.q_norm = shape.k_norm = true;
+  return shape;
+}
 LayerShape with_pairs(LayerShape shape, std::vector<std::int32_t> pairs) {
   shape.rope_pairs = std::move(pairs);
   return shape;
@@ -47,6 +51,8 @@ const GradientRow attention_rows[] = {
     {"kept_pairs_differ_by_group", with_pairs(attention_shape_of(2, 2, 4, 4), {0, 2, 1, 2}), 6, std::nullopt},
     {"narrow_values", attention_shape_of(2, 2, 6, 3), 6, std::nullopt},
     {"everything", with_biases(with_pairs(attention_shape_of(2, 2, 2, 5), {1, 2})), 6, 3},
+    {"normed_heads", with_norms(attention_shape_of(2, 3, 4, 5)), 4, std::nullopt},
+    {"normed_heads_and_biases", with_biases(with_norms(attention_shape_of(2, 2, 6, 3))), 6, 3},
 };
 const GradientRow ffn_rows[] = {
     {"ffn", ffn_shape(9, false), 4, std::nullopt},

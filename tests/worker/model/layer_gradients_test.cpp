@@ -41,6 +41,10 @@ LayerShape whole(LayerShape shape, std::int64_t ffn_width, bool biases) {
   shape.gate_bias = shape.up_bias = shape.down_bias = biases;
   return shape;
 }
+LayerShape with_norms(LayerShape shape) {
+  shape.q_norm = shape.k_norm = true;
+  return shape;
+}
 LayerShape with_pairs(LayerShape shape, std::vector<std::int32_t> pairs) {
   shape.rope_pairs = std::move(pairs);
   return shape;
@@ -59,6 +63,8 @@ const LayerRow layer_rows[] = {
     {"kept_pairs_differ_by_group", with_pairs(whole(attention_shape_of(2, 2, 4, 4), 5, false), {0, 2, 1, 2}),
      6, std::nullopt},
     {"everything", with_pairs(whole(attention_shape_of(2, 2, 2, 5), 17, true), {1, 2}), 6, 3},
+    {"normed_heads", with_norms(whole(attention_shape_of(2, 3, 4, 5), 9, false)), 4, std::nullopt},
+    {"normed_heads_and_biases", with_norms(whole(attention_shape_of(2, 2, 6, 3), 7, true)), 6, 3},
     {"attention_alone", attention_shape_of(2, 2, 4, 4), 4, std::nullopt},
     {"ffn_alone", ffn_alone(16), 4, std::nullopt},
 };

@@ -17,7 +17,7 @@ LayerShape full_shape() {
   LayerShape shape = attention_shape_of(2, 2, 6, 3);
   shape.has_ffn = true;
   shape.ffn_width = 11;
-  shape.q_bias = shape.o_bias = shape.up_bias = true;
+  shape.q_bias = shape.o_bias = shape.up_bias = shape.k_norm = true;
   return shape;
 }
 

@@ -108,7 +108,7 @@ LayerPlan random_plan(const LayerShape& shape, std::size_t index, std::mt19937& 
   plan.ffn_neurons = random_subset(shape.ffn_width, between(1, shape.ffn_width), engine);
   plan.kv_groups = random_subset(shape.kv_groups, between(1, shape.kv_groups), engine);
   plan.vo_dim = between(1, shape.vo_dim);
-  const std::int64_t pairs = between(1, shape.qk_dim / 2);
+  const std::int64_t pairs = shape.keeps_qk_whole() ? shape.qk_dim / 2 : between(1, shape.qk_dim / 2);
   for (std::size_t i = 0; i < plan.kv_groups.size(); ++i) {
     plan.rope_pairs.push_back(random_subset(shape.qk_dim / 2, pairs, engine));
   }

@@ -14,7 +14,7 @@ inline HostLayer random_layer(const LayerShape& shape, std::int64_t hidden_size,
   HostLayer layer = make_host_layer(shape, hidden_size);
   for (const TensorRole role : layer_roles()) {
     HostMatrix& matrix = part_view(layer, role);
-    const bool is_norm = role == TensorRole::attention_norm || role == TensorRole::ffn_norm;
+    const bool is_norm = layer_part(role).kind == PartKind::gain;
     const bool is_matrix = part_size(shape, hidden_size, role).is_matrix;
     const float scale = is_matrix ? 1.0f / std::sqrt(static_cast<float>(matrix.cols)) : 0.3f;
     for (float& value : matrix.values) value = (is_norm ? 1.0f : 0.0f) + scale * normal(engine);

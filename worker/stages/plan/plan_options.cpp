@@ -99,10 +99,12 @@ AttentionChoices attention_choices(const LayerShape& shape, const LayerAnalysis&
                                    const JobSpec& spec, const Budget& budget,
                                    std::optional<double> drop_nats) {
   const std::int64_t whole = budget.amount(shape);
+  const std::vector<std::int64_t> qk_widths =
+      shape.keeps_qk_whole() ? std::vector{shape.qk_dim} : widths_of(spec, Structure::qk, shape.qk_dim);
   std::map<std::int64_t, std::pair<double, AttentionOption>> cheapest;  // by amount removed
   for (const std::int64_t groups : widths_of(spec, Structure::kv_groups, shape.kv_groups)) {
     for (const std::int64_t vo_dim : widths_of(spec, Structure::vo, shape.vo_dim)) {
-      for (const std::int64_t qk_dim : widths_of(spec, Structure::qk, shape.qk_dim)) {
+      for (const std::int64_t qk_dim : qk_widths) {
         const AttentionOption option{groups, vo_dim, qk_dim};
         LayerShape smaller = shape;
         smaller.kv_groups = groups;

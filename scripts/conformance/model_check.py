@@ -80,7 +80,8 @@ def check_folder(tool, name, folder):
 
 
 def check_exports(tool):
-    for source in ["llama_mha", "llama3_gqa", "llama_biases", "mistral_window", "qwen2_bias", "stories260K"]:
+    for source in ["llama_mha", "llama3_gqa", "llama_biases", "mistral_window", "qwen2_bias", "qwen3",
+                   "stories260K"]:
         with tempfile.TemporaryDirectory() as scratch:
             for form in ["uniform", "custom"]:
                 folder = pathlib.Path(scratch, f"{source}-{form}")

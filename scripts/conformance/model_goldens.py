@@ -82,7 +82,31 @@ def custom_mixed():
     return config, torch.float32, None, False
 
 
-FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed]
+def qwen3():
+    """Heads wider than hidden_size / heads, and a head of its own."""
+    config = transformers.Qwen3Config(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                                      num_key_value_heads=2, head_dim=12, tie_word_embeddings=False, **COMMON)
+    return config, torch.float32, None, False
+
+
+def custom_qwen3():
+    """Normed queries and keys in layers that differ in all else."""
+    sys.path.insert(0, str(ROOT / "worker/model"))
+    from modeling_cce import CceLlamaConfig
+
+    heads = dict(attention=True, queries_per_group=2, qk_dim=12, rope_pairs=[], norms=["q", "k"])
+    layers = [
+        dict(heads, kv_groups=2, vo_dim=12, ffn=0, biases=["o"]),
+        dict(heads, kv_groups=1, vo_dim=5, ffn=20, biases=["o", "down"]),
+        dict(attention=False, ffn=12, biases=["down"]),
+        dict(heads, kv_groups=2, vo_dim=7, ffn=17, biases=["q", "k"])]
+    config = CceLlamaConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=4,
+                            num_key_value_heads=2, head_dim=12, tie_word_embeddings=True,
+                            cce=dict(schema_version=1, base_model_type="qwen3", layers=layers), **COMMON)
+    return config, torch.float32, None, False
+
+
+FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed, qwen3, custom_qwen3]
 
 
 def randomise(model, seed):
@@ -127,7 +151,9 @@ def record(model, tokens):
             with_kwargs=True))
         attention = getattr(layer, "self_attn", None)
         if attention is not None:
-            hooks.append(attention.q_proj.register_forward_hook(
+            # Queries as they are rotated: the pairs' products are the same before and after that.
+            queries = getattr(attention, "q_norm", None) or attention.q_proj
+            hooks.append(queries.register_forward_hook(
                 lambda module, args, output, k=index: keep(f"q.{k}", output)))
             if getattr(layer, "mlp", None) is not None:
                 hooks.append(layer.post_attention_layernorm.register_forward_pre_hook(

@@ -13,6 +13,7 @@ FAMILIES = [
     ("llama_biases", "LlamaForCausalLM"),
     ("mistral_window", "MistralForCausalLM"),
     ("qwen2_bias", "Qwen2ForCausalLM"),
+    ("qwen3", "Qwen3ForCausalLM"),
 ]
 
 

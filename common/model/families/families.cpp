@@ -9,12 +9,14 @@ namespace cce {
 const Family& llama();
 const Family& mistral();
 const Family& qwen2();
+const Family& qwen3();
 
 std::span<const Family* const> families() {
   static const std::array rows = {
       &llama(),
       &mistral(),
       &qwen2(),
+      &qwen3(),
   };
   return rows;
 }

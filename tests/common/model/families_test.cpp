@@ -27,6 +27,13 @@ TEST(FamiliesTest, optional_parts_that_a_class_can_hold) {
       {"always", "qwen2", qkv, nullptr},
       {"missing", "qwen2", {}, "no optional part"},
       {"one_more", "qwen2", qkvo, "q_bias, k_bias, v_bias, o_bias"},
+      {"norms", "qwen3", {Role::q_norm, Role::k_norm}, nullptr},
+      {"one_norm", "qwen3", {Role::q_norm}, "q_norm"},
+      {"no_norms", "qwen3", {}, "no optional part"},
+      {"norms_elsewhere",
+       "qwen2",
+       {Role::q_bias, Role::k_bias, Role::v_bias, Role::q_norm, Role::k_norm},
+       "q_bias, k_bias, v_bias, q_norm, k_norm"},
   };
   for (const PartsRow& row : rows) {
     SCOPED_TRACE(row.name);

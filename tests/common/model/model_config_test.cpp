@@ -65,6 +65,12 @@ TEST(ModelConfigTest, family_defaults_are_those_of_transformers) {
   EXPECT_FALSE(qwen.layers[0].o_bias);
   EXPECT_EQ(qwen.sliding_window, std::nullopt);
   EXPECT_EQ(qwen.max_positions, 32768);
+
+  const ModelConfig qwen3 = parse(base_config("qwen3"));
+  EXPECT_EQ(qwen3.head_dim, 128);  // not 64 / 8
+  EXPECT_TRUE(qwen3.layers[0].q_norm && qwen3.layers[0].k_norm);
+  EXPECT_FALSE(qwen3.layers[0].q_bias || qwen3.layers[0].o_bias);
+  EXPECT_TRUE(parse(with(base_config("qwen3"), {{"attention_bias", true}})).layers[0].o_bias);
 }
 
 TEST(ModelConfigTest, biases_of_llama) {

@@ -105,6 +105,8 @@ const JobRow job_rows[] = {{"every_structure", "llama3_gqa", 1, LayerDelivery::m
                               spec.export_settings.format = ExportFormat::uniform;
                               spec.structures = {Structure::ffn, Structure::kv_groups};
                             }},
+                           {"normed_heads", "qwen3", 1, LayerDelivery::broadcast,
+                            [](JobSpec& spec) { spec.finetune.max_tokens = 4 * 4 * 24; }},
                            {"threshold", "llama_mha", 1, LayerDelivery::broadcast,
                             [](JobSpec& spec) {
                               spec.target.kind = TargetKind::threshold;

@@ -49,7 +49,8 @@ TEST_P(Generation, with_a_cache_gives_the_same_tokens_as_without) {
 
 INSTANTIATE_TEST_SUITE_P(Families, Generation,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
-                                           "qwen2_bias", "custom_mixed", "stories260K"),
+                                           "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3",
+                                           "stories260K"),
                          [](const auto& row) { return std::string(row.param); });
 
 using StoriesGeneration = Generation;

@@ -196,9 +196,9 @@ TEST_P(CalibrateStatistics, are_the_naive_sums_on_any_number_of_ranks) {
   });
 }
 
-const CalibrateRow calibrate_rows[] = {{"llama_mha", 1},   {"llama_mha", 2},      {"llama_mha", 3},
-                                       {"llama3_gqa", 2},  {"mistral_window", 2}, {"qwen2_bias", 3},
-                                       {"llama_biases", 2}};
+const CalibrateRow calibrate_rows[] = {{"llama_mha", 1},    {"llama_mha", 2},      {"llama_mha", 3},
+                                       {"llama3_gqa", 2},   {"mistral_window", 2}, {"qwen2_bias", 3},
+                                       {"llama_biases", 2}, {"qwen3", 2}};
 INSTANTIATE_TEST_SUITE_P(Calibrate, CalibrateStatistics, ::testing::ValuesIn(calibrate_rows),
                          [](const auto& row) {
                            return std::string(row.param.model) + "_on_" + std::to_string(row.param.ranks);

@@ -84,7 +84,8 @@ TEST_P(EncodeKeepsAll, and_leaves_the_outputs_as_they_are) {
 const FamilyRow family_rows[] = {
     {"llama_mha", 1, ExportFormat::uniform},     {"llama_mha", 3, ExportFormat::custom},
     {"llama3_gqa", 2, ExportFormat::custom},     {"llama_biases", 2, ExportFormat::uniform},
-    {"mistral_window", 1, ExportFormat::custom}, {"qwen2_bias", 2, ExportFormat::uniform}};
+    {"mistral_window", 1, ExportFormat::custom}, {"qwen2_bias", 2, ExportFormat::uniform},
+    {"qwen3", 2, ExportFormat::custom}};
 INSTANTIATE_TEST_SUITE_P(Encode, EncodeKeepsAll, ::testing::ValuesIn(family_rows), [](const auto& row) {
   return std::string(row.param.model) + "_on_" + std::to_string(row.param.ranks);
 });

@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/base/number_format.h"
+#include "common/cost/kept_share.h"
 #include "common/model/architecture.h"
 #include "common/model/safetensors_header.h"
 #include "common/model/weight_values.h"

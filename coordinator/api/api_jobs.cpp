@@ -85,8 +85,9 @@ HttpResponse Api::resume_job(const ApiCall& call) const {
   if (!reader.is_object()) {
     reader.refuse(ErrorCode::wrong_type, "an object", "Send {}.");
   }
+  const bool other_numerics = reader.boolean_or("allow_other_numerics", false);
   reader.refuse_unknown_keys();
-  return json_response(200, job_text(*jobs_.resume(call.parameters[0])));
+  return json_response(200, job_text(*jobs_.resume(call.parameters[0], other_numerics)));
 }
 
 HttpResponse Api::follow_job(const ApiCall& call) const {

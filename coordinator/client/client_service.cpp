@@ -113,11 +113,11 @@ RemoteJob ServiceClient::cancel(const std::string& id) const {
   return send_for_job({.method = "DELETE", .target = job_target(id), .headers = {}, .body = {}}, true);
 }
 
-RemoteJob ServiceClient::resume(const std::string& id) const {
+RemoteJob ServiceClient::resume(const std::string& id, bool other_numerics) const {
   return send_for_job({.method = "POST",
                        .target = job_target(id, "/resume"),
                        .headers = {{"Content-Type", "application/json"}},
-                       .body = "{}"},
+                       .body = other_numerics ? R"({"allow_other_numerics": true})" : "{}"},
                       false);
 }
 

@@ -44,7 +44,7 @@ class ServiceClient {
   std::vector<RemoteJob> jobs(const std::string& state, std::size_t most) const;
   RemoteJob job(const std::string& id) const;
   RemoteJob cancel(const std::string& id) const;
-  RemoteJob resume(const std::string& id) const;
+  RemoteJob resume(const std::string& id, bool other_numerics = false) const;
   std::string report(const std::string& id) const;
   std::vector<Artifact> artifacts(const std::string& id) const;
 

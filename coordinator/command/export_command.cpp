@@ -3,6 +3,7 @@
 
 #include "common/job/job_checks.h"
 #include "common/model/format_rules.h"
+#include "common/job/numerics_record.h"
 #include "common/recipe/job_spec_names.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
@@ -52,6 +53,9 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   files.write_atomic(root / "recipe.yaml", recipe_yaml(spec));
   files.remove_all(job.state_root());
   copy_tree(source.state_root(), job.state_root());
+  if (const std::optional<NumericsRecord> numerics = read_numerics(files, source)) {
+    write_numerics(files, job, *numerics);
+  }
   run_attempt(files, job, options.run, surroundings, started);
 }
 

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "common/base/error.h"
+#include "common/job/numerics_record.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
@@ -11,6 +12,7 @@ namespace {
 
 struct ResumeOptions {
   std::string job, model, teacher;
+  bool other_numerics = false;
   RunOptions run;
   ServerOptions server;
 };
@@ -36,6 +38,9 @@ void resume_here(const ResumeOptions& options, const Surroundings& surroundings)
   };
   JobDir job = open_job(files, (here / options.job).lexically_normal(),
                         {.model = anchored(options.model), .teacher = anchored(options.teacher)});
+  if (options.other_numerics) {
+    allow_other_numerics(files, job);
+  }
   run_attempt(files, job, options.run, surroundings, started);
 }
 
@@ -50,7 +55,7 @@ void resume_there(const CLI::App& command, const ResumeOptions& options, const S
     }
   }
   const ServiceClient service = make_service_client(options.server, surroundings, plain_waiter());
-  const RemoteJob job = service.resume(options.job);
+  const RemoteJob job = service.resume(options.job, options.other_numerics);
   surroundings.out << (options.run.json ? job.document.dump(2) : job.id + "  " + job.state) << "\n";
 }
 
@@ -66,6 +71,9 @@ void add_resume_command(CLI::App& app, const Surroundings& surroundings) {
   command->add_option("--teacher", options->teacher, "Where the same teacher lies now")->type_name("DIR");
   add_run_options(*command, options->run, false);
   command->add_flag("--force", options->run.force, "Replace the output even if it holds something else");
+  command->add_flag(
+      "--allow-other-numerics", options->other_numerics,
+      "Go on with other libraries or another kind of machine than before; other bytes come out");
   add_server_options(*command, options->server);
   command->callback([options, command, &surroundings] {
     if (is_remote(*options, surroundings)) {

@@ -1,5 +1,6 @@
 #include "coordinator/run/job_launch.h"
 
+#include "common/base/numeric_environment.h"
 #include "common/job/job_dir.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/scheduler/launch_request.h"
@@ -39,6 +40,7 @@ Launch launch_of(const JobSpec& spec, const Partition& partition, const fs::path
   launch.job_dir = root;
   launch.worker = worker;
   launch.attempt = attempt;
+  launch.environment = numeric_environment();
   return launch;
 }
 

@@ -27,7 +27,8 @@ LaunchInputs ready_directory(FileSystem& files, const std::filesystem::path& roo
 /// Of a job directory that is there.
 LaunchInputs read_launch_inputs(FileSystem& files, const std::filesystem::path& root);
 
-/// What a scheduler is told of an attempt at the job in `root`.
+/// What a scheduler is told of an attempt at the job in `root`; with the numeric variables of this process's
+/// environment, so that a job computes the same wherever it is started.
 Launch launch_of(const JobSpec& spec, const Partition& partition, const std::filesystem::path& root,
                  const std::filesystem::path& worker, const std::string& name, std::int64_t attempt);
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ struct Launch {
   Binding binding = Binding::automatic;
 
   // ---- clusters
+  /// Variables that the workers get beside what their node gives them (numeric_environment.h): a scheduler
+  /// whose workers inherit this process's environment has nothing to do.
+  std::map<std::string, std::string> environment;
   std::int64_t nodes = 1;
   std::int64_t gpus_per_rank = 0;                  ///< 0: none asked for
   std::optional<std::int64_t> memory_bytes;        ///< of each rank

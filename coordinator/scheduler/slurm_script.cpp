@@ -30,6 +30,7 @@ constexpr Grammar name_grammar{"._-", "_", "letters, digits, '.', '_' and '-'"};
 constexpr Grammar name_list_grammar{"._,-", "_", "names of letters, digits, '.', '_', '-', between commas"};
 constexpr Grammar constraint_grammar{"._&|*,:()[]-", "_([",
                                      "feature names joined by & | , * and brackets, without blanks"};
+constexpr Grammar variable_grammar{"._:=,+-", "._:=,+-", "letters, digits and . _ : = , + -"};
 constexpr Grammar module_grammar{"/._+-", "_", "a module's name such as openmpi/4.1"};
 constexpr Grammar image_grammar{"/._+@:-", "/", "an absolute path of a .sif file, or docker://NAME:TAG"};
 
@@ -123,6 +124,11 @@ std::string surroundings(const Launch& launch, const std::optional<fs::path>& pr
       lines.append(" '").append(checked(name, module_grammar, "resources.modules")).append("'");
     }
     lines += " || exit 2\n";
+  }
+  for (const auto& [name, value] :
+       launch.environment) {  // after the site's: a user's choice is the last word
+    lines.append("export ").append(name).append("='");
+    lines.append(checked(value, variable_grammar, "environment variable " + name)).append("'\n");
   }
   lines += "set -u";  // from here on: profiles and modules are not written for it
   return lines;

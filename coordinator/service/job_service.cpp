@@ -7,7 +7,9 @@
 #include "common/base/digest.h"
 #include "common/base/json_reader.h"
 #include "common/base/number_format.h"
+#include "common/base/numeric_environment.h"
 #include "common/job/job_checks.h"
+#include "common/job/numerics_record.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/run/job_creation.h"
 #include "coordinator/run/job_id.h"
@@ -127,12 +129,16 @@ class JobService::Implementation {
     }
   }
 
-  JobViewPointer resume(const std::string& id) {
+  JobViewPointer resume(const std::string& id, bool other_numerics) {
     const JobViewPointer view = table_->view(id);
     std::int64_t attempt = view->attempt;
     const fs::path root = table_->folder(id);
     if (files_.exists(root / "spec.json")) {  // someone may have resumed the folder by hand meanwhile
-      attempt = std::max(attempt, JobDir::open(files_, root).recorded_attempt());
+      const JobDir job = JobDir::open(files_, root);
+      attempt = std::max(attempt, job.recorded_attempt());
+      if (other_numerics && next_state(view->state, JobAction::resume)) {
+        allow_other_numerics(files_, job);
+      }
     }
     return table_->move(id, JobAction::resume, {.new_attempt = attempt + 1});
   }
@@ -227,8 +233,8 @@ JobViewPointer JobService::cancel(const std::string& id) {
   return implementation_->cancel(id);
 }
 
-JobViewPointer JobService::resume(const std::string& id) {
-  return implementation_->resume(id);
+JobViewPointer JobService::resume(const std::string& id, bool other_numerics) {
+  return implementation_->resume(id, other_numerics);
 }
 
 std::vector<StreamItem> JobService::events(const std::string& id, const StreamPosition& after,

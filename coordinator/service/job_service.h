@@ -69,9 +69,10 @@ class JobService {
   /// nothing. Errors: wrong_job_state for a completed or failed job.
   JobViewPointer cancel(const std::string& id);
 
-  /// A new attempt in the same job directory; finished work is kept.
+  /// A new attempt in the same job directory; finished work is kept. `other_numerics`: also where it was
+  /// computed with other libraries or on another kind of machine (numerics_record.h).
   /// Errors: wrong_job_state unless cancelled, failed or lost.
-  JobViewPointer resume(const std::string& id);
+  JobViewPointer resume(const std::string& id, bool other_numerics = false);
 
   /// At most `limit` items of the job's stream after a position, in order. The same items with the same
   /// positions for everyone, at any time, whatever restarts lie between: whoever asks for what comes after

@@ -116,6 +116,24 @@ TEST_P(SlurmRuns, ranks_are_spread_over_the_nodes) {
   EXPECT_THAT(log(request), HasSubstr("3 ranks on n[1-2]"));
 }
 
+TEST_P(SlurmRuns, a_launch_s_variables_reach_every_rank_and_no_others_do) {
+  Launch request = launch("done", 2);
+  request.nodes = 2;
+  request.worker = request.job_dir / "worker.sh";
+  PosixFileSystem files;
+  files.write_atomic(request.worker,
+                     "#!/bin/bash\n"
+                     "echo \"${OPENBLAS_CORETYPE-} ${CUBLAS_WORKSPACE_CONFIG-} ${CCE_OWN-}\" "
+                     ">\"$1/seen-$SLURM_PROCID\"\n");
+  fs::permissions(request.worker, fs::perms::owner_all);
+  request.environment = {{"CUBLAS_WORKSPACE_CONFIG", ":16:8"}, {"OPENBLAS_CORETYPE", "Nehalem"}};
+  ::setenv("CCE_OWN", "the server's", 1);
+  EXPECT_EQ(wait_for(submit(request), RunPhase::ended).exit_status, 0) << log(request);
+  for (const char* rank : {"seen-0", "seen-1"}) {
+    EXPECT_EQ(text_of(request.job_dir / rank), "Nehalem :16:8 \n");
+  }
+}
+
 TEST_P(SlurmRuns, gpus_are_asked_for) {
   Launch request = launch("done", 2);
   request.nodes = 2;

@@ -27,8 +27,8 @@ struct CheckpointWriteSettings {
 };
 
 /// Writes a folder as the format's writer does (worker/model/formats): config.json, model.safetensors (or
-/// shards with their index), tokenizer and generation files as they are. Tensors are converted and appended one by one: memory is one
-/// layer, or the embedding.
+/// shards with their index), tokenizer and generation files as they are. Tensors are converted and appended
+/// one by one: memory is one layer, or the embedding.
 ///   1. everything goes into FOLDER.tmp, each file synced   2. FOLDER.tmp becomes FOLDER: whole, or not there
 ///      at all
 /// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a

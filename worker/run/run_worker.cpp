@@ -12,6 +12,7 @@
 #include "common/job/job_dir.h"
 #include "common/job/job_event.h"
 #include "common/model/own_head.h"
+#include "common/job/numerics_record.h"
 #include "worker/comm/device/device_route.h"
 #include "worker/comm/mpi/mpi_communicator.h"
 #include "worker/comm/mpi/mpi_runtime.h"
@@ -19,6 +20,7 @@
 #include "worker/passes/stage_context.h"
 #include "worker/run/pipeline.h"
 #include "worker/run/rank_backend.h"
+#include "worker/run/rank_numerics.h"
 
 namespace cce {
 namespace {
@@ -53,6 +55,7 @@ class WorkerRun {
     }
     device_note_ = device.choice.note;
     backend_ = make_rank_backend(device, resources, threads_);
+    check_numerics(communicator, device.choice.cuda ? cuda_libraries(device.choice.index) : cpu_libraries());
     return *backend_;
   }
 
@@ -98,6 +101,24 @@ class WorkerRun {
   }
 
  private:
+  /// That the libraries compute right, that all ranks compute alike, and as the work that the job keeps was
+  /// computed. A job that only writes finished layers again computes nothing that decides their bytes.
+  void check_numerics(Communicator& communicator, const std::vector<NumericLibrary>& libraries) {
+    NumericsIdentity identity;
+    try {
+      identity = find_numerics(*backend_, libraries, threads_,
+                               {.bf16 = compute_dtype_of(spec_.resources, *backend_) == DType::bf16,
+                                .tf32 = spec_.resources.precision == "tf32"});
+    } catch (Error& error) {
+      error.where += ", on rank " + std::to_string(rank_) + " (" + host_name() + ")";
+      throw;
+    }
+    compare_ranks(communicator, host_name(), identity);
+    if (rank_ == 0 && spec_.stages != std::vector{Stage::export_result}) {
+      record_attempt(files_, job_, identity);
+    }
+  }
+
   /// A start is reported even where nothing can be read.
   JobSpec read_spec(Communicator& communicator) {
     try {

@@ -129,6 +129,13 @@ INSTANTIATE_TEST_SUITE_P(
         StatusRow{"cancel_nothing", "DELETE", "/v1/jobs/nothing", {}, "", 404, "job_not_found"},
         StatusRow{"resume_a_queued_one", "POST", "/v1/jobs/ID/resume", {}, "{}", 409, "wrong_job_state"},
         StatusRow{"resume_with_a_key", "POST", "/v1/jobs/ID/resume", {}, R"({"a":1})", 422, "unknown_key"},
+        StatusRow{"resume_with_a_word",
+                  "POST",
+                  "/v1/jobs/ID/resume",
+                  {},
+                  R"({"allow_other_numerics":"yes"})",
+                  422,
+                  "wrong_type"},
         StatusRow{"resume_without_a_body", "POST", "/v1/jobs/ID/resume", {}, "", 400, "malformed_request"},
         StatusRow{"resume_with_a_list", "POST", "/v1/jobs/ID/resume", {}, "[]", 422, "wrong_type"},
         StatusRow{"recipe", "GET", "/v1/jobs/ID/recipe", {}, "", 200, "\"calibration\""},
@@ -259,6 +266,14 @@ TEST_F(ApiTest, a_cancelled_job_can_be_resumed) {
   const HttpResponse resumed = ask("POST", "/v1/jobs/" + id + "/resume", {}, "{}");
   ASSERT_EQ(resumed.status, 200) << resumed.body;
   EXPECT_EQ(parse_json(resumed.body, "job")["attempt"], 2);
+}
+
+TEST_F(ApiTest, a_resume_may_allow_other_numerics) {
+  const std::string id = create();
+  ASSERT_EQ(ask("DELETE", "/v1/jobs/" + id).status, 200);
+  const HttpResponse resumed =
+      ask("POST", "/v1/jobs/" + id + "/resume", {}, R"({"allow_other_numerics": true})");
+  EXPECT_EQ(resumed.status, 200) << resumed.body;
 }
 
 TEST_F(ApiTest, events_go_on_after_any_position_without_gap_or_repeat) {

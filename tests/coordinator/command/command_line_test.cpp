@@ -7,6 +7,7 @@
 
 #include "common/job/job_dir.h"
 #include "common/model/formats/export_format.h"
+#include "common/job/numerics_record.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/recipe/recipe.h"
 #include "tests/common/error_matcher.h"
@@ -157,6 +158,24 @@ TEST_F(CommandLine, resume_wants_the_same_model) {
   std::ofstream(folder_ / "moved/config.json", std::ios::app) << " ";
   EXPECT_EQ(run({"resume", "out.job"}), 2);
   EXPECT_THAT(err_.str(), HasSubstr("digest_mismatch"));
+}
+
+TEST_F(CommandLine, resume_allows_other_numerics_where_it_is_told_to) {
+  mode("die");
+  ASSERT_EQ(compress(), 4);
+  PosixFileSystem files;
+  const JobDir job = JobDir::open(files, folder_ / "out.job");
+  write_numerics(files, job, {.kinds = {{.build = "one", .facts = {{"openblas", "SkylakeX"}}}}});
+  EXPECT_EQ(run({"resume", "out.job"}), 4);
+  EXPECT_FALSE(read_numerics(files, job)->next_may_differ);
+  EXPECT_EQ(run({"resume", "out.job", "--allow-other-numerics"}), 4);
+  EXPECT_TRUE(read_numerics(files, job)->next_may_differ);
+  mode("done");
+  ASSERT_EQ(run({"resume", "out.job"}), 0) << err_.str();
+  ASSERT_EQ(run({"export", "out.job", "--dtype", "f32", "--out", "again"}), 0) << err_.str();
+  EXPECT_EQ(read_numerics(files, JobDir::open(files, folder_ / "again.job"))->kinds,
+            read_numerics(files, job)->kinds)
+      << "an export's layers were computed where the job's were";
 }
 
 TEST_F(CommandLine, resume_wants_the_same_teacher) {

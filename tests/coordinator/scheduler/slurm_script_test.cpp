@@ -83,6 +83,22 @@ TEST(SlurmScript, loads_profile_then_modules_and_runs_the_image_s_own_worker) {
   EXPECT_THAT(script, Not(HasSubstr("/opt/cce/bin")));
 }
 
+TEST(SlurmScript, carries_variables_past_export_none_and_after_the_site_s) {
+  Launch launch = plain_launch();
+  launch.environment = {{"CUBLAS_WORKSPACE_CONFIG", ":4096:8"},
+                        {"GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2_Usable,-FMA"},
+                        {"OPENBLAS_CORETYPE", "Haswell"}};
+  launch.environment_modules = {"openblas"};
+  const std::string script = render_slurm_script(launch, "/etc/cce/profile.sh");
+  const std::string lines =
+      "\nexport CUBLAS_WORKSPACE_CONFIG=':4096:8'\n"
+      "export GLIBC_TUNABLES='glibc.cpu.hwcaps=-AVX2_Usable,-FMA'\n"
+      "export OPENBLAS_CORETYPE='Haswell'\n";
+  EXPECT_THAT(script, HasSubstr("\n#SBATCH --export=NONE\n"));
+  EXPECT_LT(script.find("module load 'openblas'"), script.find(lines));
+  EXPECT_LT(script.find(lines), script.find("\n  srun --export=ALL"));
+}
+
 struct NoticeRow {
   std::int64_t limit_seconds;
   const char* signal;
@@ -113,6 +129,8 @@ const RefusedRow refused_rows[] = {
        l.environment_modules = {"gcc", t};
      },
      "resources.modules"},
+    {"variable", [](Launch& l, const std::string& t) { l.environment["OPENBLAS_CORETYPE"] = t; },
+     "environment variable OPENBLAS_CORETYPE"},
     {"container", [](Launch& l, const std::string& t) { l.container_image = t; }, "resources.container"},
 };
 
@@ -140,7 +158,8 @@ TEST(SlurmScript, options_and_relative_paths_are_refused) {
   for (const RefusedRow& row : refused_rows) {
     Launch launch = plain_launch();
     row.change(launch, "--wrap");
-    if (std::string_view(row.name) != "job" && std::string_view(row.name) != "worker") {
+    const std::string_view name = row.name;
+    if (name != "job" && name != "worker" && name != "variable") {
       expect_error([&] { render_slurm_script(launch, std::nullopt); }, ErrorCode::unsupported, row.where);
     }
   }

@@ -1,4 +1,5 @@
 #include "coordinator/service/job_service.h"
+#include "common/job/numerics_record.h"
 
 #include <atomic>
 #include <chrono>
@@ -176,6 +177,31 @@ TEST_F(ServiceTest, cancel_stops_at_a_safe_point_and_resume_goes_on) {
   EXPECT_EQ(run_of(id, 2).launch.job_dir, run_of(id).launch.job_dir);
   expect_error([&] { service_->resume(id); }, ErrorCode::wrong_job_state, "completed");
   expect_error([&] { service_->cancel(id); }, ErrorCode::wrong_job_state, "completed");
+}
+
+TEST_F(ServiceTest, a_resume_allows_other_numerics_only_where_it_says_so) {
+  const std::string id = create();
+  reach(id, JobState::running);
+  PosixFileSystem files;
+  JobDir job = JobDir::open(files, run_of(id).launch.job_dir);
+  write_numerics(files, job, {.kinds = {{.build = "one", .facts = {{"openblas", "SkylakeX"}}}}});
+  expect_error([&] { service_->resume(id, true); }, ErrorCode::impossible_combination, "running");
+  EXPECT_FALSE(read_numerics(files, job)->next_may_differ) << "that attempt has begun";
+  service_->cancel(id);
+  reach(id, JobState::cancelled);
+  service_->resume(id);
+  EXPECT_FALSE(read_numerics(files, job)->next_may_differ);
+  service_->cancel(id);
+  service_->resume(id, true);
+  EXPECT_TRUE(read_numerics(files, job)->next_may_differ);
+}
+
+TEST_F(ServiceTest, runs_are_given_the_server_s_numeric_variables) {
+  ::setenv("OPENBLAS_CORETYPE", "Haswell", 1);
+  const std::string id = create();
+  reach(id, JobState::running);
+  ::unsetenv("OPENBLAS_CORETYPE");
+  EXPECT_EQ(run_of(id).launch.environment.at("OPENBLAS_CORETYPE"), "Haswell");
 }
 
 TEST_F(ServiceTest, a_worker_that_hears_nothing_is_ended) {

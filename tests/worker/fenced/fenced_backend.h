@@ -12,7 +12,7 @@ namespace cce {
 /// reads a matrix of it is killed by a segmentation fault; an operation that is given the host's memory, or a
 /// copy that is given the wrong kind on either side, throws invalid_argument. New memory holds NaN in every
 /// dtype, and so does memory that an upload is started to, until it is finished: then alone it is copied.
-class FencedBackend final : public Backend {
+class FencedBackend : public Backend {
  public:
   explicit FencedBackend(int threads, DType kept_sum_dtype = DType::f64);
 

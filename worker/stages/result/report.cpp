@@ -5,6 +5,7 @@
 
 #include "common/base/version.h"
 #include "common/cost/sizes.h"
+#include "common/job/numerics_record.h"
 #include "common/model/format_rules.h"
 
 namespace cce {
@@ -157,6 +158,9 @@ std::string report_json(const StageContext& context, const RunResults& results,
   report["seed"] = context.spec.seed;
   report["ranks"] = context.communicator.size();
   report["code_version"] = code_version;
+  if (const std::optional<NumericsRecord> numerics = read_numerics(context.files, context.job)) {
+    report["numerics"] = {{"kinds", OrderedJson::parse(to_json(*numerics)).at("kinds")}};
+  }
   report["format"] = format_name(context.spec.export_settings.format);
   if (results.compressed && results.plan) {
     report["target"] = target_of(context, *results.compressed);

@@ -1,5 +1,6 @@
 #include "common/base/error.h"
 #include "worker/tensor/cuda/cuda_device.h"
+#include "worker/tensor/numeric_libraries.h"
 
 // What a build without CUDA links in place of cuda_*.
 namespace cce {
@@ -21,6 +22,10 @@ bool built_with_cuda() {
 }
 
 std::vector<CudaDevice> cuda_devices() {
+  refuse();
+}
+
+std::vector<NumericLibrary> cuda_libraries(int) {
   refuse();
 }
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/job/numerics_record.h"
 #include "tests/common/error_matcher.h"
 #include "tests/worker/stages/plan/plan_fixture.h"
 #include "tests/worker/stages/stage_fixture.h"
@@ -59,6 +60,8 @@ Json report_of(bool compressed) {
           with_refit_biases(apply_plan(context.dense(), *results.plan), ExportFormat::custom);
       results.exported_bytes = 1234;
     }
+    write_numerics(context.files, context.job,
+                   {.kinds = {{.build = "b", .facts = {{"openblas", "SkylakeX"}}}}});
     report = Json::parse(report_json(context, results, small_history()));
   });
   return report;
@@ -68,13 +71,14 @@ TEST(Report, has_every_field_of_schema_version_1) {
   const Json report = report_of(true);
   EXPECT_THAT(keys_of(report),
               ElementsAre("bytes", "code_version", "evaluation", "flops_per_token", "format", "model",
-                          "params", "plan", "ranks", "recipe", "schema_version", "seed", "signatures",
-                          "similarity", "spectra", "stages", "target", "warnings"));
+                          "numerics", "params", "plan", "ranks", "recipe", "schema_version", "seed",
+                          "signatures", "similarity", "spectra", "stages", "target", "warnings"));
   EXPECT_EQ(report["schema_version"], 1);
   EXPECT_EQ(report["model"],
             (Json{{"name", "llama_mha"}, {"architecture", "LlamaForCausalLM"}, {"layers", 2}}));
   EXPECT_EQ(report["format"], "custom");
   EXPECT_EQ(report["ranks"], 1);
+  EXPECT_EQ(report["numerics"]["kinds"], Json::array({{{"build", "b"}, {"openblas", "SkylakeX"}}}));
   for (const char* part : {"blocks", "total"}) {
     EXPECT_LT(report["params"][part]["after"].get<double>(), report["params"][part]["before"].get<double>());
   }

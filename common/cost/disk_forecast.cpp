@@ -13,13 +13,19 @@ constexpr std::int64_t beside_tensors_bytes = std::int64_t{16} << 20;
 }  // namespace
 
 std::int64_t DiskForecast::widest() const {
-  return prepared + encoded + std::max(training, trained + result);
+  return statistics + prepared + encoded + std::max(training, trained + result);
 }
 
 DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
   const std::int64_t dense = block_parameters(config);
   const std::int64_t kept = spec.target.kind == TargetKind::remove_params ? kept_of(spec, dense) : dense;
   DiskForecast disk;
+  if (runs_stage(spec, Stage::calibrate) && spec.calibration.keep_statistics) {
+    for (const LayerShape& shape : config.layers) {
+      disk.statistics +=
+          (spec.resources.device == "cuda" ? 4 : 8) * cost::stored_sum_numbers(shape, config.hidden_size);
+    }
+  }
   if (runs_stage(spec, Stage::make_plan)) {
     const auto layers = static_cast<std::int64_t>(config.layers.size());
     disk.prepared = 4 * kept + layers * 2 * 4 * config.hidden_size * config.hidden_size;

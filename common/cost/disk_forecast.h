@@ -8,6 +8,8 @@ namespace cce {
 /// What a job writes into its directory, in bytes, at the moments that may be its widest. With L layers, d
 /// the hidden size, p what the target leaves of the blocks' parameters (all of them where the target is not
 /// remove_params), p_d the whole:
+///   statistics with calibration.keep_statistics calibration's sums (sizes.h), in 8 bytes a number,
+///              4 where a GPU computes; they stay
 ///   prepared   make_plan's starting layers in f32 and two d × d metrics of gradients each, L (8 d²) + 4 p;
 ///              they stay, for a resume
 ///   encoded    encode's layers in f32, 4 p; they stay too
@@ -18,7 +20,7 @@ namespace cce {
 ///              (tokenizer, report, norms, headers), 16 MiB
 /// Stages that do not run leave nothing.
 struct DiskForecast {
-  std::int64_t prepared = 0, encoded = 0, training = 0, trained = 0, result = 0;
+  std::int64_t statistics = 0, prepared = 0, encoded = 0, training = 0, trained = 0, result = 0;
   /// Where fine-tuning ends, its layers are published beside the last checkpoint and the best weights: less
   /// than two checkpoints. So the widest moment is in training or at the end.
   std::int64_t widest() const;

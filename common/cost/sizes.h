@@ -47,6 +47,15 @@ inline std::int64_t layer_sum_numbers(const LayerShape& shape, std::int64_t hidd
   return sub_block_sum_numbers(head_output_width(shape), hidden_size) +
          sub_block_sum_numbers(ffn_width(shape), hidden_size) + pairs * pairs;
 }
+/// Numbers that a job stores of a layer's sums (calibration.keep_statistics): of the symmetric matrices, all
+/// but the features' sums, the upper triangle.
+inline std::int64_t stored_sum_numbers(const LayerShape& shape, std::int64_t hidden_size) {
+  const auto sub_block = [hidden_size](std::int64_t width) {
+    return width > 0 ? width * (width + 1) + width + hidden_size * (hidden_size + 1) / 2 : 0;
+  };
+  const std::int64_t pairs = rotary_pairs(shape);
+  return sub_block(head_output_width(shape)) + sub_block(ffn_width(shape)) + pairs * (pairs + 1) / 2;
+}
 /// Numbers in a sub-block's signature: sketched where the hidden size is above the sketch's width.
 inline std::int64_t signature_width(std::int64_t hidden_size) {
   return std::min(hidden_size, sketch_width);

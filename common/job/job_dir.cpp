@@ -8,6 +8,8 @@ namespace cce {
 namespace {
 
 constexpr const char* fingerprint_file = "fingerprint.json";
+constexpr const char* inputs_file = "inputs.json";
+constexpr const char* origin_file = "from.json";
 
 void check_state_name(const std::string& name) {
   const bool is_plain =
@@ -55,6 +57,12 @@ JobDir JobDir::open(FileSystem& files, const Path& root) {
 
 FileSystem::Path attempt_log_path(const FileSystem::Path& root, std::int64_t attempt) {
   return root / "logs" / ("attempt-" + std::to_string(attempt) + ".log");
+}
+
+JobDir JobDir::open_for_attempt(FileSystem& files, const Path& root, std::int64_t attempt) {
+  JobDir job = open(files, root);
+  job.attempt_ = attempt;
+  return job;
 }
 
 JobSpec JobDir::read_spec() const {
@@ -110,10 +118,10 @@ std::int64_t JobDir::recorded_attempt() const {
   return attempt;
 }
 
-void JobDir::check_attempt(std::int64_t attempt) const {
-  const std::int64_t recorded = recorded_attempt();
-  if (recorded > attempt) {
-    refuse_old_attempt(root_, recorded, attempt);
+void JobDir::check_attempt() const {
+  const std::int64_t recorded = attempt_ ? recorded_attempt() : 0;
+  if (attempt_ && recorded > *attempt_) {
+    refuse_old_attempt(root_, recorded, *attempt_);
   }
 }
 
@@ -136,6 +144,7 @@ FileSystem::Path JobDir::temporary_state(const std::string& name) const {
 
 FileSystem::Path JobDir::begin_state(const std::string& name) {
   check_state_name(name);
+  check_attempt();
   const Path folder = temporary_state(name);
   files_->remove_all(folder);
   files_->make_directory(folder);
@@ -144,10 +153,24 @@ FileSystem::Path JobDir::begin_state(const std::string& name) {
 
 void JobDir::publish_state(const std::string& name, const std::string& fingerprint) {
   check_state_name(name);
+  check_attempt();
   const Path folder = temporary_state(name);
   files_->write_atomic(folder / fingerprint_file,
                        pretty_json({{"schema_version", 1}, {"inputs", fingerprint}}));
   files_->publish_directory(folder, state_root() / name);
+}
+
+void JobDir::publish_state(const std::string& name, const StageInputs& inputs) {
+  check_state_name(name);
+  files_->write_atomic(temporary_state(name) / inputs_file, inputs.to_json());
+  publish_state(name, inputs.fingerprint());
+}
+
+std::optional<StageInputs> JobDir::inputs_of_state(const std::string& name) const {
+  check_state_name(name);
+  const Path path = state_root() / name / inputs_file;
+  return files_->exists(path) ? std::optional(StageInputs::parse(files_->read_text(path), path.string()))
+                              : std::nullopt;
 }
 
 std::optional<FileSystem::Path> JobDir::find_state(const std::string& name,
@@ -167,6 +190,7 @@ std::optional<FileSystem::Path> JobDir::find_state(const std::string& name,
 
 void JobDir::remove_state(const std::string& name) {
   check_state_name(name);
+  check_attempt();
   files_->remove_all(state_root() / name);
 }
 
@@ -182,7 +206,21 @@ void JobDir::recover() {
   files_->recover_directory(result_path());
 }
 
+void JobDir::write_origin(const Path& origin) {
+  files_->write_atomic(root_ / origin_file, pretty_json({{"job", origin.string()}}));
+}
+
+std::optional<FileSystem::Path> JobDir::origin() const {
+  const Path path = root_ / origin_file;
+  if (!files_->exists(path)) {
+    return std::nullopt;
+  }
+  const Json document = parse_json(files_->read_text(path), path.string());
+  return JsonReader(document, path.string()).required("job").text();
+}
+
 FileSystem::Path JobDir::begin_result() {
+  check_attempt();
   const Path folder = root_ / "result.tmp";
   files_->remove_all(folder);
   files_->make_directory(folder);
@@ -190,6 +228,7 @@ FileSystem::Path JobDir::begin_result() {
 }
 
 void JobDir::publish_result() {
+  check_attempt();
   files_->publish_directory(root_ / "result.tmp", result_path());
 }
 

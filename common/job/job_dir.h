@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/job/job_event.h"
 #include "common/job/partition.h"
+#include "common/job/stage_inputs.h"
 #include "common/recipe/job_spec.h"
 
 namespace cce {
@@ -43,6 +44,9 @@ class JobDir {
 
   /// Errors: missing_file where `root` holds no job.
   static JobDir open(FileSystem& files, const Path& root);
+  /// The same for a worker, on every rank: once a newer attempt has taken the job, whatever would change
+  /// state/ or result/ is refused. Their errors then, besides their own: job_locked.
+  static JobDir open_for_attempt(FileSystem& files, const Path& root, std::int64_t attempt);
 
   // ---- places
   const Path& root() const { return root_; }
@@ -62,8 +66,6 @@ class JobDir {
   JobLock take_lock(std::int64_t attempt);
   /// The latest attempt that took the lock; 0 where none did.
   std::int64_t recorded_attempt() const;
-  /// For workers: refuses to go on once a newer attempt has taken the job. Errors: job_locked.
-  void check_attempt(std::int64_t attempt) const;
 
   // ---- control
   bool cancel_requested() const;
@@ -76,11 +78,20 @@ class JobDir {
   Path begin_state(const std::string& name);
   /// Makes state/NAME visible with the fingerprint of its inputs, replacing an older one.
   void publish_state(const std::string& name, const std::string& fingerprint);
+  /// The same for a whole stage, whose inputs are then there to be read.
+  void publish_state(const std::string& name, const StageInputs& inputs);
+  /// The inputs that state/NAME was published with; nothing where there is no such state, or only its
+  /// fingerprint. Errors: malformed_file.
+  std::optional<StageInputs> inputs_of_state(const std::string& name) const;
   /// The folder, if it is there and was made from inputs with this fingerprint.
   std::optional<Path> find_state(const std::string& name, const std::string& fingerprint) const;
   void remove_state(const std::string& name);
   /// Removes what a crash left of unfinished publishing; called once after take_lock.
   void recover();
+
+  // ---- the job whose statistics this one starts from: JOB/from.json
+  void write_origin(const Path& origin);
+  std::optional<Path> origin() const;
 
   // ---- result
   Path begin_result();
@@ -89,9 +100,12 @@ class JobDir {
  private:
   JobDir(FileSystem& files, Path root) : files_(&files), root_(std::move(root)) {}
   Path temporary_state(const std::string& name) const;
+  /// The lock is rank 0's; this guards state/ against the other ranks of an attempt that lost its rank 0.
+  void check_attempt() const;
 
   FileSystem* files_;
   Path root_;
+  std::optional<std::int64_t> attempt_;
 };
 
 }  // namespace cce

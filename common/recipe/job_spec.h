@@ -33,6 +33,7 @@ struct CalibrationSettings {
   std::int64_t length = 1024;
   std::int64_t sequences = 64;
   std::int64_t gradient_sequences = 16;
+  bool keep_statistics = false;  ///< in the job's folder, for jobs that start from them
 };
 
 struct SimilaritySettings {

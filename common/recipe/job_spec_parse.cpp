@@ -95,6 +95,7 @@ CalibrationSettings parse_calibration(JsonReader section) {
   const std::int64_t quarter = std::max<std::int64_t>(1, settings.sequences / 4);
   settings.gradient_sequences =
       section.integer_or("gradient_sequences", quarter, {.lowest = 1, .highest = settings.sequences});
+  settings.keep_statistics = section.boolean_or("keep_statistics", settings.keep_statistics);
   section.refuse_unknown_keys();
   return settings;
 }

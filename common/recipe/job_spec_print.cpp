@@ -103,7 +103,8 @@ std::string to_json(const JobSpec& spec) {
   document["calibration"] = {{"text", text_sources(spec.calibration.text)},
                              {"length", spec.calibration.length},
                              {"sequences", spec.calibration.sequences},
-                             {"gradient_sequences", spec.calibration.gradient_sequences}};
+                             {"gradient_sequences", spec.calibration.gradient_sequences},
+                             {"keep_statistics", spec.calibration.keep_statistics}};
   add_target(spec.target, document);
   document["structures"] =
       spec.structures.empty() ? OrderedJson("auto") : names_of(spec.structures, structure_name);

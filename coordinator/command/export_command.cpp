@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "common/job/job_checks.h"
-#include "common/model/format_rules.h"
 #include "common/job/numerics_record.h"
+#include "common/model/format_rules.h"
 #include "common/recipe/job_spec_names.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"

@@ -23,11 +23,13 @@ struct RecipeOptions {
   std::optional<double> remove;
   std::optional<std::int64_t> seed, ranks, threads, length, sequences;
   std::string memory;
+  bool keep_statistics = false;
 };
 
 /// Flags about how a job runs here, which no recipe holds.
 struct RunOptions {
   std::string job, worker;
+  std::string from;  ///< the job whose statistics a new one starts from
   Binding binding = Binding::automatic;
   double grace_seconds = 120.0;  ///< until a cancelled run is ended without a safe point
   bool json = false;

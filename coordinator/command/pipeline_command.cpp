@@ -3,6 +3,7 @@
 #include "common/base/number_format.h"
 #include "coordinator/run/finish_job.h"
 #include "coordinator/run/run_job.h"
+#include "coordinator/run/shared_statistics.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/scheduler/local_scheduler.h"
 #include "coordinator/system/tree_copy.h"
@@ -46,7 +47,15 @@ void run_new_job(const std::string& command, const RecipeOptions& recipe, const 
   const fs::path root = run.job.empty()
                             ? default_job_root(prepared.spec, command, surroundings.current_folder)
                             : (surroundings.current_folder / run.job).lexically_normal();
+  std::optional<JobDir> source;
+  if (!run.from.empty()) {
+    source = JobDir::open(files, (surroundings.current_folder / run.from).lexically_normal());
+    check_statistics(files, *source, prepared);
+  }
   JobDir job = create_job(files, root, prepared);
+  if (source) {
+    share_statistics(files, *source, job);
+  }
   run_attempt(files, job, run, surroundings, started);
 }
 

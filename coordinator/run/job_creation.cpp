@@ -137,7 +137,9 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   check_disk(files, root, job);
   check_weights(files, job.spec);
-  job.spec.model_digest = checkpoint_digest(files, job.spec.model);
+  if (job.spec.model_digest.empty()) {
+    job.spec.model_digest = checkpoint_digest(files, job.spec.model);
+  }
   if (!job.spec.finetune.teacher.empty()) {
     job.spec.finetune.teacher_digest = checkpoint_digest(files, job.spec.finetune.teacher);
   }

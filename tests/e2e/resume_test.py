@@ -1,5 +1,6 @@
 """The same recipe gives the same bytes: twice, after a rank was killed, and after Ctrl-C."""
 import os
+import shutil
 import signal
 import unittest
 
@@ -49,6 +50,18 @@ class Resume(cce_case.CceCase):
                          "a layer that was encoded is not encoded again")
         sequence = [event["seq"] for event in self.events("stopped.job")]
         self.assertEqual(sequence, list(range(1, len(sequence) + 1)), "events go on where they ended")
+        self.assertEqual(self.stages_of_last_attempt("stopped.job"), ["encode", "evaluate", "export"])
+
+    def stages_of_last_attempt(self, job):
+        events = self.events(job)
+        last = max(i for i, event in enumerate(events) if event["type"] == "started")
+        return [event["stage"] for event in events[last:] if event["type"] == "stage_started"]
+
+    def test_a_finished_job(self):
+        shutil.copytree(self.folder / "whole", self.folder / "before")
+        self.run_cce("resume", "whole.job", "--quiet")
+        self.assert_same_result("before", "whole")
+        self.assertEqual(self.stages_of_last_attempt("whole.job"), ["evaluate", "export"])
 
     def test_an_interrupt(self):
         process, job, _ = self.start_and_wait_for_layer(0)

@@ -71,11 +71,12 @@ struct HttpRequestTarget::State {
   }
 
   HttpResponse answer(HttpRequest& request, std::string body) {
-    if (std::optional<HttpResponse> refused = api->check_head(request)) {
-      return *refused;
+    const HeadVerdict verdict = api->check_head(request);
+    if (verdict.refusal) {
+      return *verdict.refusal;
     }
     request.body = std::move(body);
-    return api->answer(request);
+    return verdict.answer(request);
   }
 
   TemporaryFolder folder;

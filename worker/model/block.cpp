@@ -186,7 +186,7 @@ void BlockRunner::project(ConstMatrix features, ConstMatrix output, ConstMatrix 
 }
 
 void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,
-               Matrix stream, OwnedMatrix& features_scratch) {
+               Matrix stream, OwnedMatrix& features_scratch, Matrix attention_variance) {
   const auto features_of = [&](DType dtype, std::int64_t width) {
     const std::size_t bytes = static_cast<std::size_t>(stream.rows * width) * size_in_bytes(dtype);
     if (features_scratch.bytes() < bytes) features_scratch = backend.matrix(dtype, stream.rows, width);
@@ -194,7 +194,7 @@ void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weight
   };
   if (weights.shape.has_attention) {
     const Matrix features = features_of(weights.o.dtype, weights.o.cols);
-    runner.attention_features(weights, batch, stream, features);
+    runner.attention_features(weights, batch, stream, features, attention_variance);
     runner.project(features, weights.o, weights.o_bias, stream);
   }
   if (weights.shape.has_ffn) {

@@ -113,8 +113,9 @@ class BlockRunner {
 };
 
 /// Appends one layer's both sub-blocks to `stream`: what a plain forward pass does with it.
-/// `features_scratch` grows as needed and is reused from layer to layer.
+/// `features_scratch` grows as needed and is reused from layer to layer. attention_variance: as in
+/// BlockRunner::attention_features.
 void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,
-               Matrix stream, OwnedMatrix& features_scratch);
+               Matrix stream, OwnedMatrix& features_scratch, Matrix attention_variance = {});
 
 }  // namespace cce

@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 
+#include "common/job/random_streams.h"
 #include "worker/tensor/backend.h"
 #include "worker/tensor/matrix.h"
 
@@ -14,11 +15,14 @@ std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
                                            std::array<std::uint32_t, 2> key);
 
 /// Random numbers addressed by (seed, stream, index): the key is the seed, the counter is (index, stream),
-/// low words first. Streams are named by the caller; element `index` of one stream never depends on another
+/// low words first. Streams are listed in common/job/random_streams.h; element `index` of one stream never depends on another
 /// element. Immutable: threads may share it.
 class CounterRandom {
  public:
   CounterRandom(std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream) {}
+  /// member: of streams that stand for a row of them.
+  CounterRandom(std::uint64_t seed, RandomStream stream, std::uint64_t member = 0)
+      : CounterRandom(seed, static_cast<std::uint64_t>(stream) + member) {}
 
   std::array<std::uint32_t, 4> block(std::uint64_t index) const;
   /// Uniform on [0, 1), multiples of 2⁻⁵³.

@@ -16,7 +16,6 @@ namespace {
 
 constexpr double dead_penalty = 1e-12;
 constexpr std::int64_t selection_outputs = 128;
-constexpr std::uint64_t selection_stream = 3;
 
 void check_arguments(ConstMatrix gram, ConstMatrix cross, ConstMatrix prior, double ridge_lambda) {
   expect_f64(gram, gram.rows, gram.rows, "ridge, Gram matrix of the features");
@@ -49,7 +48,7 @@ OwnedMatrix output_mixing(Backend& backend, std::int64_t outputs) {
     return {};
   }
   OwnedMatrix mixing = backend.matrix(DType::f64, outputs, selection_outputs);
-  fill_normal(backend, CounterRandom(0, selection_stream),
+  fill_normal(backend, CounterRandom(0, RandomStream::ridge_selection),
               1.0 / std::sqrt(static_cast<double>(selection_outputs)), mixing.view());
   return mixing;
 }

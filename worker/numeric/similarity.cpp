@@ -14,8 +14,6 @@ namespace cce {
 namespace {
 
 using cost::sketch_width;
-constexpr std::uint64_t left_stream = 1;
-constexpr std::uint64_t right_stream = 2;
 
 /// A view of contiguous memory as another shape of as many elements.
 Matrix reshape(Matrix row, std::int64_t rows, std::int64_t cols) {
@@ -41,8 +39,8 @@ SimilaritySketch::SimilaritySketch(Backend& backend, std::int64_t hidden_size, s
     const double deviation = 1.0 / std::sqrt(static_cast<double>(sketch_width));
     left_ = backend.matrix(DType::f64, hidden_size, sketch_width);
     right_ = backend.matrix(DType::f64, hidden_size, sketch_width);
-    fill_normal(backend, CounterRandom(seed, left_stream), deviation, left_.view());
-    fill_normal(backend, CounterRandom(seed, right_stream), deviation, right_.view());
+    fill_normal(backend, CounterRandom(seed, RandomStream::sketch_left), deviation, left_.view());
+    fill_normal(backend, CounterRandom(seed, RandomStream::sketch_right), deviation, right_.view());
   }
 }
 

@@ -65,7 +65,7 @@ std::vector<double> leading_eigenvalues(Backend& backend, ConstMatrix matrix, st
   const std::int64_t width = std::min(n, count + oversampling);
   OwnedMatrix basis = backend.matrix(DType::f64, width, n);
   OwnedMatrix image = backend.matrix(DType::f64, width, n);
-  fill_normal(backend, CounterRandom(0, 0), 1.0, basis.view());
+  fill_normal(backend, CounterRandom(0, RandomStream::spectrum_basis), 1.0, basis.view());
   for (int i = 0; i < iterations; ++i) {
     ops::multiply(backend, basis.view(), Transpose::no, matrix, Transpose::no, image.view());
     std::swap(basis, image);

@@ -11,14 +11,15 @@
 #include "common/cost/sizes.h"
 #include "common/job/job_dir.h"
 #include "common/job/job_event.h"
-#include "common/model/own_head.h"
 #include "common/job/numerics_record.h"
+#include "common/model/own_head.h"
 #include "worker/comm/device/device_route.h"
 #include "worker/comm/mpi/mpi_communicator.h"
 #include "worker/comm/mpi/mpi_runtime.h"
 #include "worker/comm/placement.h"
 #include "worker/passes/stage_context.h"
 #include "worker/run/pipeline.h"
+#include "worker/run/program_digest.h"
 #include "worker/run/rank_backend.h"
 #include "worker/run/rank_numerics.h"
 
@@ -36,7 +37,10 @@ DType compute_dtype_of(const ResourceSettings& resources, const Backend& backend
 class WorkerRun {
  public:
   WorkerRun(const MpiRuntime& runtime, const std::string& job_folder, std::int64_t attempt, int threads)
-      : rank_(runtime.rank()), attempt_(attempt), threads_(threads), job_(JobDir::open(files_, job_folder)) {
+      : rank_(runtime.rank()),
+        attempt_(attempt),
+        threads_(threads),
+        job_(JobDir::open_for_attempt(files_, job_folder, attempt)) {
     if (rank_ == 0) {
       lock_.emplace(job_.take_lock(attempt));
       job_.recover();
@@ -79,7 +83,8 @@ class WorkerRun {
                          job_,
                          reporter,
                          compute_dtype_of(spec_.resources, *backend_),
-                         maps ? LayerDelivery::mapped : LayerDelivery::broadcast};
+                         maps ? LayerDelivery::mapped : LayerDelivery::broadcast,
+                         shared_program_digest(files_, communicator)};
     if (!device_note_.empty() && rank_ == 0) {
       reporter.warning(device_note_);
     }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 
@@ -46,13 +48,33 @@ TEST_F(JobDirTest, one_attempt_at_a_time_and_never_an_older_one) {
   {
     const JobLock lock = job.take_lock(2);
     expect_error([&] { job.take_lock(3); }, ErrorCode::job_locked, "lock");
-    EXPECT_NO_THROW(job.check_attempt(2));
     EXPECT_EQ(job.recorded_attempt(), 2);
   }
   expect_error([&] { job.take_lock(1); }, ErrorCode::job_locked, "found attempt 2");
   EXPECT_NO_THROW(job.take_lock(2));
-  const JobLock newer = job.take_lock(3);
-  expect_error([&] { job.check_attempt(2); }, ErrorCode::job_locked, "attempt 3");
+}
+
+TEST_F(JobDirTest, a_worker_of_an_older_attempt_changes_nothing) {
+  JobDir job = create();
+  job.begin_state("analyze");
+  job.publish_state("analyze", "kept");
+  JobDir older = JobDir::open_for_attempt(files_, root_, 2);
+  JobDir newer = JobDir::open_for_attempt(files_, root_, 3);
+  older.begin_state("encode");
+  older.begin_result();
+  const JobLock lock = job.take_lock(3);
+  for (const std::function<void()>& change :
+       {std::function<void()>([&] { older.begin_state("analyze"); }),
+        std::function<void()>([&] { older.publish_state("encode", "late"); }),
+        std::function<void()>([&] { older.remove_state("analyze"); }),
+        std::function<void()>([&] { older.begin_result(); }),
+        std::function<void()>([&] { older.publish_result(); })}) {
+    expect_error(change, ErrorCode::job_locked, "attempt 3");
+  }
+  EXPECT_TRUE(job.find_state("analyze", "kept").has_value());
+  EXPECT_FALSE(job.find_state("encode", "late").has_value());
+  EXPECT_FALSE(files_.exists(job.result_path()));
+  EXPECT_NO_THROW(newer.publish_state("encode", "in time"));
 }
 
 TEST_F(JobDirTest, cancelling) {

@@ -18,7 +18,7 @@ Json full_recipe() {
   return parse_json(R"({
     "model": "./models/smollm2-135m", "output": "./out", "seed": 7,
     "calibration": {"text": [{"path": "wiki.txt", "name": "wiki", "windows": "0:32"}, "texts/books.txt"],
-                    "length": 512, "sequences": 40, "gradient_sequences": 10},
+                    "length": 512, "sequences": 40, "gradient_sequences": 10, "keep_statistics": true},
     "target": {"remove_flops": 0.25},
     "structures": ["vo", "ffn"],
     "similarity": {"weight": 0.5, "cluster_threshold": 0.9},
@@ -41,6 +41,7 @@ TEST(JobSpecTest, a_minimal_recipe_gets_the_defaults) {
   EXPECT_EQ(spec.calibration.length, 1024);
   EXPECT_EQ(spec.calibration.sequences, 64);
   EXPECT_EQ(spec.calibration.gradient_sequences, 16);
+  EXPECT_FALSE(spec.calibration.keep_statistics);
   EXPECT_EQ(spec.target.kind, TargetKind::remove_params);
   EXPECT_DOUBLE_EQ(spec.target.amount, 0.3);
   EXPECT_TRUE(spec.structures.empty());

@@ -6,8 +6,8 @@
 #include <sstream>
 
 #include "common/job/job_dir.h"
-#include "common/model/formats/export_format.h"
 #include "common/job/numerics_record.h"
+#include "common/model/formats/export_format.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/recipe/recipe.h"
 #include "tests/common/error_matcher.h"

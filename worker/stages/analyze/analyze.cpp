@@ -1,9 +1,10 @@
 #include "worker/stages/analyze/analyze.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
+#include <sstream>
 #include <string>
+#include <utility>
 
 #include "common/model/format_rules.h"
 #include "worker/passes/checkpoint_layers.h"
@@ -13,32 +14,6 @@
 namespace cce {
 namespace {
 
-std::vector<std::byte> to_bytes(const std::string& text) {
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
-std::string to_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// 3.
-std::vector<LayerAnalysis> gather_layers(StageContext& context, const std::vector<LayerAnalysis>& mine) {
-  std::vector<LayerAnalysis> all(static_cast<std::size_t>(context.layers()));
-  for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
-    const auto index = static_cast<std::size_t>(layer);
-    std::vector<std::byte> blob;
-    if (context.owns(layer)) {
-      blob = to_bytes(to_json(mine[index]));
-    }
-    const auto blobs = context.communicator.all_gather(blob);
-    const auto owner = static_cast<std::size_t>(context.partition.owner[index]);
-    all[index] = parse_layer_analysis(to_text(blobs[owner]), "analysis of layer " + std::to_string(layer));
-  }
-  return all;
-}
-
 std::vector<std::int64_t> owned_layers(const StageContext& context) {
   std::vector<std::int64_t> result;
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
@@ -47,6 +22,27 @@ std::vector<std::int64_t> owned_layers(const StageContext& context) {
     }
   }
   return result;
+}
+
+// 3. One line of JSON a layer, the layers of a rank in order.
+std::vector<LayerAnalysis> gather_layers(StageContext& context, std::vector<LayerAnalysis> all) {
+  std::string lines;
+  for (const std::int64_t layer : owned_layers(context)) {
+    lines += to_json(all[static_cast<std::size_t>(layer)]) + "\n";
+  }
+  std::vector<std::istringstream> texts;
+  for (const auto& blob : context.communicator.all_gather(std::as_bytes(std::span(lines)))) {
+    texts.emplace_back(std::string(reinterpret_cast<const char*>(blob.data()), blob.size()));
+  }
+  for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
+    const auto index = static_cast<std::size_t>(layer);
+    std::string line;
+    std::getline(texts[static_cast<std::size_t>(context.partition.owner[index])], line);
+    if (!context.owns(layer)) {
+      all[index] = parse_layer_analysis(line, "analysis of layer " + std::to_string(layer));
+    }
+  }
+  return all;
 }
 
 std::int64_t most_owned_layers(const Partition& partition) {
@@ -78,14 +74,16 @@ ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<Lay
       const LayerWeights weights = source.view(layer, bytes_of(packed));
       const LayerStatistics& sums = *statistics[static_cast<std::size_t>(layer)];
       mine[static_cast<std::size_t>(layer)] =
-          analyze_layer(context.backend, weights, sums, data.gradient_tokens(), context.spec);
-      signatures.add_layer(layer, weights, sums, data.gradient_tokens());
+          analyze_layer(context.backend, weights, sums, data.gradient_tokens(), context.spec,
+                        [&](SubBlock kind, ConstMatrix output_weights, ConstMatrix centred) {
+                          signatures.add(layer, kind, output_weights, centred);  // 2.
+                        });
     }
     context.reporter.progress(round + 1, steps, -1, 0.0);
   }
   ModelAnalysis result;
   signatures.finish(result.ffn, result.attention);
-  result.layers = gather_layers(context, mine);
+  result.layers = gather_layers(context, std::move(mine));
   std::int64_t done = rounds;
   result.drop_costs =  // 4.
       measure_drop_costs(context, data, blocks, whole_layers,

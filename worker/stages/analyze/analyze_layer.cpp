@@ -15,39 +15,14 @@
 namespace cce {
 namespace {
 
-constexpr std::int64_t reported_eigenvalues = 256;
-
-/// Eigenvalues for the report and, where the target is a threshold, how many components the paper's rule
-/// keeps.
-struct ComponentCount {
-  std::vector<double> spectrum;
-  std::int64_t kept = 0;
-};
-
-ComponentCount count_components(Backend& backend, const SubBlockStatistics& statistics,
-                                const LossMetric& metric, double largest_singular, double tokens,
-                                const Target& target) {
-  const OwnedMatrix centred =
-      centred_covariance(backend, statistics.covariance.view(), statistics.feature_sum.view(),
-                         static_cast<std::int64_t>(tokens));
-  ComponentCount result;
-  result.kept = centred.rows();
-  if (target.kind != TargetKind::threshold) {
-    result.spectrum =
-        leading_eigenvalues(backend, centred.view(), std::min(reported_eigenvalues, centred.rows()));
-    return result;
+SubBlockSpectra spectra_of(Backend& backend, const LossMetric& metric, ConstMatrix centred,
+                           bool for_threshold) {
+  if (!for_threshold) {
+    const auto count = std::min(static_cast<std::int64_t>(reported_eigenvalues), centred.rows);
+    return {leading_eigenvalues(backend, centred, count), {}};
   }
-  result.spectrum = all_eigenvalues(backend, centred.view());
-  const std::vector<double> singular = weighted_singular_values(backend, metric.weighted_outputs.view());
-  result.kept -= count_redundant(result.spectrum, singular, largest_singular, target.epsilon, target.tau);
-  result.spectrum.resize(std::min(result.spectrum.size(), static_cast<std::size_t>(reported_eigenvalues)));
-  return result;
-}
-
-double largest_singular_value(Backend& backend, const LossMetric& metric) {
-  return metric.weighted_outputs.rows() > 0
-             ? weighted_singular_values(backend, metric.weighted_outputs.view())[0]
-             : 0.0;
+  return {all_eigenvalues(backend, centred),
+          weighted_singular_values(backend, metric.weighted_outputs.view())};
 }
 
 void analyze_ffn(Backend& backend, const LossMetric& metric, const JobSpec& spec, LayerAnalysis& result) {
@@ -102,31 +77,27 @@ std::vector<HeadSpectrum> value_output_spectra(Backend& backend, const LayerShap
 }
 
 LayerAnalysis analyze_layer(Backend& backend, const LayerWeights& weights, const LayerStatistics& statistics,
-                            double tokens, const JobSpec& spec) {
+                            double tokens, const JobSpec& spec, const TakeMap& take_map) {
   LayerAnalysis result;
-  LossMetric ffn, attention;
-  if (weights.shape.has_ffn) {
-    ffn = make_loss_metric(backend, statistics.ffn, weights.down, tokens, spec.encode);
-    analyze_ffn(backend, ffn, spec, result);
-  }
-  if (weights.shape.has_attention) {
-    attention = make_loss_metric(backend, statistics.attention, weights.o, tokens, spec.encode);
-    analyze_attention(backend, weights.shape, attention, statistics, tokens, result);
-  }
-  const double largest =
-      spec.target.kind == TargetKind::threshold
-          ? std::max(largest_singular_value(backend, ffn), largest_singular_value(backend, attention))
-          : 0.0;
-  if (weights.shape.has_ffn) {
-    const ComponentCount count = count_components(backend, statistics.ffn, ffn, largest, tokens, spec.target);
-    result.ffn_spectrum = count.spectrum;
-    result.ffn_components = count.kept;
-  }
-  if (weights.shape.has_attention) {
-    const ComponentCount count =
-        count_components(backend, statistics.attention, attention, largest, tokens, spec.target);
-    result.attention_spectrum = count.spectrum;
-    result.attention_components = count.kept;
+  const bool for_threshold = spec.target.kind == TargetKind::threshold;
+  for (const SubBlock kind : {SubBlock::ffn, SubBlock::attention}) {
+    if (!has(weights.shape, kind)) {
+      continue;
+    }
+    const bool is_ffn = kind == SubBlock::ffn;
+    const SubBlockStatistics& sums = is_ffn ? statistics.ffn : statistics.attention;
+    const LossMetric metric =
+        make_loss_metric(backend, sums, part_view(weights, output_part(kind)), tokens, spec.encode);
+    if (is_ffn) {  // 1.
+      analyze_ffn(backend, metric, spec, result);
+    } else {
+      analyze_attention(backend, weights.shape, metric, statistics, tokens, result);
+    }
+    const OwnedMatrix centred = centred_covariance(backend, sums.covariance.view(), sums.feature_sum.view(),
+                                                   static_cast<std::int64_t>(tokens));
+    (is_ffn ? result.ffn_spectra : result.attention_spectra) =
+        spectra_of(backend, metric, centred.view(), for_threshold);  // 2.
+    take_map(kind, metric.output_weights.view(), centred.view());    // 3.
   }
   return result;
 }

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "common/cost/sizes.h"
-#include "worker/model/block.h"
-#include "worker/model/model_runner.h"
 #include "worker/passes/checkpoint_layers.h"
-#include "worker/passes/layer_stream.h"
+#include "worker/passes/output_loss.h"
+#include "worker/passes/sweep.h"
+#include "worker/passes/token_share.h"
 #include "worker/tensor/ops.h"
 
 namespace cce {
@@ -31,7 +31,7 @@ bool has_part(const LayerShape& shape, Part part) {
   return (part != Part::ffn && shape.has_attention) || (part != Part::attention && shape.has_ffn);
 }
 
-/// The layer as run_layer is to see it when `part` is left out.
+/// The layer as a pass is to see it when `part` is left out.
 LayerWeights without(LayerWeights weights, Part part) {
   weights.shape.has_attention = weights.shape.has_attention && part == Part::ffn;
   weights.shape.has_ffn = weights.shape.has_ffn && part == Part::attention;
@@ -43,21 +43,12 @@ struct MeasuredSequences {
   MeasuredSequences(const StageContext& context, const CalibrationData& data) {
     const auto available = static_cast<std::int64_t>(data.windows.size());
     indices = spread_evenly(available, std::min(cost::drop_cost_sequences, available));
-    const auto count = static_cast<std::int64_t>(indices.size());
-    const std::int64_t ranks = std::min<std::int64_t>(context.communicator.size(), count);
-    const std::vector<SequenceRange> ranges = split_sequences(count, ranks);
-    if (context.rank() < ranks) {
-      mine = ranges[static_cast<std::size_t>(context.rank())];
-    }
-    const std::int64_t most = ranges.front().count;  // the first range is the longest
-    chunk = std::min(std::max<std::int64_t>(context.partition.chunk_sequences, 1), most);
-    chunks = (most + chunk - 1) / chunk;
+    share = share_windows(static_cast<std::int64_t>(indices.size()),
+                          std::max<std::int64_t>(context.partition.chunk_sequences, 1), context.communicator);
   }
 
   std::vector<std::int64_t> indices;
-  SequenceRange mine;
-  std::int64_t chunk = 1;   ///< sequences that are in memory at once
-  std::int64_t chunks = 0;  ///< the same on every rank; some ranks may have empty ones
+  TokenShare share;
 };
 
 class DropMeasurement {
@@ -67,27 +58,24 @@ class DropMeasurement {
         data_(data),
         after_visit_(after_visit),
         backend_(context.backend),
-        runner_(context.backend, context.dense()),
         source_(context.checkpoint, context.compute_dtype),
-        layer_stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
+        sweep_(context, context.dense(), source_, context.delivery),
         ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
-        sequences_(context, data),
-        micro_batch_(std::clamp<std::int64_t>(context.partition.micro_batch_sequences, 1, sequences_.chunk)) {
+        output_(context, sweep_.runner(), ends_, data.length),
+        sequences_(context, data) {
     for (std::int64_t i = 0; i < context.layers() + 1; ++i) {
       streams_.push_back(
-          backend_.matrix(DType::f32, sequences_.chunk * data.length, context.dense().hidden_size));
+          backend_.matrix(DType::f32, sequences_.share.chunk * data.length, context.dense().hidden_size));
     }
-    losses_ = backend_.matrix(DType::f32, 1, data.length);
   }
 
   std::vector<double> measure(Part part) {
     std::vector<double> sums(streams_.size(), 0.0);
-    for (std::int64_t chunk = 0; chunk < sequences_.chunks; ++chunk) {
-      const std::int64_t first = std::min(chunk * sequences_.chunk, sequences_.mine.count);
-      const std::int64_t count = std::min(sequences_.chunk, sequences_.mine.count - first);
-      embed(sequences_.mine.first + first, count);
-      sweep(part, count);                                            // 1.
-      add_losses(sequences_.mine.first + first, count, part, sums);  // 2.
+    for (std::int64_t chunk = 0; chunk < sequences_.share.chunks; ++chunk) {
+      const SequenceRange range = sequences_.share.of_chunk(chunk);
+      embed(range.first, range.count);
+      sweep(part, range.count);                          // 1.
+      add_losses(range.first, range.count, part, sums);  // 2.
     }
     context_.communicator.all_reduce_sum(std::span<double>(sums));
     const double predictions =
@@ -117,13 +105,10 @@ class DropMeasurement {
 
   // 1.
   void sweep(Part part, std::int64_t count) {
-    layer_stream_.forward(0, context_.layers(), [&](const LayerVisit& visit) {
-      const LayerWeights weights = source_.view(visit.layer, visit.packed);
-      for (std::int64_t first = 0; first < count; first += micro_batch_) {
-        const TokenBatch batch{std::min(micro_batch_, count - first), data_.length};
-        advance(weights, part, static_cast<std::size_t>(visit.layer), first * data_.length, batch);
-        layer_stream_.progress();
-      }
+    sweep_.forward([&](const Sweep::Visit& visit) {
+      sweep_.for_each_micro_batch({count, data_.length}, [&](std::int64_t first, TokenBatch batch) {
+        advance(visit.weights, part, static_cast<std::size_t>(visit.layer), first, batch);
+      });
       after_visit_(visit.layer);
     });
   }
@@ -135,14 +120,14 @@ class DropMeasurement {
     };
     for (std::size_t earlier = 0; earlier < layer; ++earlier) {
       if (has_part(shape_of(earlier), part)) {
-        run_layer(backend_, runner_, weights, batch, rows(earlier + 1), features_);
+        sweep_.pass(weights, batch, rows(earlier + 1));
       }
     }
     if (has_part(weights.shape, part)) {
       ops::convert(backend_, rows(0), rows(layer + 1));
-      run_layer(backend_, runner_, without(weights, part), batch, rows(layer + 1), features_);
+      sweep_.pass(without(weights, part), batch, rows(layer + 1));
     }
-    run_layer(backend_, runner_, weights, batch, rows(0), features_);
+    sweep_.pass(weights, batch, rows(0));
   }
 
   // 2.
@@ -159,15 +144,9 @@ class DropMeasurement {
   }
 
   double loss_sum(ConstMatrix stream, const std::vector<std::int32_t>& ids) {
-    const std::vector<std::int32_t> labels = next_token_labels(ids, {1, data_.length});
-    const ConstMatrix hidden =
-        runner_.normalised(std::as_const(ends_.final_norm).view(), stream, context_.compute_dtype);
-    ops::output_losses(backend_, hidden, ends_.head(), labels, losses_.view());
-    std::vector<float> host(static_cast<std::size_t>(data_.length));
-    backend_.download(losses_.view(), {host.data(), DType::f32, 1, data_.length, data_.length});
     double sum = 0.0;
-    for (std::size_t position = 0; position + 1 < host.size(); ++position) {
-      sum += static_cast<double>(host[position]);
+    for (const float loss : output_.losses(stream, ids)) {
+      sum += static_cast<double>(loss);
     }
     return sum;
   }
@@ -176,14 +155,12 @@ class DropMeasurement {
   const CalibrationData& data_;
   const AfterVisit& after_visit_;
   Backend& backend_;
-  BlockRunner runner_;
   CheckpointLayers source_;
-  LayerStream layer_stream_;
+  Sweep sweep_;
   EndWeights ends_;
+  OutputLoss output_;
   MeasuredSequences sequences_;
-  std::int64_t micro_batch_;
   std::vector<OwnedMatrix> streams_;  ///< the dense one, then one per layer whose part is left out
-  OwnedMatrix features_, losses_;
 };
 
 }  // namespace
@@ -191,7 +168,7 @@ class DropMeasurement {
 std::int64_t drop_cost_visits(const StageContext& context, const CalibrationData& data, bool blocks,
                               bool layers) {
   const auto sweeps = static_cast<std::int64_t>(parts_of(blocks, layers).size());
-  return sweeps == 0 ? 0 : sweeps * MeasuredSequences(context, data).chunks * context.layers();
+  return sweeps == 0 ? 0 : sweeps * MeasuredSequences(context, data).share.chunks * context.layers();
 }
 
 DropCosts measure_drop_costs(StageContext& context, const CalibrationData& data, bool blocks, bool layers,

@@ -7,8 +7,9 @@
 namespace cce {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EliminationCurve, units, order, cost)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerAnalysis, ffn, vo_cost, rope_pairs, kv_groups, ffn_spectrum,
-                                   attention_spectrum, ffn_components, attention_components)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SubBlockSpectra, eigenvalues, singular)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LayerAnalysis, ffn, vo_cost, rope_pairs, kv_groups, ffn_spectra,
+                                   attention_spectra)
 
 std::string to_json(const LayerAnalysis& analysis) {
   return nlohmann::json(analysis).dump();

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -7,6 +8,16 @@
 
 namespace cce {
 
+/// How many eigenvalues are kept where no threshold needs all of them, and how many a report shows.
+inline constexpr std::size_t reported_eigenvalues = 256;
+
+/// What the paper's rule decides by (docs/method.md 3.2), both descending. Where the target is no threshold,
+/// `singular` is empty and `eigenvalues` are the leading ones.
+struct SubBlockSpectra {
+  std::vector<double> eigenvalues;  ///< of the centred covariance
+  std::vector<double> singular;     ///< of the loss-weighted outputs
+};
+
 /// What one layer would lose at every width it can take: all that make_plan needs to know of it. Costs are
 /// nats per token (docs/method.md 3.3).
 struct LayerAnalysis {
@@ -14,10 +25,7 @@ struct LayerAnalysis {
   std::vector<double> vo_cost;               ///< [r]: nats when every group keeps r value dimensions
   std::vector<EliminationCurve> rope_pairs;  ///< one curve per KV group
   EliminationCurve kv_groups;
-  std::vector<double> ffn_spectrum;  ///< eigenvalues of the centred covariance, descending, ≤ 256
-  std::vector<double> attention_spectrum;
-  std::int64_t ffn_components = 0;  ///< not redundant by the paper's rule (threshold mode)
-  std::int64_t attention_components = 0;
+  SubBlockSpectra ffn_spectra, attention_spectra;
 };
 
 /// One layer as JSON text, doubles written so that they read back to the same bits.

@@ -45,23 +45,34 @@ void store_transposed(Backend& backend, ConstMatrix solution, HostMatrix& stored
   backend.download(turned.view(), stored.view());
 }
 
+OwnedMatrix loss_covariance(Backend& backend, const SubBlockStatistics& statistics, double tokens,
+                            const EncodeSettings& settings) {
+  return settings.gradient_weighted_covariance
+             ? scaled_copy(backend, statistics.weighted_covariance.view(),
+                           1.0 / trace(backend, statistics.gradient_covariance.view()))
+             : scaled_copy(backend, statistics.covariance.view(), 1.0 / tokens);
+}
+
+OwnedMatrix loss_weighted_outputs(Backend& backend, const SubBlockStatistics& statistics,
+                                  ConstMatrix output_weights, double tokens, const EncodeSettings& settings) {
+  const ConstMatrix gradient = statistics.gradient_covariance.view();
+  if (settings.loss_weighted_scores) {
+    const OwnedMatrix second_moment = scaled_copy(backend, gradient, 1.0 / tokens);
+    const OwnedMatrix root = loss_root(backend, second_moment.view());
+    return weight_outputs(backend, output_weights, root.view());
+  }
+  const double energy = trace(backend, gradient);
+  return scaled_copy(backend, output_weights,
+                     std::sqrt(energy / tokens / static_cast<double>(gradient.rows)));
+}
+
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
                             double tokens, const EncodeSettings& settings) {
   LossMetric result;
-  const double energy = trace(backend, statistics.gradient_covariance.view());
-  result.covariance = settings.gradient_weighted_covariance
-                          ? scaled_copy(backend, statistics.weighted_covariance.view(), 1.0 / energy)
-                          : scaled_copy(backend, statistics.covariance.view(), 1.0 / tokens);
+  result.covariance = loss_covariance(backend, statistics, tokens, settings);
   result.output_weights = transposed_f64(backend, output);
-  if (settings.loss_weighted_scores) {
-    const OwnedMatrix second_moment =
-        scaled_copy(backend, statistics.gradient_covariance.view(), 1.0 / tokens);
-    const OwnedMatrix root = loss_root(backend, second_moment.view());
-    result.weighted_outputs = weight_outputs(backend, result.output_weights.view(), root.view());
-  } else {
-    const double mean_gradient = std::sqrt(energy / tokens / static_cast<double>(output.rows));
-    result.weighted_outputs = scaled_copy(backend, result.output_weights.view(), mean_gradient);
-  }
+  result.weighted_outputs =
+      loss_weighted_outputs(backend, statistics, result.output_weights.view(), tokens, settings);
   return result;
 }
 

@@ -13,8 +13,14 @@ struct LossMetric {
   OwnedMatrix weighted_outputs;  ///< W̃ = W S_g^½, n × d; W √(tr S_g / d) in the ablation
 };
 
-/// `output` as the checkpoint stores it (d × n, any dtype, in the backend's memory); tokens: how many the
-/// sums ran over. Errors: not_positive_definite when the gradient is zero or not finite.
+/// Each part alone: C, and W̃ of W. tokens: how many the sums ran over.
+/// Errors: not_positive_definite when the gradient is zero or not finite.
+OwnedMatrix loss_covariance(Backend& backend, const SubBlockStatistics& statistics, double tokens,
+                            const EncodeSettings& settings);
+OwnedMatrix loss_weighted_outputs(Backend& backend, const SubBlockStatistics& statistics,
+                                  ConstMatrix output_weights, double tokens, const EncodeSettings& settings);
+
+/// All of it. `output` as the checkpoint stores it (d × n, any dtype, in the backend's memory).
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
                             double tokens, const EncodeSettings& settings);
 

@@ -3,8 +3,6 @@
 #include <span>
 
 #include "worker/comm/device/device_exchange.h"
-#include "worker/numeric/gram.h"
-#include "worker/stages/analyze/loss_metric.h"
 #include "worker/tensor/host_access.h"
 
 namespace cce {
@@ -14,24 +12,9 @@ SignatureTable::SignatureTable(StageContext& context)
       sketch_(context.backend, context.dense().hidden_size, static_cast<std::uint64_t>(context.spec.seed)),
       rows_(context.backend.zeros(DType::f64, 2 * context.layers(), sketch_.size())) {}
 
-void SignatureTable::add_layer(std::int64_t layer, const LayerWeights& weights,
-                               const LayerStatistics& statistics, double tokens) {
-  if (weights.shape.has_ffn) {
-    add_sub_block(layer, weights.down, statistics.ffn, tokens);
-  }
-  if (weights.shape.has_attention) {
-    add_sub_block(context_.layers() + layer, weights.o, statistics.attention, tokens);
-  }
-}
-
-void SignatureTable::add_sub_block(std::int64_t row, ConstMatrix output, const SubBlockStatistics& statistics,
-                                   double tokens) {
-  Backend& backend = context_.backend;
-  const OwnedMatrix centred =
-      centred_covariance(backend, statistics.covariance.view(), statistics.feature_sum.view(),
-                         static_cast<std::int64_t>(tokens));
-  sketch_.apply(backend, transposed_f64(backend, output).view(), centred.view(),
-                rows_.view().rows_from(row, 1));
+void SignatureTable::add(std::int64_t layer, SubBlock kind, ConstMatrix output_weights, ConstMatrix centred) {
+  const std::int64_t row = kind == SubBlock::ffn ? layer : context_.layers() + layer;
+  sketch_.apply(context_.backend, output_weights, centred, rows_.view().rows_from(row, 1));
 }
 
 void SignatureTable::finish(KindSimilarity& ffn, KindSimilarity& attention) {

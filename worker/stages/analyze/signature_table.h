@@ -1,5 +1,6 @@
 #pragma once
 #include "worker/numeric/similarity.h"
+#include "worker/passes/sub_block.h"
 #include "worker/stages/analyze/analyze.h"
 
 namespace cce {
@@ -10,15 +11,12 @@ class SignatureTable {
  public:
   explicit SignatureTable(StageContext& context);
 
-  /// Fills the rows of an owned layer from its output weights and centred covariances.
-  void add_layer(std::int64_t layer, const LayerWeights& weights, const LayerStatistics& statistics,
-                 double tokens);
+  /// Fills the row of one sub-block of an owned layer from W (n × d) and C̄ (n × n), f64.
+  void add(std::int64_t layer, SubBlock kind, ConstMatrix output_weights, ConstMatrix centred);
   /// Collective. Every rank gets the same matrices, clusters and cost factors.
   void finish(KindSimilarity& ffn, KindSimilarity& attention);
 
  private:
-  void add_sub_block(std::int64_t row, ConstMatrix output, const SubBlockStatistics& statistics,
-                     double tokens);
   KindSimilarity finish_kind(std::int64_t first_row);
 
   StageContext& context_;

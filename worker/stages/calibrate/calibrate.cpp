@@ -7,14 +7,11 @@
 #include "worker/model/block.h"
 #include "worker/numeric/counter_random.h"
 #include "worker/passes/checkpoint_layers.h"
-#include "worker/passes/layer_stream.h"
+#include "worker/passes/sweep.h"
 #include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
-
-/// Which of the seed's random streams the labels are drawn from: one number a token, whatever the ranks.
-constexpr std::uint64_t label_stream = 1;
 
 class Calibration {
  public:
@@ -22,9 +19,8 @@ class Calibration {
       : context_(context),
         data_(data),
         backend_(context.backend),
-        runner_(context.backend, context.dense()),
         source_(context.checkpoint, context.compute_dtype),
-        stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
+        sweep_(context, context.dense(), source_, context.delivery),
         ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
         sequences_(data.gradient_sequences_of(context.sequences())),
         capacity_(std::min<std::int64_t>(context.partition.chunk_sequences,
@@ -111,15 +107,7 @@ class Calibration {
     return {features_.view().data, context_.compute_dtype, batch.tokens(), width, width};
   }
 
-  /// Calls work(first token, batch) for every micro-batch of the chunk.
-  template <typename Work>
-  void for_each_micro_batch(const Work& work) {
-    const auto sequences = static_cast<std::int64_t>(chunk_.size());
-    for (std::int64_t first = 0; first < sequences; first += micro_batch_) {
-      work(first * data_.length, TokenBatch{std::min(micro_batch_, sequences - first), data_.length});
-      stream_.progress();
-    }
-  }
+  TokenBatch chunk_batch() const { return {static_cast<std::int64_t>(chunk_.size()), data_.length}; }
 
   void finish_visit(std::int64_t layer) {
     ++visits_done_;
@@ -131,10 +119,9 @@ class Calibration {
 
   // 1.
   void forward() {
-    stream_.forward(0, context_.layers(), [&](const LayerVisit& visit) {
-      const LayerWeights weights = source_.view(visit.layer, visit.packed);
-      for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
-        forward_micro_batch(weights, visit.layer, first, batch);
+    sweep_.forward([&](const Sweep::Visit& visit) {
+      sweep_.for_each_micro_batch(chunk_batch(), [&](std::int64_t first, TokenBatch batch) {
+        forward_micro_batch(visit.weights, visit.layer, first, batch);
       });
       finish_visit(visit.layer);
     });
@@ -148,14 +135,14 @@ class Calibration {
     ops::convert(backend_, before, middle);
     if (weights.shape.has_attention) {
       const Matrix heads = features(batch, weights.o.cols);
-      runner_.attention_features(weights, batch, before, heads);
-      runner_.project(heads, weights.o, weights.o_bias, middle);
+      sweep_.runner().attention_features(weights, batch, before, heads);
+      sweep_.runner().project(heads, weights.o, weights.o_bias, middle);
     }
     ops::convert(backend_, middle, after);
     if (weights.shape.has_ffn) {
       const Matrix activations = features(batch, weights.down.cols);
-      runner_.ffn_features(weights, middle, activations);
-      runner_.project(activations, weights.down, weights.down_bias, after);
+      sweep_.runner().ffn_features(weights, middle, activations);
+      sweep_.runner().project(activations, weights.down, weights.down_bias, after);
     }
   }
 
@@ -166,7 +153,7 @@ class Calibration {
       const std::int64_t first = static_cast<std::int64_t>(i) * data_.length;
       const Matrix last = rows(boundaries_.back(), first, data_.length);
       const Matrix gradient = rows(gradient_, first, data_.length);
-      const ConstMatrix hidden = runner_.normalised(gain, last, context_.compute_dtype);
+      const ConstMatrix hidden = sweep_.runner().normalised(gain, last, context_.compute_dtype);
       std::vector<std::int32_t> labels(static_cast<std::size_t>(data_.length), 0);
       labels.back() = -1;
       const std::vector<float> uniforms = label_uniforms(chunk_[i]);
@@ -179,7 +166,7 @@ class Calibration {
   }
 
   std::vector<float> label_uniforms(std::int64_t sequence) const {
-    const CounterRandom random(static_cast<std::uint64_t>(context_.spec.seed), label_stream);
+    const CounterRandom random(static_cast<std::uint64_t>(context_.spec.seed), RandomStream::labels);
     std::vector<float> uniforms(static_cast<std::size_t>(data_.length));
     for (std::size_t position = 0; position < uniforms.size(); ++position) {
       uniforms[position] =
@@ -190,11 +177,10 @@ class Calibration {
 
   // 3. and 4.
   void backward() {
-    stream_.backward(0, context_.layers(), [&](const LayerVisit& visit) {
-      const LayerWeights weights = source_.view(visit.layer, visit.packed);
-      statistics_.start_layer(weights.shape);
-      for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
-        backward_micro_batch(weights, visit.layer, first, batch);
+    sweep_.backward([&](const Sweep::Visit& visit) {
+      statistics_.start_layer(visit.weights.shape);
+      sweep_.for_each_micro_batch(chunk_batch(), [&](std::int64_t first, TokenBatch batch) {
+        backward_micro_batch(visit.weights, visit.layer, first, batch);
       });
       statistics_.reduce_into(context_, visit.layer, results_[static_cast<std::size_t>(visit.layer)]);
       finish_visit(visit.layer);
@@ -208,7 +194,7 @@ class Calibration {
     if (weights.shape.has_ffn) {
       ops::convert(backend_, carried, after);
       const Matrix activations = features(batch, weights.down.cols);
-      runner_.ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried);
+      sweep_.runner().ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried);
       statistics_.add_ffn(activations, after);
     }
     if (weights.shape.has_attention) {
@@ -216,7 +202,8 @@ class Calibration {
       const Matrix heads = features(batch, weights.o.cols);
       const std::int64_t pairs = weights.shape.kv_groups * weights.shape.qk_dim / 2;
       const Matrix products{pair_products_.view().data, DType::f32, batch.tokens(), pairs, pairs};
-      runner_.attention_backward(weights, batch, boundary(2 * layer, first, batch), heads, carried, products);
+      sweep_.runner().attention_backward(weights, batch, boundary(2 * layer, first, batch), heads, carried,
+                                         products);
       statistics_.add_attention(heads, after, products);
     }
   }
@@ -224,9 +211,8 @@ class Calibration {
   StageContext& context_;
   const CalibrationData& data_;
   Backend& backend_;
-  BlockRunner runner_;
   CheckpointLayers source_;
-  LayerStream stream_;
+  Sweep sweep_;
   EndWeights ends_;
   std::vector<std::int64_t> sequences_;  ///< this rank's gradient sequences
   std::int64_t capacity_;                ///< sequences of a chunk

@@ -15,8 +15,6 @@
 namespace cce {
 namespace {
 
-constexpr std::uint64_t start_stream =
-    900;  ///< of the seed's random streams: where a run of sequences starts
 constexpr double beta1 = 0.9;
 constexpr double beta2 = 0.99;
 
@@ -37,7 +35,7 @@ double learning_rate(const EncodeSettings& settings, std::int64_t step) {
 
 std::vector<std::int64_t> refine_batch(std::span<const std::int64_t> fitting, std::int64_t batch,
                                        std::int64_t step, std::uint64_t seed) {
-  const CounterRandom random(seed, start_stream);
+  const CounterRandom random(seed, RandomStream::refine_start);
   const auto count = static_cast<std::int64_t>(fitting.size());
   std::vector<std::int64_t> result;
   for (std::int64_t run = 0; run < batch; ++run) {

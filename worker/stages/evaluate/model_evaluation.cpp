@@ -6,8 +6,9 @@
 #include <span>
 #include <utility>
 
-#include "worker/model/block.h"
-#include "worker/model/model_runner.h"
+#include "worker/passes/output_loss.h"
+#include "worker/passes/sweep.h"
+#include "worker/passes/token_share.h"
 #include "worker/tensor/host_access.h"
 #include "worker/tensor/ops.h"
 
@@ -22,44 +23,31 @@ class ForwardPass {
       : context_(context),
         model_(model),
         windows_(windows),
-        backend_(context.backend),
-        runner_(context.backend, model.config),
-        stream_(context.communicator, context.backend, context.partition, model.layers,
-                model.delivery.value_or(context.delivery)),
-        length_(static_cast<std::int64_t>(windows.front().size())) {
-    const auto count = static_cast<std::int64_t>(windows.size());
-    const std::int64_t ranks = std::min<std::int64_t>(context.communicator.size(), count);
-    const std::vector<SequenceRange> ranges = split_sequences(count, ranks);
-    if (context.rank() < ranks) {
-      mine_ = ranges[static_cast<std::size_t>(context.rank())];
-    }
-    chunk_ =
-        std::max<std::int64_t>(context.partition.chunk_sequences, context.partition.micro_batch_sequences);
-    chunks_ = (ranges.front().count + chunk_ - 1) / chunk_;  // the first range is the longest
-    micro_batch_ = context.partition.micro_batch_sequences;
-  }
+        sweep_(context, model.config, model.layers, model.delivery.value_or(context.delivery)),
+        length_(static_cast<std::int64_t>(windows.front().size())),
+        share_(share_windows(static_cast<std::int64_t>(windows.size()),
+                             std::max<std::int64_t>(context.partition.chunk_sequences,
+                                                    context.partition.micro_batch_sequences),
+                             context.communicator)) {}
 
-  /// finish(first window, batch, stream) is called for every chunk of this rank with its last residual
-  /// stream; with_variance: sums of attention variances per layer and head go to `variance`.
+  /// finish(ids, batch, stream) is called for every chunk of this rank with its last residual stream;
+  /// variance: sums of attention variances per layer and head go there.
   template <typename Finish>
   void run(const Finish& finish, std::vector<OwnedMatrix>* variance) {
-    for (std::int64_t chunk = 0; chunk < chunks_; ++chunk) {
-      const std::int64_t first = std::min(chunk * chunk_, mine_.count);
-      const TokenBatch batch{std::min(chunk_, mine_.count - first), length_};
-      OwnedMatrix stream = backend_.matrix(DType::f32, batch.tokens(), model_.config.hidden_size);
-      const std::vector<std::int32_t> ids = ids_of(mine_.first + first, batch.sequences);
+    for (std::int64_t chunk = 0; chunk < share_.chunks; ++chunk) {
+      const SequenceRange range = share_.of_chunk(chunk);
+      const TokenBatch batch{range.count, length_};
+      OwnedMatrix stream = context_.backend.matrix(DType::f32, batch.tokens(), model_.config.hidden_size);
+      const std::vector<std::int32_t> ids = tokens_of(windows_, range);
       if (!ids.empty()) {
-        ops::embed(backend_, ids, model_.ends.embedding.view(), stream.view());
+        ops::embed(context_.backend, ids, model_.ends.embedding.view(), stream.view());
       }
-      stream_.forward(0, context_.layers(), [&](const LayerVisit& visit) {
-        const LayerWeights weights =
-            view_packed_layer(model_.config.layers[static_cast<std::size_t>(visit.layer)],
-                              model_.config.hidden_size, context_.compute_dtype, visit.packed);
-        Matrix sums;
-        if (variance != nullptr && weights.shape.has_attention) {
-          sums = (*variance)[static_cast<std::size_t>(visit.layer)].view();
-        }
-        visit_layer(weights, batch, stream.view(), sums);
+      sweep_.forward([&](const Sweep::Visit& visit) {
+        const bool measures = variance != nullptr && visit.weights.shape.has_attention;
+        const Matrix sums = measures ? (*variance)[static_cast<std::size_t>(visit.layer)].view() : Matrix();
+        sweep_.for_each_micro_batch(batch, [&](std::int64_t first, TokenBatch part) {
+          sweep_.pass(visit.weights, part, stream.view().rows_from(first, part.tokens()), sums);
+        });
         context_.communicator.barrier();
       });
       finish(ids, batch, stream.view());
@@ -67,54 +55,15 @@ class ForwardPass {
   }
 
   std::int64_t length() const { return length_; }
+  BlockRunner& runner() { return sweep_.runner(); }
 
  private:
-  std::vector<std::int32_t> ids_of(std::int64_t first, std::int64_t count) const {
-    std::vector<std::int32_t> ids;
-    for (std::int64_t i = first; i < first + count; ++i) {
-      const auto& window = windows_[static_cast<std::size_t>(i)];
-      ids.insert(ids.end(), window.begin(), window.end());
-    }
-    return ids;
-  }
-
-  void visit_layer(const LayerWeights& weights, TokenBatch batch, Matrix stream, Matrix variance) {
-    const std::int64_t widest =
-        std::max(weights.shape.query_heads() * weights.shape.vo_dim, weights.shape.ffn_width);
-    if (features_.rows() * features_.cols() < micro_batch_ * length_ * widest) {
-      features_ = backend_.matrix(context_.compute_dtype, micro_batch_ * length_, widest);
-    }
-    for (std::int64_t first = 0; first < batch.sequences; first += micro_batch_) {
-      const TokenBatch part{std::min(micro_batch_, batch.sequences - first), length_};
-      const Matrix rows = stream.rows_from(first * length_, part.tokens());
-      if (weights.shape.has_attention) {
-        const Matrix heads = features(part, weights.o.cols);
-        runner_.attention_features(weights, part, rows, heads, variance);
-        runner_.project(heads, weights.o, weights.o_bias, rows);
-      }
-      if (weights.shape.has_ffn) {
-        const Matrix activations = features(part, weights.down.cols);
-        runner_.ffn_features(weights, rows, activations);
-        runner_.project(activations, weights.down, weights.down_bias, rows);
-      }
-      stream_.progress();
-    }
-  }
-
-  Matrix features(TokenBatch batch, std::int64_t width) {
-    return {features_.view().data, context_.compute_dtype, batch.tokens(), width, width};
-  }
-
   StageContext& context_;
   const EvaluatedModel& model_;
   const std::vector<std::vector<std::int32_t>>& windows_;
-  Backend& backend_;
-  BlockRunner runner_;
-  LayerStream stream_;
+  Sweep sweep_;
   std::int64_t length_;
-  SequenceRange mine_;
-  std::int64_t chunk_ = 1, chunks_ = 0, micro_batch_ = 1;
-  OwnedMatrix features_;
+  TokenShare share_;
 };
 
 }  // namespace
@@ -126,23 +75,16 @@ double TextLosses::perplexity() const {
 TextLosses evaluate_losses(StageContext& context, const EvaluatedModel& model,
                            const std::vector<std::vector<std::int32_t>>& windows) {
   ForwardPass pass(context, model, windows);
-  Backend& backend = context.backend;
-  BlockRunner runner(backend, model.config);
   const std::int64_t length = pass.length();
+  OutputLoss output(context, pass.runner(), model.ends, length);
   std::vector<double> position_sums(static_cast<std::size_t>(length), 0.0);
-  OwnedMatrix losses = backend.matrix(DType::f32, 1, length);
   const auto finish = [&](const std::vector<std::int32_t>& ids, TokenBatch batch, ConstMatrix stream) {
     for (std::int64_t sequence = 0; sequence < batch.sequences; ++sequence) {
       const std::span<const std::int32_t> window(ids.data() + sequence * length,
                                                  static_cast<std::size_t>(length));
-      const std::vector<std::int32_t> labels = next_token_labels(window, {1, length});
-      const ConstMatrix hidden = runner.normalised(
-          model.ends.final_norm.view(), stream.rows_from(sequence * length, length), context.compute_dtype);
-      ops::output_losses(backend, hidden, model.ends.head(), labels, losses.view());
-      std::vector<float> host(static_cast<std::size_t>(length));
-      backend.download(losses.view(), {host.data(), DType::f32, 1, length, length});
-      for (std::size_t position = 0; position + 1 < host.size(); ++position) {
-        position_sums[position + 1] += static_cast<double>(host[position]);
+      std::size_t position = 0;
+      for (const float loss : output.losses(stream.rows_from(sequence * length, length), window)) {
+        position_sums[++position] += static_cast<double>(loss);
       }
     }
   };

@@ -1,27 +1,20 @@
 #include "worker/stages/finetune/checkpoint.h"
 
 #include <algorithm>
-#include <array>
 #include <iomanip>
 #include <span>
 #include <sstream>
 #include <utility>
 
 #include "common/base/digest.h"
-#include "common/base/version.h"
 #include "worker/passes/layer_store.h"
+#include "worker/passes/stage_state.h"
 
 namespace cce {
 namespace {
 
 constexpr const char* latest_state = "finetune.latest";
 constexpr const char* progress_file = "progress.json";
-
-bool agree(Communicator& communicator, bool holds) {
-  std::array<double, 1> missing{holds ? 0.0 : 1.0};
-  communicator.all_reduce_sum(std::span<double>(missing));
-  return missing[0] == 0.0;
-}
 
 HostMatrix copy_of(Backend& backend, ConstMatrix row) {
   HostMatrix copy(row.rows, row.cols);
@@ -161,7 +154,7 @@ std::string finetune_fingerprint(const StageContext& context, const std::string&
   Partition partition = context.partition;
   partition.forecast.clear();
   Digest digest;
-  digest.add_field(code_version);
+  digest.add_field(context.build);
   digest.add_field(encoded);
   digest.add_field(to_json(spec));
   digest.add_field(to_json(partition));

@@ -8,18 +8,11 @@
 
 #include "worker/model/model_runner.h"
 #include "worker/passes/row_norms.h"
+#include "worker/passes/token_share.h"
 #include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
-
-/// This rank's share of a batch.
-SequenceRange share_of(std::int64_t sequences, const Communicator& communicator) {
-  const std::int64_t ranks = std::min<std::int64_t>(communicator.size(), sequences);
-  return communicator.rank() < ranks
-             ? split_sequences(sequences, ranks)[static_cast<std::size_t>(communicator.rank())]
-             : SequenceRange{sequences, 0};
-}
 
 void check_layers(const FinetuneSettings& settings, const ModelConfig& student, const ModelConfig& teacher) {
   const bool alike =
@@ -45,12 +38,12 @@ JointPass::JointPass(StageContext& context, const ModelConfig& student, TrainedP
       parameters_(parameters),
       settings_(context.spec.finetune),
       backend_(context.backend),
-      runner_(context.backend, student),
-      stream_(context.communicator, context.backend, context.partition, parameters, LayerDelivery::broadcast),
+      sweep_(context, student, parameters, LayerDelivery::broadcast),
       output_(context.backend, student.rms_epsilon, context.compute_dtype),
       ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
       length_(context.spec.calibration.length),
-      capacity_(std::max<std::int64_t>(share_of(batch_sequences, context.communicator).count, 1)) {
+      capacity_(std::max<std::int64_t>(
+          share_windows(batch_sequences, batch_sequences, context.communicator).mine.count, 1)) {
   check_layers(settings_, student, teacher.config());
   const std::int64_t tokens = capacity_ * length_;
   if (settings_.alpha > 0.0 || settings_.kl > 0.0) {
@@ -86,35 +79,20 @@ LossTerms JointPass::run(const std::vector<TrainingText::Window>& batch) {
 
 void JointPass::start(const std::vector<TrainingText::Window>& batch) {
   batch_sequences_ = static_cast<std::int64_t>(batch.size());
-  const SequenceRange mine = share_of(batch_sequences_, context_.communicator);
-  sequences_ = mine.count;
-  ids_.clear();
-  for (std::int64_t i = mine.first; i < mine.first + mine.count; ++i) {
-    const TrainingText::Window& window = batch[static_cast<std::size_t>(i)];
-    ids_.insert(ids_.end(), window.begin(), window.end());
-  }
+  const SequenceRange range = share_windows(batch_sequences_, batch_sequences_, context_.communicator).mine;
+  sequences_ = range.count;
+  ids_ = tokens_of(batch, range);
   sums_ = {};
-  const TokenBatch all{sequences_, length_};
   if (sequences_ > 0) {
-    ops::embed(backend_, ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, all));
+    ops::embed(backend_, ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, mine()));
   }
   if (teacher_) {
-    teacher_->start(ids_, all);
+    teacher_->start(ids_, mine());
   }
 }
 
 Matrix JointPass::boundary(std::int64_t index, std::int64_t first, TokenBatch batch) {
   return boundaries_[static_cast<std::size_t>(index)].view().rows_from(first, batch.tokens());
-}
-
-/// Calls work(first token, batch) for every micro-batch of this rank.
-template <typename Work>
-void JointPass::for_each_micro_batch(const Work& work) {
-  const std::int64_t step = context_.partition.micro_batch_sequences;
-  for (std::int64_t first = 0; first < sequences_; first += step) {
-    work(first * length_, TokenBatch{std::min(step, sequences_ - first), length_});
-    stream_.progress();
-  }
 }
 
 double JointPass::sum_of(ConstMatrix losses) const {
@@ -127,13 +105,12 @@ double JointPass::sum_of(ConstMatrix losses) const {
 
 // 1.
 void JointPass::forward() {
-  const auto layers = static_cast<std::int64_t>(student_.layers.size());
-  stream_.forward(0, layers, [&](const LayerVisit& visit) {
-    const LayerWeights weights = parameters_.view(visit.layer, visit.packed);
-    for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+  const std::int64_t layers = sweep_.layers();
+  sweep_.forward([&](const Sweep::Visit& visit) {
+    sweep_.for_each_micro_batch(mine(), [&](std::int64_t first, TokenBatch batch) {
       const Matrix after = boundary(visit.layer + 1, first, batch);
       ops::convert(backend_, boundary(visit.layer, first, batch), after);
-      run_layer(backend_, runner_, weights, batch, after, features_);
+      sweep_.pass(visit.weights, batch, after);
     });
     if (teacher_ && visit.layer < teacher_->layers()) {
       teacher_->advance(visit.layer);
@@ -150,7 +127,7 @@ void JointPass::forward() {
 void JointPass::compare(std::int64_t layer) {
   const auto all =
       static_cast<double>(batch_sequences_ * length_) * static_cast<double>(student_.layers.size());
-  for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+  sweep_.for_each_micro_batch(mine(), [&](std::int64_t first, TokenBatch batch) {
     const Matrix losses = losses_.view().cols_from(0, batch.tokens());
     Matrix gradient = recovery_[static_cast<std::size_t>(layer)].view().rows_from(first, batch.tokens());
     ops::relative_error(backend_, boundary(layer + 1, first, batch), teacher_->stream(first, batch.tokens()),
@@ -187,17 +164,16 @@ void JointPass::output() {
 
 // 3.
 void JointPass::backward() {
-  const auto layers = static_cast<std::int64_t>(student_.layers.size());
-  stream_.backward(0, layers, [&](const LayerVisit& visit) {
-    const LayerWeights weights = parameters_.view(visit.layer, visit.packed);
+  sweep_.backward([&](const Sweep::Visit& visit) {
     const LayerWeightsMutable& gradients = parameters_.start_gradient(visit.layer);
-    for_each_micro_batch([&](std::int64_t first, TokenBatch batch) {
+    sweep_.for_each_micro_batch(mine(), [&](std::int64_t first, TokenBatch batch) {
       const Matrix carried = gradient_.view().rows_from(first, batch.tokens());
       if (settings_.alpha > 0.0) {
         OwnedMatrix& recovery = recovery_[static_cast<std::size_t>(visit.layer)];
         ops::add(backend_, recovery.view().rows_from(first, batch.tokens()), carried);
       }
-      runner_.layer_gradients(weights, batch, boundary(visit.layer, first, batch), carried, gradients);
+      sweep_.runner().layer_gradients(visit.weights, batch, boundary(visit.layer, first, batch), carried,
+                                      gradients);
     });
     parameters_.reduce_gradient(visit.layer);
   });

@@ -3,9 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "worker/model/block.h"
 #include "worker/model/output_gradients.h"
-#include "worker/passes/layer_stream.h"
+#include "worker/passes/sweep.h"
 #include "worker/stages/finetune/parameters.h"
 #include "worker/stages/finetune/progress.h"
 #include "worker/stages/finetune/teacher.h"
@@ -40,8 +39,7 @@ class JointPass {
   void compare(std::int64_t layer);
   void output();    // 2.
   void backward();  // 3.
-  template <typename Work>
-  void for_each_micro_batch(const Work& work);
+  TokenBatch mine() const { return {sequences_, length_}; }
   Matrix boundary(std::int64_t index, std::int64_t first, TokenBatch batch);
   double sum_of(ConstMatrix losses) const;
 
@@ -50,8 +48,7 @@ class JointPass {
   TrainedParameters& parameters_;
   const FinetuneSettings& settings_;
   Backend& backend_;
-  BlockRunner runner_;
-  LayerStream stream_;
+  Sweep sweep_;
   OutputGradients output_;
   EndWeights ends_;  ///< of the student
   std::int64_t length_;
@@ -64,7 +61,7 @@ class JointPass {
   LossTerms sums_;                       ///< over this rank's tokens
   std::vector<OwnedMatrix> boundaries_;  ///< streams before every layer and after the last: L + 1, f32
   std::vector<OwnedMatrix> recovery_;    ///< gradient of L_rec at each layer's end, compute dtype
-  OwnedMatrix gradient_, features_, losses_;
+  OwnedMatrix gradient_, losses_;
 };
 
 }  // namespace cce

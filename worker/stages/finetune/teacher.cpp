@@ -1,7 +1,6 @@
 #include "worker/stages/finetune/teacher.h"
 #include "worker/tensor/ops.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -31,13 +30,11 @@ void check_vocabulary(const StageContext& context, const ModelConfig& teacher, c
 }  // namespace
 
 Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64_t max_tokens)
-    : context_(context),
-      checkpoint_(checkpoint),
+    : checkpoint_(checkpoint),
       backend_(context.backend),
       partition_(partition_for(context, checkpoint.config().layers.size())),
-      runner_(context.backend, checkpoint.config()),
       source_(checkpoint, context.compute_dtype),
-      layers_(context.communicator, context.backend, partition_, source_, context.delivery) {
+      sweep_(context, checkpoint.config(), source_, context.delivery, partition_) {
   check_vocabulary(context, checkpoint.config(), checkpoint.folder().string());
   ends_ = checkpoint.end_weights(backend_, context.compute_dtype);
   stream_ = backend_.matrix(DType::f32, max_tokens, checkpoint.config().hidden_size);
@@ -51,13 +48,10 @@ void Teacher::start(std::span<const std::int32_t> ids, TokenBatch batch) {
 }
 
 void Teacher::advance(std::int64_t layer) {
-  const std::int64_t step = context_.partition.micro_batch_sequences;
-  layers_.forward(layer, layer + 1, [&](const LayerVisit& visit) {
-    const LayerWeights weights = source_.view(visit.layer, visit.packed);
-    for (std::int64_t first = 0; first < batch_.sequences; first += step) {
-      const TokenBatch part{std::min(step, batch_.sequences - first), batch_.length};
-      run_layer(backend_, runner_, weights, part, stream(first * batch_.length, part.tokens()), features_);
-    }
+  sweep_.forward(layer, layer + 1, [&](const Sweep::Visit& visit) {
+    sweep_.for_each_micro_batch(batch_, [&](std::int64_t first, TokenBatch part) {
+      sweep_.pass(visit.weights, part, stream(first, part.tokens()));
+    });
   });
 }
 

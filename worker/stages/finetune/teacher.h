@@ -3,10 +3,9 @@
 #include <optional>
 #include <span>
 
-#include "worker/model/block.h"
 #include "worker/passes/checkpoint_layers.h"
-#include "worker/passes/layer_stream.h"
 #include "worker/passes/stage_context.h"
+#include "worker/passes/sweep.h"
 
 namespace cce {
 
@@ -29,15 +28,13 @@ class Teacher {
   const EndWeights& ends() const { return ends_; }
 
  private:
-  StageContext& context_;
   const Checkpoint& checkpoint_;
   Backend& backend_;
   Partition partition_;  ///< the job's, with an owner for each of this model's layers
-  BlockRunner runner_;
   CheckpointLayers source_;
-  LayerStream layers_;
+  Sweep sweep_;
   EndWeights ends_;
-  OwnedMatrix stream_, features_;
+  OwnedMatrix stream_;
   TokenBatch batch_;
 };
 

@@ -9,9 +9,6 @@
 namespace cce {
 namespace {
 
-/// The first of the seed's random streams that orders are drawn from; text t has stream first + t.
-constexpr std::uint64_t first_order_stream = 1000;
-
 std::vector<std::vector<TrainingText::Window>> read_texts(StageContext& context) {
   std::vector<std::vector<TrainingText::Window>> texts;
   for (const TextSource& source : context.spec.finetune.text) {
@@ -32,7 +29,7 @@ const std::vector<std::size_t>& TrainingOrder::permutation(std::size_t text, std
     return found->second.second;
   }
   const std::size_t count = windows_[text];
-  const CounterRandom random(seed_, first_order_stream + text);
+  const CounterRandom random(seed_, RandomStream::training_order, text);
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t last = count; last > 1; --last) {

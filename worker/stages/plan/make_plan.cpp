@@ -258,13 +258,18 @@ class Planner {
     std::int64_t ffn_sum = 0;
     for (std::size_t layer = 0; layer < layers(); ++layer) {
       const LayerShape& shape = dense_.layers[layer];
+      const LayerAnalysis& analysis = analysis_.layers[layer];
+      const double largest_singular =
+          std::max(largest(analysis.ffn_spectra.singular), largest(analysis.attention_spectra.singular));
       LayerWidths& widths = result.layers[layer];
       widths.attention = {shape.kv_groups, shape.vo_dim, shape.qk_dim};
-      widths.ffn = round_up(Structure::ffn, analysis_.layers[layer].ffn_components, shape.ffn_width);
+      widths.ffn =
+          round_up(Structure::ffn, components_kept(analysis.ffn_spectra, largest_singular), shape.ffn_width);
       const std::int64_t features = shape.query_heads() * shape.vo_dim;
       if (features > 0) {
         const std::int64_t kept =
-            (analysis_.layers[layer].attention_components * shape.vo_dim + features - 1) / features;
+            (components_kept(analysis.attention_spectra, largest_singular) * shape.vo_dim + features - 1) /
+            features;
         widths.attention.vo_dim = round_up(Structure::vo, kept, shape.vo_dim);
       }
       ffn_sum += widths.ffn;
@@ -277,6 +282,16 @@ class Planner {
       }
     }
     return result;
+  }
+
+  static double largest(const std::vector<double>& descending) {
+    return descending.empty() ? 0.0 : descending.front();
+  }
+  /// Components of a sub-block that are not redundant by the paper's rule.
+  std::int64_t components_kept(const SubBlockSpectra& spectra, double largest_singular) const {
+    return static_cast<std::int64_t>(spectra.eigenvalues.size()) -
+           count_redundant(spectra.eigenvalues, spectra.singular, largest_singular, spec_.target.epsilon,
+                           spec_.target.tau);
   }
 
   /// The smallest width ≥ `width` that the format carries; the dense one where the structure is not to be

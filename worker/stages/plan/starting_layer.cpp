@@ -16,9 +16,6 @@
 namespace cce {
 namespace {
 
-/// Which of the seed's random streams the ablation draws survivors from.
-constexpr std::uint64_t scatter_stream = 4;
-
 /// A host matrix in f64 on the backend, and back in f32.
 OwnedMatrix to_f64(Backend& backend, ConstMatrix host) {
   OwnedMatrix result = backend.matrix(DType::f64, host.rows, host.cols);
@@ -81,7 +78,7 @@ void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& p
 
 /// Ablation: what each removed neuron did is added to a survivor drawn at random.
 void scatter_outputs(ConstMatrix dense_down, const LayerPlan& plan, std::uint64_t seed, HostMatrix& down) {
-  const CounterRandom random(seed, scatter_stream);
+  const CounterRandom random(seed, RandomStream::scatter);
   std::vector<bool> kept(static_cast<std::size_t>(dense_down.cols), false);
   for (const std::int32_t neuron : plan.ffn_neurons) {
     kept[static_cast<std::size_t>(neuron)] = true;
@@ -120,12 +117,13 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
   const LayerShape& dense = weights.shape;
   if (plan.keep_ffn && redistributes && compressed_shape.ffn_width < dense.ffn_width) {  // 2.
     const OnBackend down(backend, weights.down);
-    const LossMetric metric = make_loss_metric(backend, statistics.ffn, down.view(), tokens, settings);
-    store_transposed(backend,
-                     eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(),
-                                         plan.ffn_neurons, covariance_ridge)
-                         .view(),
-                     layer.down);
+    const OwnedMatrix covariance = loss_covariance(backend, statistics.ffn, tokens, settings);
+    const OwnedMatrix outputs = transposed_f64(backend, down.view());
+    store_transposed(
+        backend,
+        eliminated_solution(backend, covariance.view(), outputs.view(), plan.ffn_neurons, covariance_ridge)
+            .view(),
+        layer.down);
   }
   if (plan.keep_ffn && settings.target == RefitTarget::random) {
     scatter_outputs(weights.down, plan, static_cast<std::uint64_t>(spec.seed), layer.down);
@@ -134,8 +132,9 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
   const bool narrower = compressed_shape.vo_dim < dense.vo_dim;
   if (plan.keep_attention && (narrower || (redistributes && fewer_groups))) {  // 3.
     const OnBackend output(backend, weights.o);
-    const LossMetric metric =
-        make_loss_metric(backend, statistics.attention, output.view(), tokens, settings);
+    LossMetric metric;
+    metric.covariance = loss_covariance(backend, statistics.attention, tokens, settings);
+    metric.output_weights = transposed_f64(backend, output.view());
     const std::vector<std::int32_t> kept = features_of(dense, plan.kv_groups);
     const OwnedMatrix outputs =
         redistributes && fewer_groups
@@ -143,6 +142,8 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
                                   covariance_ridge)
             : transposed_f64(backend, OnBackend(backend, std::as_const(layer.o).view()).view());
     if (narrower) {
+      metric.weighted_outputs = loss_weighted_outputs(backend, statistics.attention,
+                                                      metric.output_weights.view(), tokens, settings);
       narrow_values(backend, dense, plan, value_output_spectra(backend, dense, metric), outputs.view(),
                     layer);
     } else {

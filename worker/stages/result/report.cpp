@@ -96,11 +96,17 @@ OrderedJson similarity_of(const KindSimilarity& kind) {
   return {{"matrix", matrix}, {"clusters", kind.clusters}};
 }
 
+std::vector<double> reported(const SubBlockSpectra& spectra) {
+  std::vector<double> leading = spectra.eigenvalues;
+  leading.resize(std::min(leading.size(), reported_eigenvalues));
+  return leading;
+}
+
 OrderedJson spectra_of(const ModelAnalysis& analysis) {
   OrderedJson spectra = OrderedJson::object();
   for (std::size_t layer = 0; layer < analysis.layers.size(); ++layer) {
-    spectra[std::to_string(layer)] = {{"ffn", analysis.layers[layer].ffn_spectrum},
-                                      {"attention", analysis.layers[layer].attention_spectrum}};
+    spectra[std::to_string(layer)] = {{"ffn", reported(analysis.layers[layer].ffn_spectra)},
+                                      {"attention", reported(analysis.layers[layer].attention_spectra)}};
   }
   return spectra;
 }

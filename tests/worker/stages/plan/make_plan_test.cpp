@@ -165,10 +165,10 @@ TEST(MakePlan, an_unreachable_target_names_the_largest_reachable) {
 TEST(MakePlan, the_threshold_rule_rounds_up_to_what_the_format_holds) {
   const ModelConfig dense = planned_model(2);
   ModelAnalysis analysis = priced_model(dense, {1e-6, 1e-6});
-  analysis.layers[0].ffn_components = 41;
-  analysis.layers[1].ffn_components = 96;
-  analysis.layers[0].attention_components = 31;  // of 64: 7.75 of 16 value dimensions
-  analysis.layers[1].attention_components = 33;  // 8.25
+  analysis.layers[0].ffn_spectra = spectra_that_keep(41, 96);
+  analysis.layers[1].ffn_spectra = spectra_that_keep(96, 96);
+  analysis.layers[0].attention_spectra = spectra_that_keep(31, 64);  // 7.75 of 16 value dimensions
+  analysis.layers[1].attention_spectra = spectra_that_keep(33, 64);  // 8.25
   const JobSpec custom = spec_of(ExportFormat::custom, TargetKind::threshold, 0.0);
   const ModelConfig result = apply_plan(dense, make_plan(custom, dense, analysis));
   EXPECT_EQ(result.layers[0].ffn_width, 48);

@@ -21,6 +21,15 @@ inline EliminationCurve rising_curve(std::int64_t units, double price) {
   return curve;
 }
 
+/// Spectra of which any threshold between 0 and 1 keeps `kept` components.
+inline SubBlockSpectra spectra_that_keep(std::int64_t kept, std::int64_t components) {
+  SubBlockSpectra spectra;
+  spectra.eigenvalues.assign(static_cast<std::size_t>(components), 0.0);
+  std::fill_n(spectra.eigenvalues.begin(), kept, 1.0);
+  spectra.singular = {1.0};
+  return spectra;
+}
+
 /// A layer all of whose costs are in proportion to `price`.
 inline LayerAnalysis priced_layer(const LayerShape& shape, double price) {
   LayerAnalysis analysis;
@@ -33,8 +42,9 @@ inline LayerAnalysis priced_layer(const LayerShape& shape, double price) {
     analysis.rope_pairs.push_back(rising_curve(shape.qk_dim / 2, 20.0 * price));
   }
   analysis.kv_groups = rising_curve(shape.kv_groups, 3000.0 * price);
-  analysis.ffn_components = shape.ffn_width;
-  analysis.attention_components = shape.query_heads() * shape.vo_dim;
+  analysis.ffn_spectra = spectra_that_keep(shape.ffn_width, shape.ffn_width);
+  const std::int64_t features = shape.query_heads() * shape.vo_dim;
+  analysis.attention_spectra = spectra_that_keep(features, features);
   return analysis;
 }
 

@@ -115,12 +115,13 @@ TEST(Report, an_evaluation_alone_has_nothing_after) {
 
 TEST(ModelAnalysis, reads_back_to_the_same_bits) {
   ModelAnalysis analysis = priced_model(planned_model(2), {1.0 / 3.0, 1e-300});
-  analysis.layers[0].ffn_spectrum = {3.3, 0.1 + 0.2, 1e-310};
+  analysis.layers[0].ffn_spectra = {{3.3, 0.1 + 0.2, 1e-310}, {1.0 / 7.0}};
   const std::string text = to_json(analysis);
   const ModelAnalysis read = parse_model_analysis(text, "analysis.json");
   EXPECT_EQ(to_json(read), text);
   EXPECT_EQ(read.layers[0].ffn.cost, analysis.layers[0].ffn.cost);
-  EXPECT_EQ(read.layers[0].ffn_spectrum, analysis.layers[0].ffn_spectrum);
+  EXPECT_EQ(read.layers[0].ffn_spectra.eigenvalues, analysis.layers[0].ffn_spectra.eigenvalues);
+  EXPECT_EQ(read.layers[0].ffn_spectra.singular, analysis.layers[0].ffn_spectra.singular);
   expect_error([] { parse_model_analysis("{}", "analysis.json"); }, ErrorCode::malformed_file,
                "analysis.json");
 }

@@ -1,0 +1,38 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "common/job/stage_inputs.h"
+#include "worker/passes/stage_context.h"
+
+namespace cce {
+
+/// state/NAME of a whole stage: rank 0 publishes it with the stage's inputs after the parts of all ranks
+/// (state/NAME.layer-NNN), so that whoever finds it finds them too.
+
+/// Inputs of a stage that works from what the one before it left: the keys that decide it, the earlier
+/// state's fingerprint and this program.
+StageInputs following_inputs(const StageContext& context, Stage stage, Stage before,
+                             const StageInputs& before_inputs);
+
+/// True where `holds` on every rank. Collective.
+bool agree(Communicator& communicator, bool holds);
+
+/// When every rank has come: rank 0 lets `fill` write into the new folder and publishes it; then all go on.
+/// Collective. Errors: disk_full, io_failure, job_locked.
+void publish_stage(StageContext& context, const std::string& name, const StageInputs& inputs,
+                   const std::function<void(const std::filesystem::path& folder)>& fill);
+
+/// Which parts belong to the state beside state/NAME.
+enum class StageParts { none, layers };
+
+/// Whether every rank finds the state and its own layers' parts, made from these inputs. Collective.
+bool has_stage(const StageContext& context, const std::string& name, const StageInputs& inputs,
+               StageParts parts);
+
+/// The folder of a state that has_stage found. Errors: missing_file.
+std::filesystem::path state_folder(const StageContext& context, const std::string& name,
+                                   const StageInputs& inputs);
+
+}  // namespace cce

@@ -29,7 +29,7 @@ mkdir -p "$folder/objects"
 
 # The pages that CMake puts into the program.
 cmake -S . -B "$folder/configured" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
-generated=("$folder"/configured/coordinator/{dashboard_files,openapi}.cpp)
+generated=("$folder"/configured/coordinator/{dashboard_files,openapi_template}.cpp)
 
 # Everything below the commands, the processes and the sockets: clang 14 knows no coroutines of the standard.
 not_needed='http_server|http_server_(events|response|session)|local_.*|process.*|run_.*|probe|scheduler_choice|slurm_sc.*'

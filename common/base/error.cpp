@@ -14,7 +14,7 @@ constexpr std::array error_rows{
     ErrorRow{wrong_type, "wrong_type", bad_input, 2, "A value of another type than expected"},
     ErrorRow{out_of_range, "out_of_range", bad_input, 2, "A value outside what is allowed"},
     ErrorRow{impossible_combination, "impossible_combination", bad_input, 2,
-             "Values that exclude each other, such as `vo` and the uniform format"},
+             "Values that exclude each other, such as a structure and a format that cannot carry it"},
     ErrorRow{malformed_file, "malformed_file", bad_input, 2, "A file that breaks its own format"},
     ErrorRow{malformed_request, "malformed_request", bad_request, 2,
              "A request to the server whose body or header cannot be read"},

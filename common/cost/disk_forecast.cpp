@@ -20,26 +20,26 @@ DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
   const std::int64_t dense = block_parameters(config);
   const std::int64_t kept = spec.target.kind == TargetKind::remove_params ? kept_of(spec, dense) : dense;
   DiskForecast disk;
-  if (runs_stage(spec, Stage::calibrate) && spec.calibration.keep_statistics) {
+  if (runs(spec, Stage::calibrate) && spec.calibration.keep_statistics) {
     for (const LayerShape& shape : config.layers) {
       disk.statistics +=
           (spec.resources.device == "cuda" ? 4 : 8) * cost::stored_sum_numbers(shape, config.hidden_size);
     }
   }
-  if (runs_stage(spec, Stage::make_plan)) {
+  if (runs(spec, Stage::make_plan)) {
     const auto layers = static_cast<std::int64_t>(config.layers.size());
     disk.prepared = 4 * kept + layers * 2 * 4 * config.hidden_size * config.hidden_size;
   }
-  if (runs_stage(spec, Stage::encode)) {
+  if (runs(spec, Stage::encode)) {
     disk.encoded = 4 * kept;
   }
-  if (runs_stage(spec, Stage::finetune)) {
+  if (runs(spec, Stage::finetune)) {
     const std::int64_t checkpoint = spec.finetune.gamma > 0.0 ? 4 : 3;
     const std::int64_t best = spec.finetune.validation.empty() ? 0 : 1;
     disk.training = 4 * (2 * checkpoint + best) * kept;
     disk.trained = 4 * kept;
   }
-  if (runs_stage(spec, Stage::export_result)) {
+  if (runs(spec, Stage::export_result)) {
     const std::int64_t value_bytes = cost::export_value_bytes(spec.export_settings.dtype);
     disk.result = value_bytes * (kept + total_parameters(config) - dense) + beside_tensors_bytes;
   }

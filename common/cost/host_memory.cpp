@@ -55,7 +55,7 @@ std::vector<StageMemory> forecast_host_memory(const JobSpec& spec, const ModelCo
   const HostSizes sizes = sizes_of(spec, config, partition, rank);
   const std::int64_t layer = sizes.largest_layer;
   std::vector<StageMemory> stages;
-  for (const Stage stage : spec.stages) {
+  for (const Stage stage : stages_of(spec)) {
     StageMemory memory{
         .stage = stage,
         .terms = {{.name = "program, CUDA context and libraries", .bytes = program_bytes},

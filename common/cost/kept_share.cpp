@@ -1,17 +1,11 @@
 #include "common/cost/kept_share.h"
 
-#include <algorithm>
-
 namespace cce {
-
-bool runs_stage(const JobSpec& spec, Stage stage) {
-  return std::find(spec.stages.begin(), spec.stages.end(), stage) != spec.stages.end();
-}
 
 double kept_share(const JobSpec& spec) {
   const bool is_fraction =
       spec.target.kind == TargetKind::remove_params || spec.target.kind == TargetKind::remove_flops;
-  return is_fraction && runs_stage(spec, Stage::make_plan) ? 1.0 - spec.target.amount : 1.0;
+  return is_fraction && runs(spec, Stage::make_plan) ? 1.0 - spec.target.amount : 1.0;
 }
 
 std::int64_t kept_of(const JobSpec& spec, std::int64_t dense) {

@@ -12,6 +12,4 @@ double kept_share(const JobSpec& spec);
 /// The same of a width or a count of parameters, rounded down.
 std::int64_t kept_of(const JobSpec& spec, std::int64_t dense);
 
-bool runs_stage(const JobSpec& spec, Stage stage);
-
 }  // namespace cce

@@ -199,7 +199,7 @@ std::vector<StageMemory> forecast_memory(const JobSpec& spec, const ModelConfig&
                                          std::int64_t rank) {
   const RankMemory memory(spec, config, size, partition, rank);
   std::vector<StageMemory> stages;
-  for (const Stage stage : spec.stages) {
+  for (const Stage stage : stages_of(spec)) {
     stages.push_back(memory.stage(stage));
   }
   return stages;

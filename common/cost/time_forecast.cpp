@@ -127,7 +127,7 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
   }
   const double evaluated = evaluated_tokens(spec) / static_cast<double>(partition.ranks());
   std::vector<StageForecast> stages;
-  for (const Stage stage : spec.stages) {
+  for (const Stage stage : stages_of(spec)) {
     double seconds = 0.0;
     switch (stage) {
       case Stage::calibrate:
@@ -154,7 +154,7 @@ std::vector<StageForecast> forecast_seconds(const JobSpec& spec, const ModelConf
         break;
       }
       case Stage::evaluate:
-        seconds = evaluated * forward * (runs_stage(spec, Stage::encode) ? 2.0 : 1.0) / product_rate;
+        seconds = evaluated * forward * (runs(spec, Stage::encode) ? 2.0 : 1.0) / product_rate;
         break;
       case Stage::export_result:
         seconds = 2.0 * static_cast<double>(size.tensor_bytes) / (0.1 * rates.memory_bytes) +

@@ -23,7 +23,6 @@ void refuse_unsupported(const JobSpec& spec) {
                   .remedy = "Leave the key out"};
     }
   };
-  refuse(!spec.evaluate.tasks.empty(), "evaluate.tasks", "an empty list");
   refuse(spec.resources.gpus_per_rank > 1, "resources.gpus_per_rank", "1");
 }
 
@@ -42,12 +41,12 @@ void check_training(const JobSpec& spec) {
   refuse(spec.encode.refine_steps > 0 && spec.encode.target != RefitTarget::error_aware,
          "encode.refine_steps", std::string("encode.target=").append(refit_target_name(spec.encode.target)),
          "error_aware targets", "Set encode.target=error_aware, or encode.refine_steps=0");
-  const bool finetunes =
-      std::find(spec.stages.begin(), spec.stages.end(), Stage::finetune) != spec.stages.end();
-  if (!finetunes) {
+  if (!runs(spec, Stage::finetune)) {
     return;
   }
   const FinetuneSettings& finetune = spec.finetune;
+  refuse(!finetune.asked_for(), "finetune.max_tokens", "no budget",
+         "finetune.max_tokens or finetune.max_seconds above 0", "Set one of them");
   refuse(finetune.text.empty(), "finetune.text", "no text", "at least one file",
          "Name one in finetune.text, or set finetune.max_tokens=0");
   refuse(finetune.batch_tokens < spec.calibration.length, "finetune.batch_tokens",

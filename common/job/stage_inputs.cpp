@@ -1,52 +1,15 @@
 #include "common/job/stage_inputs.h"
 
+#include <optional>
 #include <utility>
 
 #include "common/base/digest.h"
 #include "common/base/json_reader.h"
 #include "common/base/json_writer.h"
 #include "common/model/format_rules.h"
+#include "common/recipe/recipe_keys.h"
 
 namespace cce {
-namespace {
-
-/// One key, or a section with all its keys, and a stage that it decides.
-struct DecidingKey {
-  Stage stage;
-  const char* path;
-};
-
-constexpr DecidingKey deciding_key_rows[] = {
-    {Stage::calibrate, "seed"},
-    {Stage::calibrate, "calibration.length"},
-    {Stage::calibrate, "calibration.sequences"},
-    {Stage::calibrate, "calibration.gradient_sequences"},
-    {Stage::analyze, "similarity"},
-    {Stage::analyze, "encode.gradient_weighted_covariance"},
-    {Stage::analyze, "encode.loss_weighted_scores"},
-    {Stage::analyze, "encode.elimination_block"},
-    {Stage::make_plan, "target"},
-    {Stage::make_plan, "threshold"},
-    {Stage::make_plan, "structures"},
-    {Stage::make_plan, "export.format"},
-    {Stage::make_plan, "export.round_to"},
-    {Stage::make_plan, "export.dtype"},
-    {Stage::make_plan, "encode.target"},
-    {Stage::make_plan, "encode.equal_budgets"},
-    {Stage::encode, "encode"},
-};
-
-/// The value at "section.key"; nothing where the recipe has none (target, or threshold).
-const OrderedJson* value_at(const OrderedJson& document, const std::string& path) {
-  const std::size_t dot = path.find('.');
-  const auto found = document.find(path.substr(0, dot));
-  if (found == document.end()) {
-    return nullptr;
-  }
-  return dot == std::string::npos ? &*found : value_at(*found, path.substr(dot + 1));
-}
-
-}  // namespace
 
 std::string StageInputs::fingerprint() const {
   Digest digest;
@@ -83,12 +46,11 @@ StageInputs StageInputs::parse(const std::string& json_text, const std::string& 
 }
 
 StageInputs deciding_keys(const JobSpec& spec, Stage stage) {
-  const OrderedJson document = OrderedJson::parse(to_json(spec));
   StageInputs inputs;
-  for (const DecidingKey& row : deciding_key_rows) {
-    const OrderedJson* value = row.stage == stage ? value_at(document, row.path) : nullptr;
-    if (value != nullptr) {
-      inputs.set(row.path, value->dump());
+  for (const RecipeKey* key : decides(stage)) {
+    const std::optional<OrderedJson> value = key->print(spec);
+    if (value && key->path == KeyPath::none) {
+      inputs.set(key->key_path(), value->dump());
     }
   }
   if (stage == Stage::analyze) {

@@ -62,7 +62,7 @@ const LayerPart& layer_part(TensorRole role) {
                 .where = "layer part",
                 .found = "a tensor outside the layers",
                 .expected = "a part of a layer",
-                .remedy = ""};
+                .remedy = "Report this: it is a bug."};
   }
   return *found;
 }

@@ -1,36 +1,8 @@
 #include "common/recipe/job_spec.h"
 
-#include <algorithm>
-
-#include "common/base/error.h"
 #include "common/recipe/job_spec_names.h"
 
 namespace cce {
-namespace {
-
-template <typename Value>
-std::string_view name_in(const NameTable<Value>& table, Value wanted) {
-  for (const auto& [name, value] : table) {
-    if (value == wanted) {
-      return name;
-    }
-  }
-  throw Error{.code = ErrorCode::invalid_argument,
-              .where = "name of a setting",
-              .found = std::to_string(static_cast<int>(wanted)),
-              .expected = "a listed value",
-              .remedy = "Report this: it is a bug."};
-}
-
-}  // namespace
-
-const NameTable<Stage>& stage_names() {
-  static const NameTable<Stage> names = {{"calibrate", Stage::calibrate}, {"analyze", Stage::analyze},
-                                         {"make_plan", Stage::make_plan}, {"encode", Stage::encode},
-                                         {"finetune", Stage::finetune},   {"evaluate", Stage::evaluate},
-                                         {"export", Stage::export_result}};
-  return names;
-}
 
 const NameTable<Structure>& structure_names() {
   static const NameTable<Structure> names = {
@@ -65,9 +37,6 @@ std::int64_t ranks_per_node(const ResourceSettings& resources) {
   return (resources.ranks + resources.nodes - 1) / resources.nodes;
 }
 
-std::string_view stage_name(Stage stage) {
-  return name_in(stage_names(), stage);
-}
 std::string_view structure_name(Structure structure) {
   return name_in(structure_names(), structure);
 }
@@ -79,15 +48,6 @@ std::string_view guard_mode_name(GuardMode mode) {
 }
 std::string_view target_kind_name(TargetKind kind) {
   return name_in(target_kind_names(), kind);
-}
-
-std::vector<Stage> stages_of_compression(const FinetuneSettings& finetune) {
-  std::vector<Stage> stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                            Stage::encode,    Stage::evaluate, Stage::export_result};
-  if (finetune.asked_for()) {
-    stages.insert(std::find(stages.begin(), stages.end(), Stage::evaluate), Stage::finetune);
-  }
-  return stages;
 }
 
 }  // namespace cce

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "common/base/json_reader.h"
+#include "common/recipe/job_kind.h"
+
 namespace cce {
 
 /// A text and the windows of it that are used.
@@ -85,7 +87,6 @@ struct FinetuneSettings {
 
 struct EvaluateSettings {
   std::vector<TextSource> text;
-  std::vector<std::string> tasks;
   std::int64_t samples = 2;
 };
 
@@ -111,8 +112,6 @@ struct ResourceSettings {
   std::string time_limit = "2h";
 };
 
-enum class Stage { calibrate, analyze, make_plan, encode, finetune, evaluate, export_result };
-
 /// A resolved job: every default filled in. JOB/spec.json holds exactly this.
 struct JobSpec {
   std::string model;         ///< the checkpoint's folder
@@ -121,7 +120,7 @@ struct JobSpec {
   std::int64_t seed = 0;
   CalibrationSettings calibration;
   Target target;
-  std::vector<Structure> structures;  ///< empty: all that the format holds ("auto")
+  std::vector<Structure> structures;  ///< empty: those that suit the format ("auto", format_rules.h)
   SimilaritySettings similarity;
   EncodeSettings encode;
   FinetuneSettings finetune;
@@ -129,25 +128,21 @@ struct JobSpec {
   EvaluateSettings evaluate;
   GuardSettings guard;
   ResourceSettings resources;
-  std::vector<Stage> stages;
+  JobKind kind = JobKind::compress;  ///< decides what it does: stages_of(spec)
 };
 
-/// Reads a job from its JSON: the recipe's keys (docs/recipe.md) with defaults for what is absent. Refuses
-/// unknown keys, wrong types, values out of range, with key path, what was found, what is allowed and the
-/// nearest known name.
+/// Reads a job from its JSON: the keys of recipe_keys.h with defaults for what is absent. Refuses unknown
+/// keys, wrong types, values out of range, with key path, what was found, what is allowed and the nearest
+/// known name.
 JobSpec parse_job_spec(const std::string& json_text, const std::string& where);
 JobSpec parse_job_spec(const Json& document, const std::string& where);
 
 /// The same JSON back, every key present, stable order, two-space indent, final newline.
 std::string to_json(const JobSpec& spec);
 
-/// What a compression runs, in order; fine-tuning where the recipe asks for it.
-std::vector<Stage> stages_of_compression(const FinetuneSettings& finetune);
-
 /// Ranks that share the fullest node: ceil(ranks / nodes).
 std::int64_t ranks_per_node(const ResourceSettings& resources);
 
-std::string_view stage_name(Stage stage);
 std::string_view structure_name(Structure structure);
 std::string_view format_name(ExportFormat format);
 

@@ -1,18 +1,11 @@
 #pragma once
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "common/recipe/job_spec.h"
+#include "common/recipe/name_table.h"
 
 namespace cce {
 
-/// The names of a setting's values as recipes and spec.json write them; one table serves reading and writing.
-template <typename Value>
-using NameTable = std::vector<std::pair<std::string, Value>>;
-
-const NameTable<Stage>& stage_names();
 const NameTable<Structure>& structure_names();
 const NameTable<ExportFormat>& format_names();  ///< defined with the formats, in common/model/formats
 const NameTable<RefitTarget>& refit_target_names();

@@ -51,7 +51,7 @@ HttpResponse Api::metrics(const ApiCall&) const {
 }
 
 HttpResponse Api::openapi(const ApiCall&) const {
-  HttpResponse response = json_response(200, std::string(openapi_document()));
+  HttpResponse response = json_response(200, openapi_document());
   response.headers.emplace_back("cache-control", "no-cache");
   return response;
 }

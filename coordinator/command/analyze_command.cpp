@@ -15,6 +15,7 @@ struct AnalyzeOptions {
 const char* const examples =
     "Examples:\n"
     "  cce analyze ./smollm2-135m --text wiki.txt\n"
+    "  cce analyze recipe.yaml\n"
     "  cce analyze ./smollm2-135m --text wiki.txt --sequences 16 --json > report.json\n";
 
 }  // namespace
@@ -23,11 +24,10 @@ void add_analyze_command(CLI::App& app, const Surroundings& surroundings) {
   auto options = std::make_shared<AnalyzeOptions>();
   CLI::App* command = app.add_subcommand("analyze", "Show how alike and how redundant a model's layers are");
   command->footer(examples);
-  add_recipe_options(*command, options->recipe,
-                     {.recipe_file = false, .compression = false, .calibration = true});
+  add_recipe_options(*command, options->recipe, {.compression = false, .calibration = true});
   add_run_options(*command, options->run);
   command->callback([options, &surroundings] {
-    run_new_job("analyze", options->recipe, options->run, {Stage::calibrate, Stage::analyze}, surroundings);
+    run_new_job(JobKind::analyze, options->recipe, options->run, surroundings);
   });
 }
 

@@ -61,6 +61,7 @@ int run_command_line(const std::vector<std::string>& arguments, const Surroundin
   add_cancel_command(app, surroundings);
   add_fetch_command(app, surroundings);
   add_launch_local_command(app);
+  add_document_command(app, surroundings);
   try {
     check_subcommand(app, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // what App::parse expects

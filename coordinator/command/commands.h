@@ -29,6 +29,8 @@ void add_cancel_command(CLI::App& app, const Surroundings& surroundings);
 void add_fetch_command(CLI::App& app, const Surroundings& surroundings);
 /// The local scheduler's launcher: hidden, and no part of the command line's promises.
 void add_launch_local_command(CLI::App& app);
+/// Prints the pages of docs/ that are made from the program's tables: hidden too.
+void add_document_command(CLI::App& app, const Surroundings& surroundings);
 
 /// Parses arguments (without the program's name), runs the subcommand and turns errors into a message on
 /// `err` and an exit code: the only place where that happens.

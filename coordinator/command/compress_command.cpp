@@ -16,7 +16,7 @@ struct CompressOptions {
 const char* const examples =
     "Examples:\n"
     "  cce compress recipe.yaml\n"
-    "  cce compress --model ./smollm2-135m --text wiki.txt --remove 0.3 --out ./smaller\n"
+    "  cce compress ./smollm2-135m --text wiki.txt --remove 0.3 --out ./smaller\n"
     "  cce compress recipe.yaml --set encode.ridge_lambda=0.1 --ranks 4 --json > report.json\n"
     "  cce compress recipe.yaml --keep-statistics --out ./a\n"
     "  cce compress recipe.yaml --from ./a.job --remove 0.2 --out ./b\n";
@@ -37,7 +37,7 @@ void add_compress_command(CLI::App& app, const Surroundings& surroundings) {
       ->type_name("JOB");
   command->add_flag("--force", options->run.force, "Replace --out even if it holds something else");
   command->callback([options, &surroundings] {
-    run_new_job("compress", options->recipe, options->run, stages_of_compression({}), surroundings);
+    run_new_job(JobKind::compress, options->recipe, options->run, surroundings);
   });
 }
 

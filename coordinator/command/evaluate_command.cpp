@@ -15,6 +15,7 @@ struct EvaluateOptions {
 const char* const examples =
     "Examples:\n"
     "  cce evaluate ./smollm2-135m --text wiki.txt books.txt\n"
+    "  cce evaluate recipe.yaml --model ./smaller\n"
     "  cce evaluate ./smaller --set 'evaluate.text=[{path: wiki.txt, windows: \"-48:\"}]' --json\n";
 
 }  // namespace
@@ -23,11 +24,10 @@ void add_evaluate_command(CLI::App& app, const Surroundings& surroundings) {
   auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "Measure a model's perplexity on texts");
   command->footer(examples);
-  add_recipe_options(*command, options->recipe,
-                     {.recipe_file = false, .compression = false, .calibration = false});
+  add_recipe_options(*command, options->recipe, {.compression = false, .calibration = false});
   add_run_options(*command, options->run);
   command->callback([options, &surroundings] {
-    run_new_job("evaluate", options->recipe, options->run, {Stage::evaluate}, surroundings);
+    run_new_job(JobKind::evaluate, options->recipe, options->run, surroundings);
   });
 }
 

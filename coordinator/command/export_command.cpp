@@ -3,8 +3,6 @@
 
 #include "common/job/job_checks.h"
 #include "common/job/numerics_record.h"
-#include "common/model/format_rules.h"
-#include "common/recipe/job_spec_names.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 #include "coordinator/forecast/weight_check.h"
@@ -42,13 +40,13 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   }
   set_key(recipe, "output", (here / options.output).lexically_normal().string());
   JobSpec spec = parse_job_spec(recipe_text(recipe), "command line");
-  spec.stages = {Stage::export_result};
+  spec.kind = JobKind::export_result;
   check_combinations(spec);
   check_deliverable(spec.output, options.run.force);
   check_weights(files, spec);
 
-  const fs::path root = options.run.job.empty() ? default_job_root(spec, "export", here)
-                                                : (here / options.run.job).lexically_normal();
+  const fs::path root =
+      options.run.job.empty() ? default_job_root(spec, here) : (here / options.run.job).lexically_normal();
   JobDir job = JobDir::create(files, root, spec, source.read_partition());
   files.write_atomic(root / "recipe.yaml", recipe_yaml(spec));
   files.remove_all(job.state_root());

@@ -1,11 +1,11 @@
 #include "coordinator/command/job_options.h"
-#include "common/job/job_checks.h"
-#include "common/model/format_rules.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <map>
+#include <utility>
 
+#include "common/job/job_checks.h"
+#include "common/model/format_rules.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {
@@ -31,80 +31,81 @@ bool evaluates(const Json& recipe) {
   return section.is_object() && section.contains("text") && !section["text"].empty();
 }
 
-void apply_texts(const RecipeOptions& options, const std::vector<Stage>& stages, Json& recipe) {
-  const bool only_evaluates = stages.size() == 1 && stages[0] == Stage::evaluate;
-  if (only_evaluates) {
-    if (!options.text.empty()) {
-      set_key(recipe, "evaluate.text", text_list(options.text, nullptr));
+/// What flags write: the recipe's keys, with paths from the current folder.
+struct FlagTarget {
+  Json& recipe;
+  const fs::path& current_folder;
+
+  void set(const std::string& key, Json value) const {
+    set_anchored(recipe, key, std::move(value), current_folder);
+  }
+  template <typename Value>
+  void set_if(const char* key, const std::optional<Value>& value) const {
+    if (value) {
+      set(key, *value);
     }
+  }
+  void set_if(const char* key, const std::string& value) const {
+    if (!value.empty()) {
+      set(key, value);
+    }
+  }
+};
+
+void apply_texts(const RecipeOptions& options, const JobKindRow& kind, const FlagTarget& target) {
+  if (!options.evaluation_text.empty()) {
+    target.set("evaluate.text", text_list(options.evaluation_text, nullptr));
+  }
+  if (options.text.empty()) {
     return;
   }
-  if (!options.evaluation_text.empty()) {
-    set_key(recipe, "evaluate.text", text_list(options.evaluation_text, nullptr));
-  }
-  if (!options.text.empty()) {
-    const bool will_evaluate = std::find(stages.begin(), stages.end(), Stage::evaluate) != stages.end();
-    const bool holds_out = will_evaluate && !evaluates(recipe);
-    const bool only_trains = stages.front() == Stage::finetune;
-    set_key(recipe, only_trains ? "finetune.text" : "calibration.text",
-            text_list(options.text, holds_out ? calibration_windows : nullptr));
-    if (holds_out) {
-      set_key(recipe, "evaluate.text", text_list(options.text, held_out_windows));
-    }
+  const bool holds_out = kind.holds_out && !evaluates(target.recipe);
+  target.set(kind.text_key, text_list(options.text, holds_out ? calibration_windows : nullptr));
+  if (holds_out) {
+    target.set("evaluate.text", text_list(options.text, held_out_windows));
   }
 }
 
-template <typename Value>
-void set_if(Json& recipe, const char* key, const std::optional<Value>& value) {
-  if (value) {
-    set_key(recipe, key, *value);
-  }
-}
-
-void set_if_named(Json& recipe, const char* key, const std::string& value) {
-  if (!value.empty()) {
-    set_key(recipe, key, value);
-  }
-}
-
-/// Flags as a recipe of their own: its paths are relative to the current folder, not to the recipe's.
-void apply_flags(const RecipeOptions& options, const fs::path& current_folder, Json& recipe) {
-  Json paths = Json::object();
-  set_if_named(paths, "model", options.model);
-  set_if_named(paths, "output", options.output);
-  set_if_named(paths, "finetune.teacher", options.teacher);
-  anchor_paths(paths, current_folder);
-  for (const char* key : {"model", "output"}) {
-    if (paths.contains(key)) {
-      recipe[key] = paths[key];
-    }
-  }
-  if (!options.teacher.empty()) {
-    set_key(recipe, "finetune.teacher", paths["finetune"]["teacher"]);
-  }
-  set_if_named(recipe, "export.format", options.format);
-  set_if(recipe, "seed", options.seed);
-  set_if(recipe, "calibration.length", options.length);
-  set_if(recipe, "calibration.sequences", options.sequences);
+void apply_flags(const RecipeOptions& options, const FlagTarget& target) {
+  target.set_if("model", options.model);
+  target.set_if("output", options.output);
+  target.set_if("finetune.teacher", options.teacher);
+  target.set_if("finetune.max_tokens", options.max_tokens);
+  target.set_if("finetune.max_seconds", options.max_seconds);
+  target.set_if("finetune.learning_rate", options.learning_rate);
+  target.set_if("export.format", options.format);
+  target.set_if("seed", options.seed);
+  target.set_if("calibration.length", options.length);
+  target.set_if("calibration.sequences", options.sequences);
   if (options.keep_statistics) {
-    set_key(recipe, "calibration.keep_statistics", true);
+    target.set("calibration.keep_statistics", true);
   }
-  set_if(recipe, "resources.ranks", options.ranks);
-  set_if(recipe, "resources.threads", options.threads);
-  set_if_named(recipe, "resources.memory", options.memory);
-  set_if(recipe, "target.remove_params", options.remove);
+  target.set_if("resources.ranks", options.ranks);
+  target.set_if("resources.threads", options.threads);
+  target.set_if("resources.memory", options.memory);
+  target.set_if("target.remove_params", options.remove);
   if (options.structures.size() == 1 && options.structures[0] == "auto") {
-    set_key(recipe, "structures", "auto");
+    target.set("structures", "auto");
   } else if (!options.structures.empty()) {
-    set_key(recipe, "structures", options.structures);
+    target.set("structures", options.structures);
   }
 }
 
-RecipeOptions with_absolute_texts(RecipeOptions options, const fs::path& current_folder) {
-  for (std::vector<std::string>* list : {&options.text, &options.evaluation_text}) {
-    for (std::string& path : *list) {
-      path = (current_folder / path).lexically_normal().string();
-    }
+/// The positional argument as what it is: a folder is the model, anything else the recipe.
+RecipeOptions with_source(RecipeOptions options, const fs::path& current_folder) {
+  if (options.source.empty()) {
+    return options;
+  }
+  if (!fs::is_directory(current_folder / options.source)) {
+    options.recipe = options.source;
+  } else if (options.model.empty()) {
+    options.model = options.source;
+  } else {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "command line",
+                .found = "the folder " + options.source + " and --model " + options.model,
+                .expected = "one model",
+                .remedy = "Leave one of the two out"};
   }
   return options;
 }
@@ -112,13 +113,9 @@ RecipeOptions with_absolute_texts(RecipeOptions options, const fs::path& current
 }  // namespace
 
 void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags flags) {
-  if (flags.recipe_file) {
-    command.add_option("RECIPE", options.recipe, "YAML recipe; flags below change its keys");
-    command.add_option("--model", options.model, "Checkpoint to compress: a Hugging Face folder")
-        ->type_name("DIR");
-  } else {
-    command.add_option("MODEL", options.model, "Checkpoint: a Hugging Face folder")->required();
-  }
+  command.add_option("RECIPE_OR_MODEL", options.source,
+                     "A file is a recipe (YAML), whose keys the flags below change; a folder is the model");
+  command.add_option("--model", options.model, "The model: a Hugging Face folder")->type_name("DIR");
   command.add_option("--text", options.text, "Text: .txt, .jsonl or token files")->type_name("FILE...");
   if (flags.compression) {
     command
@@ -184,26 +181,32 @@ void add_run_options(CLI::App& command, RunOptions& options, bool new_job) {
   command.add_flag("--quiet", options.quiet, "No progress");
 }
 
-Json resolve_recipe(const RecipeOptions& given, const std::vector<Stage>& stages,
-                    const fs::path& current_folder) {
-  const RecipeOptions options = with_absolute_texts(given, current_folder);
+Json resolve_recipe(const RecipeOptions& given, JobKind kind, const fs::path& current_folder) {
+  const RecipeOptions options = with_source(given, current_folder);
+  const JobKindRow& row = row_of(kind);
   Json recipe = options.recipe.empty() ? Json::object() : read_recipe(current_folder / options.recipe);
-  apply_flags(options, current_folder, recipe);
-  apply_texts(options, stages, recipe);
+  if (row.result == JobResult::report) {
+    recipe.erase("output");  // the place of a checkpoint, which this kind of job does not make
+  }
+  const FlagTarget target{recipe, current_folder};
+  apply_flags(options, target);
+  apply_texts(options, row, target);
   for (const std::string& setting : options.settings) {
     apply_setting(recipe, setting, current_folder);
+  }
+  if (options.complete) {
+    options.complete(recipe);
   }
   refuse_run_keys(recipe);
   return recipe;
 }
 
-JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stages,
-                    const fs::path& current_folder) {
-  const Json recipe = resolve_recipe(options, stages, current_folder);
-  JobSpec spec =
-      parse_job_spec(recipe_text(recipe), options.recipe.empty() ? "command line" : options.recipe);
-  const bool compresses = std::find(stages.begin(), stages.end(), Stage::encode) != stages.end();
-  spec.stages = compresses ? stages_of_compression(spec.finetune) : stages;
+JobSpec resolve_job(const RecipeOptions& options, JobKind kind, const fs::path& current_folder) {
+  const Json recipe = resolve_recipe(options, kind, current_folder);
+  const std::string source = options.recipe.empty() ? options.source : options.recipe;
+  const bool is_file = !source.empty() && !fs::is_directory(current_folder / source);
+  JobSpec spec = parse_job_spec(recipe_text(recipe), is_file ? source : "command line");
+  spec.kind = kind;
   check_combinations(spec);
   return spec;
 }

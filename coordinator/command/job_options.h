@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,13 +18,15 @@ namespace cce {
 
 /// Flags that put values into the recipe. Absent flags change nothing.
 struct RecipeOptions {
+  std::string source;  ///< the positional argument: a recipe's file or a model's folder
   std::string recipe;
   std::string model, output, format, teacher;
   std::vector<std::string> text, evaluation_text, structures, settings;
-  std::optional<double> remove;
-  std::optional<std::int64_t> seed, ranks, threads, length, sequences;
+  std::optional<double> remove, max_seconds, learning_rate;
+  std::optional<std::int64_t> seed, ranks, threads, length, sequences, max_tokens;
   std::string memory;
   bool keep_statistics = false;
+  std::function<void(Json& recipe)> complete;  ///< the command's own defaults for keys that nobody set
 };
 
 /// Flags about how a job runs here, which no recipe holds.
@@ -39,7 +42,6 @@ struct RunOptions {
 
 /// Which recipe flags a subcommand shows.
 struct RecipeFlags {
-  bool recipe_file = true;  ///< RECIPE as the positional argument; else MODEL
   bool compression = true;  ///< target, structures, format, output
   bool calibration = true;  ///< sequences
 };
@@ -49,15 +51,14 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options, RecipeFlags f
 void add_run_options(CLI::App& command, RunOptions& options, bool new_job = true);
 
 /// The recipe's keys after the recipe file, then flags, then --set settings, with absolute paths and not
-/// checked yet. Paths in flags are relative to `current_folder`. Where --text stands without --eval-text and
-/// the recipe evaluates nothing, the last eight windows of each text are kept out of calibration and
-/// evaluated. `stages` is what the subcommand runs. Errors: those of read_recipe, apply_setting.
-Json resolve_recipe(const RecipeOptions& options, const std::vector<Stage>& stages,
-                    const std::filesystem::path& current_folder);
+/// checked yet. Paths in flags are relative to `current_folder`. Where a kind of job holds out and the recipe
+/// evaluates nothing, the last eight windows of each --text are kept out of calibration (or training) and
+/// evaluated. The `output` of a recipe file is left out for kinds that make no checkpoint. Errors: those of
+/// read_recipe, apply_setting; impossible_combination for two models.
+Json resolve_recipe(const RecipeOptions& options, JobKind kind, const std::filesystem::path& current_folder);
 
 /// The job that this recipe describes, checked once. Errors: those of resolve_recipe, parse_job_spec,
 /// check_combinations.
-JobSpec resolve_job(const RecipeOptions& options, const std::vector<Stage>& stages,
-                    const std::filesystem::path& current_folder);
+JobSpec resolve_job(const RecipeOptions& options, JobKind kind, const std::filesystem::path& current_folder);
 
 }  // namespace cce

@@ -14,14 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
 
-std::vector<std::string> names_of(const std::vector<Stage>& stages) {
-  std::vector<std::string> names;
-  for (const Stage stage : stages) {
-    names.emplace_back(stage_name(stage));
-  }
-  return names;
-}
-
 /// An attempt that ended before its workers took the job has left its name, and the number is still free.
 std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
   const std::string name = std::string("attempt-").append(std::to_string(attempt));
@@ -34,19 +26,18 @@ std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
 
 }  // namespace
 
-void run_new_job(const std::string& command, const RecipeOptions& recipe, const RunOptions& run,
-                 const std::vector<Stage>& stages, const Surroundings& surroundings) {
+void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& run,
+                 const Surroundings& surroundings) {
   const SteadyClock::time_point started = SteadyClock::now();
   PosixFileSystem files;
-  PreparedJob prepared = prepare_job(files, resolve_job(recipe, stages, surroundings.current_folder),
-                                     inspect_machine(), nullptr);
+  PreparedJob prepared =
+      prepare_job(files, resolve_job(recipe, kind, surroundings.current_folder), inspect_machine(), nullptr);
   check_local_launch(launch_request(prepared.spec, prepared.partition));
   if (!prepared.spec.output.empty()) {
     check_deliverable(prepared.spec.output, run.force);
   }
-  const fs::path root = run.job.empty()
-                            ? default_job_root(prepared.spec, command, surroundings.current_folder)
-                            : (surroundings.current_folder / run.job).lexically_normal();
+  const fs::path root = run.job.empty() ? default_job_root(prepared.spec, surroundings.current_folder)
+                                        : (surroundings.current_folder / run.job).lexically_normal();
   std::optional<JobDir> source;
   if (!run.from.empty()) {
     source = JobDir::open(files, (surroundings.current_folder / run.from).lexically_normal());
@@ -66,7 +57,7 @@ void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Su
   style.quiet = run.quiet;
   job.clear_cancel();
   {
-    Progress progress(surroundings.err, style, names_of(spec.stages));
+    Progress progress(surroundings.err, style, stage_names_of(spec));
     progress.note(std::string("job ").append(job.root().string()));
     LocalScheduler scheduler(
         files,

@@ -1,7 +1,5 @@
 #pragma once
 #include <chrono>
-#include <string>
-#include <vector>
 
 #include "coordinator/command/job_options.h"
 #include "coordinator/run/job_creation.h"
@@ -9,9 +7,9 @@
 
 namespace cce {
 
-/// What compress, analyze and evaluate share: a new job for some stages, run here and followed to its end.
-void run_new_job(const std::string& command, const RecipeOptions& recipe, const RunOptions& run,
-                 const std::vector<Stage>& stages, const Surroundings& surroundings);
+/// What compress, analyze, evaluate and finetune share: a new job, run here and followed to its end.
+void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& run,
+                 const Surroundings& surroundings);
 
 /// Starts the next attempt at a job, follows it, and finishes it.
 void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Surroundings& surroundings,

@@ -27,7 +27,7 @@ struct PlanOptions {
 const char* const examples =
     "Examples:\n"
     "  cce plan recipe.yaml --ranks 4\n"
-    "  cce plan --model ./smollm2-135m --text wiki.txt --out ./smaller --probe\n";
+    "  cce plan ./smollm2-135m --text wiki.txt --out ./smaller --probe\n";
 
 std::string join_layers(const Partition& partition, std::int64_t rank) {
   std::string text;
@@ -118,7 +118,7 @@ void print_tables(const PreparedJob& job, bool probed, const Surroundings& surro
 }
 
 void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
-  const JobSpec spec = resolve_job(options.recipe, stages_of_compression({}), surroundings.current_folder);
+  const JobSpec spec = resolve_job(options.recipe, JobKind::plan, surroundings.current_folder);
   const Machine machine = inspect_machine();
   std::optional<MachineRates> rates;
   if (options.probe) {

@@ -21,14 +21,13 @@ const char* const examples =
     "The server reads models and texts itself: their paths must lie below one of its roots.\n"
     "Examples:\n"
     "  cce submit recipe.yaml\n"
-    "  cce submit --model ./smollm2-135m --text wiki.txt --remove 0.3 --follow\n"
+    "  cce submit ./smollm2-135m --text wiki.txt --remove 0.3 --follow\n"
     "  cce submit recipe.yaml --server http://127.0.0.1:8642 --json\n";
 
 void submit(const SubmitOptions& options, const Surroundings& surroundings) {
-  const std::vector<Stage> stages = stages_of_compression({});
-  const Json recipe = resolve_recipe(options.recipe, stages, surroundings.current_folder);
+  const Json recipe = resolve_recipe(options.recipe, JobKind::compress, surroundings.current_folder);
   // What can be seen to be wrong from here is refused from here; files may lie where only the server is.
-  resolve_job(options.recipe, stages, surroundings.current_folder);
+  resolve_job(options.recipe, JobKind::compress, surroundings.current_folder);
   const ServiceClient service = make_service_client(options.server, surroundings, plain_waiter());
   const RemoteJob job = service.submit(
       recipe_text(recipe), options.idempotency_key.empty() ? new_idempotency_key() : options.idempotency_key);

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// The dtype of the result in safetensors' spelling; empty where nothing is exported.
 std::string exported_dtype(const JobSpec& spec) {
   const std::string& dtype = spec.export_settings.dtype;
-  if (!runs_stage(spec, Stage::export_result)) {
+  if (!runs(spec, Stage::export_result)) {
     return "";
   }
   return dtype == "f32" ? "F32" : dtype == "f16" ? "F16" : "BF16";

@@ -1,39 +1,16 @@
 #include "coordinator/recipe/recipe.h"
 
-#include <array>
 #include <charconv>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
+#include "common/recipe/recipe_keys.h"
+
 namespace cce {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::array path_keys{"model", "output"};
-constexpr std::array text_list_keys{"calibration", "evaluate", "finetune"};
-
-void anchor(Json& value, const fs::path& folder) {
-  if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
-    return;
-  }
-  const fs::path path = value.get<std::string>();
-  value = (path.is_absolute() ? path : folder / path).lexically_normal().string();
-}
-
-/// A text is a path or {path: …}; a list of texts, or one alone.
-void anchor_texts(Json& texts, const fs::path& folder) {
-  if (texts.is_object() && texts.contains("path")) {
-    anchor(texts["path"], folder);
-  } else if (texts.is_array()) {
-    for (Json& text : texts) {
-      anchor_texts(text, folder);
-    }
-  } else {
-    anchor(texts, folder);
-  }
-}
 
 std::vector<std::string> split_path(std::string_view key_path) {
   std::vector<std::string> keys;
@@ -56,15 +33,15 @@ Json& value_at(Json& nested, const std::vector<std::string>& keys) {
   return *place;
 }
 
-/// Whether a key path ends inside a list of texts: at an item ("calibration.text.0") or at its path.
-bool names_text(const std::vector<std::string>& keys) {
-  if (keys.back() == "path") {
-    return true;
+/// The key that a path into its value belongs to: "calibration.text" for "calibration.text.0.path".
+std::vector<std::string> without_item(std::vector<std::string> keys) {
+  const auto names_item = [](const std::string& key) {
+    return key == "path" || key.find_first_not_of("0123456789") == std::string::npos;
+  };
+  while (keys.size() > 1 && names_item(keys.back())) {
+    keys.pop_back();
   }
-  const bool is_index = keys.back().find_first_not_of("0123456789") == std::string::npos;
-  return is_index && keys.size() > 1 &&
-         (keys[keys.size() - 2] == "text" || keys[keys.size() - 2] == "tasks" ||
-          keys[keys.size() - 2] == "validation");
+  return keys;
 }
 
 Json& list_item(Json& list, const std::string& index_text, const std::string& where) {
@@ -112,19 +89,20 @@ void refuse_run_keys(const Json& recipe) {
   if (!recipe.is_object()) {
     return;
   }
-  const auto refuse = [](const Json& section, const char* key, const char* path) {
-    if (section.is_object() && section.contains(key)) {
+  for (const RecipeKey* key : recipe_keys()) {
+    const Json* section = &recipe;
+    if (!key->section.empty()) {
+      const auto found = recipe.find(key->section);
+      section = found == recipe.end() ? nullptr : &*found;
+    }
+    if (key->filled_by == FilledBy::run && section != nullptr && section->is_object() &&
+        section->contains(key->name)) {
       throw Error{.code = ErrorCode::unknown_key,
-                  .where = std::string("recipe: ").append(path),
+                  .where = std::string("recipe: ").append(key->key_path()),
                   .found = "a key that a run fills in",
                   .expected = "a recipe without it",
                   .remedy = "Leave it out"};
     }
-  };
-  refuse(recipe, "stages", "stages");
-  refuse(recipe, "model_digest", "model_digest");
-  if (const auto finetune = recipe.find("finetune"); finetune != recipe.end()) {
-    refuse(*finetune, "teacher_digest", "finetune.teacher_digest");
   }
 }
 
@@ -141,23 +119,10 @@ std::string recipe_text(const Json& recipe) {
 }
 
 void anchor_paths(Json& recipe, const fs::path& folder) {
-  if (!recipe.is_object()) {
-    return;
-  }
-  for (const char* key : path_keys) {
-    if (recipe.contains(key)) {
-      anchor(recipe[key], folder);
-    }
-  }
-  for (const char* key : text_list_keys) {
-    if (recipe.contains(key) && recipe[key].is_object()) {
-      for (const char* list : {"text", "tasks", "teacher", "validation"}) {
-        if (recipe[key].contains(list)) {
-          anchor_texts(recipe[key][list], folder);
-        }
-      }
-    }
-  }
+  visit_paths(recipe, [&folder](std::string& text, KeyPath, const std::string&) {
+    const fs::path path = text;
+    text = (path.is_absolute() ? path : folder / path).lexically_normal().string();
+  });
 }
 
 Json read_recipe(const fs::path& file) {
@@ -202,6 +167,16 @@ void set_key(Json& recipe, std::string_view key_path, Json value) {
   *place = std::move(value);
 }
 
+void set_anchored(Json& recipe, std::string_view key_path, Json value, const fs::path& folder) {
+  // Only what this brings is anchored: the recipe's own paths already are. An item of a list of texts is
+  // anchored as the list would be.
+  const std::vector<std::string> keys = without_item(split_path(key_path));
+  Json change = Json::object();
+  value_at(change, keys) = std::move(value);
+  anchor_paths(change, folder);
+  set_key(recipe, key_path, value_at(change, keys));
+}
+
 void apply_setting(Json& recipe, std::string_view setting, const fs::path& folder) {
   const std::size_t equals = setting.find('=');
   const std::string_view key = setting.substr(0, equals);
@@ -213,15 +188,7 @@ void apply_setting(Json& recipe, std::string_view setting, const fs::path& folde
                 .expected = "KEY.PATH=VALUE",
                 .remedy = "For example --set encode.ridge_lambda=0.1."};
   }
-  // Only what this setting brings is anchored: the recipe's own paths already are.
-  const std::vector<std::string> keys = split_path(key);
-  Json change = Json::object();
-  value_at(change, keys) = parse_yaml(setting.substr(equals + 1), "--set " + std::string(key));
-  anchor_paths(change, folder);
-  if (names_text(keys)) {
-    anchor_texts(value_at(change, keys), folder);
-  }
-  set_key(recipe, key, value_at(change, keys));
+  set_anchored(recipe, key, parse_yaml(setting.substr(equals + 1), "--set " + std::string(key)), folder);
 }
 
 }  // namespace cce

@@ -16,12 +16,12 @@ namespace cce {
 /// use for).
 Json parse_yaml(std::string_view yaml_text, const std::string& source);
 
-/// Reads a recipe file and anchors its relative paths (model, output, texts, tasks, teacher) at the recipe's
-/// folder. Errors: as parse_yaml; missing_file, io_failure.
+/// Reads a recipe file and anchors its relative paths at the recipe's folder. Errors: as parse_yaml;
+/// missing_file, io_failure.
 Json read_recipe(const std::filesystem::path& file);
 
-/// Anchors every relative path of a recipe at `folder`; absolute paths stay. Values of other types are left
-/// for parse_job_spec to refuse.
+/// Anchors every relative path of a recipe (the keys with a KeyPath) at `folder`; absolute paths stay. Values
+/// of other types are left for parse_job_spec to refuse.
 void anchor_paths(Json& recipe, const std::filesystem::path& folder);
 
 /// Sets `key_path` ("encode.refine_steps"; a number indexes an existing list: "calibration.text.0.windows")
@@ -30,12 +30,15 @@ void anchor_paths(Json& recipe, const std::filesystem::path& folder);
 /// object or list; out_of_range for a list index.
 void set_key(Json& recipe, std::string_view key_path, Json value);
 
+/// set_key with the value's relative paths anchored at `folder`: what a flag sets.
+void set_anchored(Json& recipe, std::string_view key_path, Json value, const std::filesystem::path& folder);
+
 /// The `--set KEY=VALUE` flag: VALUE is YAML ("20", "[ffn, vo]", "{epsilon: 0.05}"). Paths in it are anchored
 /// at `folder`. Errors: invalid_argument without '=' or with an empty key; as parse_yaml and set_key.
 void apply_setting(Json& recipe, std::string_view setting, const std::filesystem::path& folder);
 
-/// Refuses the keys that a run fills in (stages, model_digest, finetune.teacher_digest): in a recipe they
-/// would do nothing. Errors: unknown_key.
+/// Refuses the keys that a run fills in (FilledBy::run): in a recipe they would do nothing. Errors:
+/// unknown_key.
 void refuse_run_keys(const Json& recipe);
 
 /// The recipe as JSON text for parse_job_spec. Errors: malformed_file for text that is not UTF-8.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/json_writer.h"
+#include "common/recipe/recipe_keys.h"
 #include "coordinator/recipe/recipe.h"
 
 namespace cce {
@@ -231,9 +232,11 @@ void emit(YAML::Emitter& out, const OrderedJson& value) {
 
 std::string recipe_yaml(const JobSpec& spec) {
   OrderedJson recipe = OrderedJson::parse(to_json(spec));
-  recipe.erase("model_digest");
-  recipe.erase("stages");
-  recipe["finetune"].erase("teacher_digest");
+  for (const RecipeKey* key : recipe_keys()) {
+    if (key->filled_by == FilledBy::run) {
+      (key->section.empty() ? recipe : recipe[key->section]).erase(key->name);
+    }
+  }
   YAML::Emitter out;
   emit(out, recipe);
   return std::string(out.c_str()) + "\n";

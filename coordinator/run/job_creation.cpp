@@ -6,7 +6,6 @@
 #include "common/base/error.h"
 #include "common/base/number_format.h"
 #include "common/cost/disk_forecast.h"
-#include "common/cost/kept_share.h"
 #include "common/cost/sizes.h"
 #include "common/job/job_checks.h"
 #include "common/model/own_head.h"
@@ -43,7 +42,7 @@ void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob
   while (!files.exists(existing) && existing.has_parent_path() && existing != existing.parent_path()) {
     existing = existing.parent_path();
   }
-  if (!runs_stage(job.spec, Stage::export_result) || !files.exists(existing)) {
+  if (!runs(job.spec, Stage::export_result) || !files.exists(existing)) {
     return;
   }
   const std::int64_t needed = forecast_disk(job.spec, job.checkpoint.config).widest();
@@ -97,11 +96,13 @@ bool is_checkpoint_file(const std::string& name) {
 
 PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
                         const MachineRates* rates) {
-  check_texts(files, spec.calibration.text, "calibration.text", runs_stage(spec, Stage::calibrate));  // 1.
-  check_texts(files, spec.finetune.text, "finetune.text", runs_stage(spec, Stage::finetune));
-  check_texts(files, spec.finetune.validation, "finetune.validation", false);
-  const bool only_evaluates = spec.stages.size() == 1 && runs_stage(spec, Stage::evaluate);
-  check_texts(files, spec.evaluate.text, "evaluate.text", only_evaluates && spec.evaluate.tasks.empty());
+  const auto check = [&](const std::vector<TextSource>& texts, const std::string& key, bool needed) {  // 1.
+    check_texts(files, texts, key, needed || key == kind_of(spec).text_key);
+  };
+  check(spec.calibration.text, "calibration.text", false);
+  check(spec.finetune.text, "finetune.text", runs(spec, Stage::finetune));
+  check(spec.finetune.validation, "finetune.validation", false);
+  check(spec.evaluate.text, "evaluate.text", false);
   PreparedJob job{.spec = std::move(spec), .checkpoint = {}, .warnings = {}, .size = {}, .partition = {}};
   job.checkpoint = inspect_checkpoint(files, job.spec.model);  // 2.
   if (job.checkpoint.has_own_head) {
@@ -148,8 +149,8 @@ JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   return directory;
 }
 
-fs::path default_job_root(const JobSpec& spec, const std::string& command, const fs::path& current_folder) {
-  fs::path base = current_folder / "cce-jobs" / command;
+fs::path default_job_root(const JobSpec& spec, const fs::path& current_folder) {
+  fs::path base = current_folder / "cce-jobs" / kind_of(spec).name;
   if (!spec.output.empty()) {
     const fs::path output = spec.output;
     base = (output.has_filename() ? output : output.parent_path()).string() + ".job";
@@ -174,7 +175,7 @@ JobDir open_job(FileSystem& files, const fs::path& root, const MovedCheckpoints&
   JobSpec spec = before;
   spec.model = moved.model.empty() ? before.model : moved.model;
   check_same_checkpoint(files, root, spec.model, spec.model_digest, model_words);
-  if (runs_stage(spec, Stage::finetune) && !spec.finetune.teacher.empty()) {
+  if (runs(spec, Stage::finetune) && !spec.finetune.teacher.empty()) {
     spec.finetune.teacher = moved.teacher.empty() ? before.finetune.teacher : moved.teacher;
     check_same_checkpoint(files, root, spec.finetune.teacher, spec.finetune.teacher_digest, teacher_words);
   } else if (!moved.teacher.empty()) {

@@ -34,10 +34,9 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 /// JobDir::create.
 JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
 
-/// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/COMMAND. The
+/// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/KIND. The
 /// first of NAME, NAME-2, NAME-3 … that is not there.
-std::filesystem::path default_job_root(const JobSpec& spec, const std::string& command,
-                                       const std::filesystem::path& current_folder);
+std::filesystem::path default_job_root(const JobSpec& spec, const std::filesystem::path& current_folder);
 
 /// Where a job's checkpoints lie now; empty: where they were.
 struct MovedCheckpoints {

@@ -39,14 +39,6 @@ void check_key(const std::string& key) {
   }
 }
 
-std::vector<std::string> names_of(const std::vector<Stage>& stages) {
-  std::vector<std::string> names;
-  for (const Stage stage : stages) {
-    names.emplace_back(stage_name(stage));
-  }
-  return names;
-}
-
 }  // namespace
 
 class JobService::Implementation {
@@ -92,7 +84,7 @@ class JobService::Implementation {
     const NewJob stored{.id = id,
                         .spec = to_json(job.spec),
                         .model = fs::path(job.spec.model).filename(),
-                        .stages = names_of(job.spec.stages),
+                        .stages = stage_names_of(job.spec),
                         .time = 0.0,
                         .key = key.value_or(""),
                         .key_digest = digest};
@@ -191,8 +183,7 @@ class JobService::Implementation {
 
   static JobSpec checked_spec(const Json& recipe) {
     refuse_run_keys(recipe);
-    JobSpec spec = parse_job_spec(recipe, "recipe");
-    spec.stages = stages_of_compression(spec.finetune);
+    const JobSpec spec = parse_job_spec(recipe, "recipe");
     parse_duration_seconds(spec.resources.time_limit, "resources.time_limit");
     check_combinations(spec);
     return spec;

@@ -1,9 +1,9 @@
 #include "coordinator/service/path_policy.h"
 
 #include <algorithm>
-#include <array>
 
 #include "common/base/error.h"
+#include "common/recipe/recipe_keys.h"
 
 namespace cce {
 namespace {
@@ -104,57 +104,10 @@ fs::path PathPolicy::writable(const std::string& path, const std::string& where)
   return resolved;
 }
 
-namespace {
-
-using Resolve = fs::path (PathPolicy::*)(const std::string&, const std::string&) const;
-
-void resolve_text(const PathPolicy& policy, Resolve resolve, Json& value, const std::string& where) {
-  if (value.is_string() && !value.get_ref<const std::string&>().empty()) {
-    value = (policy.*resolve)(value.get<std::string>(), where).string();
-  }
-}
-
-/// A text is a path or {path: …}; a list of texts, or one alone.
-void resolve_texts(const PathPolicy& policy, Json& texts, const std::string& where) {
-  if (texts.is_object()) {
-    if (texts.contains("path")) {
-      resolve_text(policy, &PathPolicy::existing, texts["path"], where + ".path");
-    }
-  } else if (texts.is_array()) {
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      resolve_texts(policy, texts[i], where + "[" + std::to_string(i) + "]");
-    }
-  } else {
-    resolve_text(policy, &PathPolicy::existing, texts, where);
-  }
-}
-
-}  // namespace
-
 void PathPolicy::resolve_recipe(Json& recipe) const {
-  if (!recipe.is_object()) {
-    return;
-  }
-  if (recipe.contains("model")) {
-    resolve_text(*this, &PathPolicy::existing, recipe["model"], "model");
-  }
-  if (recipe.contains("output")) {
-    resolve_text(*this, &PathPolicy::writable, recipe["output"], "output");
-  }
-  if (recipe.contains("resources") && recipe["resources"].is_object() &&
-      recipe["resources"].contains("container")) {
-    resolve_text(*this, &PathPolicy::existing, recipe["resources"]["container"], "resources.container");
-  }
-  for (const char* section : {"calibration", "evaluate", "finetune"}) {
-    if (!recipe.contains(section) || !recipe[section].is_object()) {
-      continue;
-    }
-    for (const char* key : {"text", "tasks", "teacher", "validation"}) {
-      if (recipe[section].contains(key)) {
-        resolve_texts(*this, recipe[section][key], std::string(section).append(".").append(key));
-      }
-    }
-  }
+  visit_paths(recipe, [this](std::string& path, KeyPath kind, const std::string& where) {
+    path = (kind == KeyPath::writable ? writable(path, where) : existing(path, where)).string();
+  });
 }
 
 }  // namespace cce

@@ -22,8 +22,8 @@ class PathPolicy {
   /// The same for something to be written: what exists of it is resolved, the rest must be plain names.
   std::filesystem::path writable(const std::string& path, const std::string& where) const;
 
-  /// Replaces every path of a recipe (model, output, texts, tasks, teacher) by its resolved form. Values of
-  /// other types are left for parse_job_spec to refuse.
+  /// Replaces every path of a recipe (the keys with a KeyPath) by its resolved form. Values of other types are
+  /// left for parse_job_spec to refuse.
   void resolve_recipe(Json& recipe) const;
 
   const std::vector<std::filesystem::path>& roots() const { return roots_; }

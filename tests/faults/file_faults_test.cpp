@@ -119,7 +119,6 @@ TEST(FileFaults, a_published_folder_is_whole_or_absent) {
 JobSpec small_spec() {
   JobSpec spec;
   spec.model = "m";
-  spec.stages = {Stage::calibrate};
   return spec;
 }
 

@@ -66,7 +66,7 @@ void read_recipe_text(std::string_view bytes) {
   Json recipe = parse_yaml(bytes, source);
   anchor_paths(recipe, "/folder");
   JobSpec spec = parse_job_spec(recipe_text(recipe), source);
-  spec.stages = stages_of_compression(spec.finetune);
+  spec.kind = JobKind::compress;
   check_combinations(spec);
   // The recipe that lies beside a result makes the same job again.
   JobSpec again;
@@ -75,7 +75,6 @@ void read_recipe_text(std::string_view bytes) {
   } catch (const Error& error) {
     throw std::logic_error("its own recipe is refused: " + describe(error) + "\n" + recipe_yaml(spec));
   }
-  again.stages = spec.stages;
   again.model_digest = spec.model_digest;
   again.finetune.teacher_digest = spec.finetune.teacher_digest;
   check(to_json(again) == to_json(spec), "its own recipe says something else:\n" + recipe_yaml(spec));

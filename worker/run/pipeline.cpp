@@ -32,10 +32,6 @@
 namespace cce {
 namespace {
 
-bool includes(const JobSpec& spec, Stage stage) {
-  return std::find(spec.stages.begin(), spec.stages.end(), stage) != spec.stages.end();
-}
-
 /// One run of a job on one rank: what its stages hand on, and how each is found, loaded and run.
 class Pipeline {
  public:
@@ -108,9 +104,9 @@ const std::vector<Pipeline::StageRow>& Pipeline::stage_list() {
 }
 
 void Pipeline::run() {
-  if (context_.spec.stages == std::vector{Stage::export_result}) {
+  if (context_.spec.kind == JobKind::export_result) {
     find_finished();
-  } else if (includes(context_.spec, Stage::calibrate)) {
+  } else if (runs(context_.spec, Stage::calibrate)) {
     data_ = load_calibration_data(context_);
     find_inputs();
   }
@@ -129,7 +125,7 @@ void Pipeline::run_stages() {
   std::vector<const StageRow*> rows;
   std::vector<StageEntry> entries;
   for (const StageRow& row : stage_list()) {
-    if (includes(context_.spec, row.stage)) {
+    if (runs(context_.spec, row.stage)) {
       rows.push_back(&row);
       entries.push_back({.stage = row.stage,
                          .needs = row.needs,

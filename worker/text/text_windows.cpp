@@ -167,6 +167,11 @@ TextWindows TextWindows::slice(std::int64_t first, std::int64_t last) const {
   return {{tokens_.begin() + first * length_, tokens_.begin() + last * length_}, length_};
 }
 
+bool needs_tokenizer(const std::string& path) {
+  const TextKind kind = kind_of(path);
+  return kind == TextKind::plain || kind == TextKind::json_lines;
+}
+
 std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string& path,
                                       const Tokenizer* tokenizer, std::int64_t vocabulary_size) {
   const TextKind kind = kind_of(path);

@@ -29,7 +29,7 @@ class TextWindows {
   std::int64_t length_;
 };
 
-/// All token ids of a text file. By the name's end:
+/// All token ids of a text file. By the name's end, in small or capital letters:
 ///   .txt .text .md .tokens .raw   one UTF-8 text, the whole file; "\r\n" and "\r" read as "\n"
 ///   .jsonl                        one {"text": ...} a line, other keys not used; texts are joined by "\n\n"
 ///   .u16 .u32                     token ids, little-endian, no header
@@ -38,6 +38,9 @@ class TextWindows {
 /// malformed_file with line or byte offset; out_of_range with the position of an id that the model lacks.
 std::vector<std::int32_t> read_tokens(const FileSystem& files, const std::string& path,
                                       const Tokenizer* tokenizer, std::int64_t vocabulary_size);
+
+/// Whether read_tokens wants a tokenizer for a file of this name. Errors: unsupported.
+bool needs_tokenizer(const std::string& path);
 
 /// Cuts the file's tokens into windows from its start (a rest shorter than `length` is not used) and returns
 /// the selection [source.first, source.last), negative numbers counting from the end: first = -48 is the

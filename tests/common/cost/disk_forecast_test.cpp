@@ -20,7 +20,6 @@ ModelConfig model() {
 JobSpec compression() {
   JobSpec spec;
   spec.target.amount = 0.5;
-  spec.stages = stages_of_compression(spec.finetune);
   return spec;
 }
 
@@ -31,7 +30,6 @@ JobSpec training(bool validates, double gamma) {
   if (validates) {
     spec.finetune.validation = {{.path = "v", .name = "v", .first = 0, .last = {}}};
   }
-  spec.stages = stages_of_compression(spec.finetune);
   return spec;
 }
 
@@ -72,7 +70,7 @@ TEST(DiskForecast, is_as_wide_as_training_or_the_end) {
 
 TEST(DiskForecast, training_alone_works_on_the_whole_model) {
   JobSpec spec;
-  spec.stages = {Stage::finetune, Stage::evaluate, Stage::export_result};
+  spec.kind = JobKind::finetune;
   const DiskForecast disk = forecast_disk(spec, model());
   EXPECT_EQ(disk.prepared + disk.encoded, 0);
   EXPECT_EQ(disk.training, 2 * 16 * blocks) << "nothing is removed";

@@ -15,7 +15,6 @@ class JobDirTest : public ::testing::Test {
  protected:
   JobDirTest() {
     spec_.model = "models/a";
-    spec_.stages = {Stage::calibrate};
     partition_.sequences = split_sequences(4, 2);
     partition_.owner = {0, 1};
   }

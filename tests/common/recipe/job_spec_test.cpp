@@ -27,12 +27,12 @@ Json full_recipe() {
                "token_weights": false},
     "export": {"format": "custom", "round_to": 32, "dtype": "f16"},
     "finetune": {"max_tokens": 0, "learning_rate": 2e-4},
-    "evaluate": {"text": [{"path": "wiki.txt", "windows": "-48:"}], "tasks": ["piqa.jsonl"], "samples": 0},
+    "evaluate": {"text": [{"path": "wiki.txt", "windows": "-48:"}], "samples": 0},
     "guard": {"mode": "stop", "perplexity_increase": 0.3, "attention_variance_ratio": 0.4, "position_drift": 0.2},
     "resources": {"ranks": 4, "threads": 2, "device": "cpu", "precision": "f32", "memory": "2GiB", "nodes": 2, "gpus_per_rank": 0,
                   "partition": "short", "account": null, "constraint": "amx&ib", "modules": ["gcc/12", "openmpi"],
                   "container": "/images/cce.sif", "time_limit": "30m"},
-    "stages": ["encode", "calibrate"]})",
+    "stages": ["analyze", "calibrate"]})",
                     "recipe");
 }
 
@@ -49,8 +49,7 @@ TEST(JobSpecTest, a_minimal_recipe_gets_the_defaults) {
   EXPECT_EQ(spec.export_settings.dtype, "bf16");
   EXPECT_EQ(spec.encode.target, RefitTarget::error_aware);
   EXPECT_EQ(spec.resources.threads, std::nullopt);
-  EXPECT_EQ(spec.stages.size(), 6U);
-  EXPECT_EQ(spec.stages.back(), Stage::export_result);
+  EXPECT_EQ(spec.kind, JobKind::compress);
 }
 
 TEST(JobSpecTest, reads_every_key) {
@@ -75,7 +74,24 @@ TEST(JobSpecTest, reads_every_key) {
   EXPECT_EQ(spec.resources.constraint, "amx&ib");
   EXPECT_THAT(spec.resources.modules, ::testing::ElementsAre("gcc/12", "openmpi"));
   EXPECT_EQ(spec.resources.container, "/images/cce.sif");
-  EXPECT_EQ(spec.stages, (std::vector<Stage>{Stage::calibrate, Stage::encode}));
+  EXPECT_EQ(spec.kind, JobKind::analyze) << "of the stages that a job without a kind lists";
+}
+
+/// As the versions before `kind` wrote it.
+TEST(JobSpecTest, reads_spec_files_without_a_kind) {
+  for (const JobKindRow& row : job_kinds()) {
+    Json document = parse_json(to_json(parse({{"model", "m"}})), "spec");
+    document.erase("kind");
+    document["evaluate"]["tasks"] = Json::array();
+    document["stages"] = Json::array();
+    document["finetune"]["max_tokens"] = 8192;
+    for (const Stage stage : row.stages) {
+      document["stages"].push_back(stage_name(stage));
+    }
+    const JobSpec spec = parse(document);
+    EXPECT_EQ(stages_of(spec), row.stages) << row.name;
+    EXPECT_EQ(spec.kind, row.kind == JobKind::plan ? JobKind::compress : row.kind);
+  }
 }
 
 TEST(JobSpecTest, the_resolved_text_is_a_fixed_point) {
@@ -154,6 +170,12 @@ TEST(JobSpecTest, recipes_that_are_refused) {
       {"precision", "/resources/precision", "fp32", ErrorCode::out_of_range, "Did you mean 'f32'?"},
       {"section_type", "/guard", 3, ErrorCode::wrong_type, "guard"},
       {"stage", "/stages/0", "enocde", ErrorCode::out_of_range, "Did you mean 'encode'?"},
+      {"stages_of_no_kind", "/stages/0", "encode", ErrorCode::impossible_combination, "kind compress"},
+      {"kind", "/kind", "evalute", ErrorCode::out_of_range, "Did you mean 'evaluate'?"},
+      {"kind_of_other_stages", "/kind", "evaluate", ErrorCode::impossible_combination, "evaluate"},
+      {"tasks", "/evaluate/tasks", {"piqa.jsonl"}, ErrorCode::unknown_key, "one of samples, text"},
+      {"format_that_is_not_there", "/export/format", "deci", ErrorCode::out_of_range,
+       "one of uniform, custom"},
       {"lambda", "/encode/ridge_lambda", 0, ErrorCode::out_of_range, "encode.ridge_lambda"},
   };
   for (const RefusedRow& row : rows) {
@@ -168,7 +190,6 @@ TEST(JobSpecTest, recipes_that_are_refused) {
 JobSpec supported_spec() {
   JobSpec spec = parse(full_recipe());
   spec.encode.refine_steps = 0;
-  spec.evaluate.tasks.clear();
   return spec;
 }
 
@@ -205,8 +226,9 @@ TEST(JobSpecTest, fine_tuning_runs_where_a_budget_asks_for_it) {
   for (const char* key : {"max_tokens", "max_seconds"}) {
     const JobSpec spec = parse({{"model", "m"}, {"finetune", {{key, 5000}, {"text", "books.txt"}}}});
     EXPECT_TRUE(spec.finetune.asked_for()) << key;
-    ASSERT_EQ(spec.stages.size(), 7U) << key;
-    EXPECT_EQ(spec.stages[4], Stage::finetune) << key;
+    const std::vector<Stage> stages = stages_of(spec);
+    ASSERT_EQ(stages.size(), 7U) << key;
+    EXPECT_EQ(stages[4], Stage::finetune) << key;
     EXPECT_NO_THROW(check_combinations(spec)) << key;
   }
 }
@@ -263,7 +285,6 @@ struct UnsupportedRow {
 };
 
 const UnsupportedRow unsupported_rows[] = {
-    {"tasks", [](JobSpec& s) { s.evaluate.tasks = {"piqa.jsonl"}; }, "evaluate.tasks"},
     {"gpus", [](JobSpec& s) { s.resources.gpus_per_rank = 2; }, "resources.gpus_per_rank"},
 };
 

@@ -241,7 +241,7 @@ TEST_F(CommandLine, export_starts_from_the_state_of_a_finished_job) {
   PosixFileSystem files;
   const JobSpec spec = JobDir::open(files, folder_ / "second.job").read_spec();
   EXPECT_EQ(spec.export_settings.format, ExportFormat::custom);
-  EXPECT_EQ(spec.stages, std::vector<Stage>{Stage::export_result});
+  EXPECT_EQ(spec.kind, JobKind::export_result);
   EXPECT_EQ(JobDir::open(files, folder_ / "out.job").read_spec().export_settings.format,
             ExportFormat::uniform);
 }
@@ -251,10 +251,37 @@ TEST_F(CommandLine, evaluate_and_analyze_run_their_stages) {
   ASSERT_EQ(run({"analyze", "model", "--text", "text.txt", "--length", "128", "--sequences", "4"}), 0)
       << err_.str();
   PosixFileSystem files;
-  EXPECT_EQ(JobDir::open(files, folder_ / "cce-jobs/evaluate").read_spec().stages,
+  EXPECT_EQ(stages_of(JobDir::open(files, folder_ / "cce-jobs/evaluate").read_spec()),
             std::vector<Stage>{Stage::evaluate});
-  EXPECT_EQ(JobDir::open(files, folder_ / "cce-jobs/analyze").read_spec().stages,
+  EXPECT_EQ(stages_of(JobDir::open(files, folder_ / "cce-jobs/analyze").read_spec()),
             (std::vector<Stage>{Stage::calibrate, Stage::analyze}));
+}
+
+TEST_F(CommandLine, a_positional_that_is_a_file_is_a_recipe_and_a_folder_the_model) {
+  std::ofstream(folder_ / "r.yaml")
+      << "model: model\noutput: out\ncalibration: {text: text.txt, length: 128, sequences: 4}\n"
+         "evaluate: {text: text.txt}\nfinetune: {teacher: model, text: text.txt, max_tokens: 8192}\n";
+  for (const char* command : {"plan", "analyze", "evaluate", "finetune"}) {
+    EXPECT_EQ(run({command, "r.yaml"}), 0) << command << ": " << err_.str();
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "cce-jobs/finetune")) << "the recipe says where its result goes";
+  EXPECT_TRUE(fs::exists(folder_ / "cce-jobs/analyze"))
+      << "a report does not go where the recipe's checkpoint goes";
+  for (const char* command : {"plan", "analyze", "evaluate"}) {
+    EXPECT_EQ(run({command, "model", "--text", "text.txt", "--length", "128"}), 0)
+        << command << ": " << err_.str();
+  }
+  EXPECT_EQ(run({"compress", "model", "--text", "text.txt", "--length", "128", "--out", "other"}), 0)
+      << err_.str();
+  EXPECT_EQ(run({"evaluate", "model", "--model", "out", "--text", "text.txt"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("one model"));
+}
+
+TEST_F(CommandLine, a_training_without_a_teacher_or_a_budget_is_refused) {
+  EXPECT_EQ(run({"finetune", "model", "--text", "text.txt"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("--teacher DIR"));
+  EXPECT_EQ(run({"finetune", "model", "--teacher", "model", "--text", "text.txt", "--max-tokens", "0"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("finetune.max_tokens: found no budget"));
 }
 
 TEST_F(CommandLine, plan_runs_nothing_and_shows_what_would) {

@@ -8,9 +8,6 @@
 namespace cce {
 namespace {
 
-const std::vector<Stage> all_stages{Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                                    Stage::encode,    Stage::evaluate, Stage::export_result};
-
 TEST(ResolveJob, flags_win_over_the_recipe_and_settings_over_flags) {
   const TemporaryFolder folder;
   std::ofstream(folder / "r.yaml")
@@ -23,7 +20,7 @@ TEST(ResolveJob, flags_win_over_the_recipe_and_settings_over_flags) {
   options.output = "out";
   options.text = {"t.txt"};
   options.settings = {"resources.ranks=4", "calibration.length=256"};
-  const JobSpec spec = resolve_job(options, all_stages, folder.path());
+  const JobSpec spec = resolve_job(options, JobKind::compress, folder.path());
   EXPECT_EQ(spec.model, (folder / "m").string());
   EXPECT_EQ(spec.output, (folder / "out").string());
   EXPECT_EQ(spec.seed, 1);
@@ -35,14 +32,14 @@ TEST(ResolveJob, flags_win_over_the_recipe_and_settings_over_flags) {
   EXPECT_EQ(spec.calibration.text[0].path, (folder / "t.txt").string());
   EXPECT_FALSE(spec.calibration.text[0].last)
       << "the recipe evaluates on a text of its own: nothing is held out";
-  EXPECT_EQ(spec.stages, all_stages);
+  EXPECT_EQ(spec.kind, JobKind::compress);
 }
 
 TEST(ResolveJob, holds_out_the_last_windows_where_nothing_else_is_evaluated) {
   RecipeOptions options;
   options.model = "m";
   options.text = {"a.txt", "b.txt"};
-  const JobSpec spec = resolve_job(options, all_stages, "/here");
+  const JobSpec spec = resolve_job(options, JobKind::compress, "/here");
   ASSERT_EQ(spec.evaluate.text.size(), 2U);
   EXPECT_EQ(spec.calibration.text[1].path, "/here/b.txt");
   EXPECT_EQ(spec.calibration.text[1].last, -8);
@@ -54,7 +51,7 @@ TEST(ResolveJob, evaluate_takes_its_text_whole) {
   RecipeOptions options;
   options.model = "m";
   options.text = {"a.txt"};
-  const JobSpec spec = resolve_job(options, {Stage::evaluate}, "/here");
+  const JobSpec spec = resolve_job(options, JobKind::evaluate, "/here");
   ASSERT_EQ(spec.evaluate.text.size(), 1U);
   EXPECT_EQ(spec.evaluate.text[0].first, 0);
   EXPECT_TRUE(spec.calibration.text.empty());
@@ -73,12 +70,15 @@ TEST_P(BadSettings, are_refused_with_path_and_suggestion) {
   RecipeOptions options;
   options.model = "m";
   options.settings = GetParam().settings;
-  expect_error([&] { resolve_job(options, all_stages, "/"); }, GetParam().code, GetParam().part);
+  expect_error([&] { resolve_job(options, JobKind::compress, "/"); }, GetParam().code, GetParam().part);
 }
 
 const BadRow bad_rows[] = {
     {"unknown_key", {"calibraton.length=5"}, ErrorCode::unknown_key, "Did you mean 'calibration'"},
     {"key_that_a_run_fills_in", {"stages=[evaluate]"}, ErrorCode::unknown_key, "stages"},
+    {"kind_that_a_command_fills_in", {"kind=evaluate"}, ErrorCode::unknown_key, "kind"},
+    {"tasks", {"evaluate.tasks=[a.jsonl]"}, ErrorCode::unknown_key, "samples, text"},
+    {"format_that_is_not_there", {"export.format=deci"}, ErrorCode::out_of_range, "one of uniform, custom"},
     {"digest_that_a_run_fills_in",
      {"finetune.teacher_digest=abc"},
      ErrorCode::unknown_key,

@@ -19,8 +19,6 @@ JobSpec spec_of(std::int64_t ranks, std::int64_t sequences) {
   spec.resources.threads = 1;
   spec.calibration.sequences = sequences;
   spec.calibration.gradient_sequences = std::max<std::int64_t>(1, sequences / 4);
-  spec.stages = {Stage::calibrate, Stage::analyze,  Stage::make_plan,
-                 Stage::encode,    Stage::evaluate, Stage::export_result};
   return spec;
 }
 
@@ -204,7 +202,7 @@ TEST(Forecast, more_ranks_need_less_each) {
 std::int64_t training_bytes(std::int64_t ranks, std::int64_t batch_tokens, std::int64_t teacher_bytes) {
   JobSpec spec = spec_of(ranks, 16);
   spec.finetune.batch_tokens = batch_tokens;
-  spec.stages = {Stage::finetune};
+  spec.kind = JobKind::finetune;
   CheckpointSize size = small_checkpoint;
   size.teacher_bytes = teacher_bytes;
   const ModelConfig config = model_of(8, 576, 1536);
@@ -258,7 +256,6 @@ TEST_P(HostMemory, of_a_gpus_rank_is_what_waits_there) {
   spec.target.amount = 0.5;
   spec.resources.device = "cuda";
   spec.finetune.max_tokens = 1;
-  spec.stages = stages_of_compression(spec.finetune);
   CheckpointSize size{.tensor_bytes = 1000, .compute_value_bytes = 2};
   size.teacher_bytes = 77;
   const Partition partition = make_partition(spec, config, size, roomy, assumed_rates(1, true));
@@ -292,7 +289,7 @@ TEST(Forecast, a_time_budget_alone_is_used_up_and_bounds_tokens) {
     JobSpec spec = spec_of(1, 16);
     spec.finetune.max_tokens = tokens;
     spec.finetune.max_seconds = most;
-    spec.stages = {Stage::finetune};
+    spec.kind = JobKind::finetune;
     return make_partition(spec, model_of(8, 576, 1536), small_checkpoint, roomy, assumed_rates(1, true))
         .forecast[0]
         .stages[0]

@@ -18,7 +18,7 @@ ModelConfig smollm2(std::int64_t ffn) {
 
 std::int64_t forecast(JobSpec spec, const ModelConfig& config, const CheckpointSize& size) {
   spec.resources.threads = 1;
-  spec.stages = {Stage::finetune, Stage::evaluate, Stage::export_result};
+  spec.kind = JobKind::finetune;
   const Machine machine{.cores = 2, .memory_bytes = std::int64_t{64} << 30, .has_bf16 = true};
   return make_partition(spec, config, size, machine, assumed_rates(1, true)).forecast[0].peak_bytes;
 }
@@ -67,7 +67,7 @@ struct TermBytes {
     JobSpec spec;
     spec.resources.ranks = 1;
     spec.resources.device = device;
-    spec.stages = {Stage::finetune};
+    spec.kind = JobKind::finetune;
     change(spec.finetune);
     Partition partition;
     partition.owner = {0, 0};

@@ -90,7 +90,8 @@ TEST(RecipeFile, anchors_its_paths_at_its_own_folder) {
   const TemporaryFolder folder;
   std::ofstream(folder / "r.yaml") << "model: ./m\noutput: /abs/out\n"
                                       "calibration: {text: [{path: a.txt, windows: '0:3'}, ../b.txt]}\n"
-                                      "evaluate: {text: c.txt, tasks: [t.jsonl]}\n";
+                                      "evaluate: {text: c.txt}\nresources: {container: images/cce.sif}\n"
+                                      "finetune: {validation: [v.txt], teacher: t}\n";
   const Json recipe = read_recipe(folder / "r.yaml");
   const std::string base = folder.path().string();
   EXPECT_EQ(recipe["model"], base + "/m");
@@ -99,7 +100,9 @@ TEST(RecipeFile, anchors_its_paths_at_its_own_folder) {
   EXPECT_EQ(recipe["calibration"]["text"][0]["windows"], "0:3");
   EXPECT_EQ(recipe["calibration"]["text"][1], folder.path().parent_path().string() + "/b.txt");
   EXPECT_EQ(recipe["evaluate"]["text"], base + "/c.txt");
-  EXPECT_EQ(recipe["evaluate"]["tasks"][0], base + "/t.jsonl");
+  EXPECT_EQ(recipe["resources"]["container"], base + "/images/cce.sif");
+  EXPECT_EQ(recipe["finetune"]["validation"][0], base + "/v.txt");
+  EXPECT_EQ(recipe["finetune"]["teacher"], base + "/t");
 }
 
 TEST(RecipeFile, refuses_what_is_not_a_recipe) {
@@ -118,12 +121,16 @@ TEST(Setting, lands_on_its_key) {
   apply_setting(recipe, "calibration.text.0=x.txt", "/here");
   apply_setting(recipe, "evaluate.text=[t.txt]", "/here");
   apply_setting(recipe, "model=m", "/here");
+  apply_setting(recipe, "calibration.text.1.path=y.txt", "/here");
+  apply_setting(recipe, "resources={container: c.sif, modules: [gcc]}", "/here");
   EXPECT_EQ(recipe["encode"]["refine_steps"], 20);
   EXPECT_EQ(recipe["structures"], (Json{"ffn", "vo"}));
   EXPECT_EQ(recipe["calibration"]["text"][1]["windows"], "0:4");
   EXPECT_EQ(recipe["calibration"]["text"][0], "/here/x.txt");
   EXPECT_EQ(recipe["evaluate"]["text"][0], "/here/t.txt");
   EXPECT_EQ(recipe["model"], "/here/m");
+  EXPECT_EQ(recipe["calibration"]["text"][1]["path"], "/here/y.txt");
+  EXPECT_EQ(recipe["resources"], (Json{{"container", "/here/c.sif"}, {"modules", {"gcc"}}}));
 }
 
 TEST(Setting, leaves_one_target) {

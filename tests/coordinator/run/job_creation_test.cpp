@@ -19,7 +19,6 @@ TEST(JobCreation, wants_room_for_the_widest_moment_before_it_writes_anything) {
   spec.calibration.text = spec.finetune.text = {text};
   spec.calibration.length = 128;
   spec.finetune.max_tokens = 1 << 20;
-  spec.stages = stages_of_compression(spec.finetune);
   PosixFileSystem disk;
   FaultyFileSystem files(disk);
   const Machine machine{.cores = 2, .memory_bytes = std::int64_t{8} << 30, .has_bf16 = false};

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <set>
 
+#include "common/recipe/recipe_keys.h"
+#include "coordinator/recipe/recipe.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 
@@ -69,7 +72,7 @@ TEST_F(Paths, every_path_of_a_recipe) {
   const std::string root = fs::canonical(folder_ / "root").string();
   Json recipe = Json::parse(R"({"model": "inside", "output": "new",
       "calibration": {"text": ["text.txt", {"path": "text.txt", "windows": "0:2"}]},
-      "evaluate": {"text": "text.txt", "tasks": ["text.txt"]}, "finetune": {"teacher": "model"},
+      "evaluate": {"text": "text.txt"}, "finetune": {"teacher": "model"},
       "resources": {"container": "text.txt"}})");
   policy().resolve_recipe(recipe);
   EXPECT_EQ(recipe["model"], root + "/model");
@@ -77,18 +80,62 @@ TEST_F(Paths, every_path_of_a_recipe) {
   EXPECT_EQ(recipe["calibration"]["text"][0], root + "/text.txt");
   EXPECT_EQ(recipe["calibration"]["text"][1]["path"], root + "/text.txt");
   EXPECT_EQ(recipe["evaluate"]["text"], root + "/text.txt");
-  EXPECT_EQ(recipe["evaluate"]["tasks"][0], root + "/text.txt");
   EXPECT_EQ(recipe["finetune"]["teacher"], root + "/model");
   EXPECT_EQ(recipe["resources"]["container"], root + "/text.txt");
   for (const char* bad :
        {R"({"model": "out"})", R"({"output": "out/x"})", R"({"calibration": {"text": ["out/file"]}})",
         R"({"calibration": {"text": {"path": "/etc/passwd"}}})",
-        R"({"evaluate": {"tasks": "../secret/file"}})", R"({"evaluate": {"text": [["/etc/passwd"]]}})",
+        R"({"evaluate": {"text": "../secret/file"}})", R"({"evaluate": {"text": [["/etc/passwd"]]}})",
         R"({"resources": {"container": "/etc/passwd"}})", R"({"finetune": {"teacher": "/root"}})",
         R"({"finetune": {"validation": ["/etc/passwd"]}})"}) {
     Json refused = Json::parse(bad);
     expect_error([&] { policy().resolve_recipe(refused); }, ErrorCode::out_of_range,
                  "folders that this server");
+  }
+}
+
+/// A recipe with one key.
+Json recipe_with(const RecipeKey& key, Json value) {
+  Json inner{{key.name, std::move(value)}};
+  return key.section.empty() ? inner : Json{{key.section, std::move(inner)}};
+}
+
+Json value_of(const Json& recipe, const RecipeKey& key) {
+  return key.section.empty() ? recipe[key.name] : recipe[key.section][key.name];
+}
+
+TEST_F(Paths, every_path_key_of_the_table_is_anchored_and_fenced) {
+  int paths = 0;
+  for (const RecipeKey* key : recipe_keys()) {
+    if (key->path == KeyPath::none) {
+      continue;
+    }
+    SCOPED_TRACE(key->key_path());
+    ++paths;
+    Json recipe = recipe_with(*key, "text.txt");
+    anchor_paths(recipe, folder_ / "root");
+    EXPECT_EQ(value_of(recipe, *key), in("text.txt"));
+    policy().resolve_recipe(recipe);
+    EXPECT_EQ(value_of(recipe, *key), (fs::canonical(folder_ / "root") / "text.txt").string());
+    for (const char* outside : {"/etc/passwd", "../secret/file", "out/file"}) {
+      Json refused = recipe_with(*key, outside);
+      expect_error([&] { policy().resolve_recipe(refused); }, ErrorCode::out_of_range, key->key_path());
+    }
+  }
+  EXPECT_GE(paths, 8);
+}
+
+/// A key that takes text is a path, or it is known to be none: a new one has to be decided about here.
+TEST(RecipePaths, no_text_is_a_path_without_saying_so) {
+  const std::set<std::string> plain{"model_digest",         "target.fit_bytes",  "finetune.teacher_digest",
+                                    "resources.partition",  "resources.account", "resources.qos",
+                                    "resources.constraint", "resources.modules", "resources.memory",
+                                    "resources.time_limit"};
+  for (const RecipeKey* key : recipe_keys()) {
+    const std::string schema = key->schema.dump();
+    const bool takes_text =
+        schema.find("\"string\"") != std::string::npos || schema.find("TextSource") != std::string::npos;
+    EXPECT_EQ(takes_text, key->path != KeyPath::none || plain.contains(key->key_path())) << key->key_path();
   }
 }
 

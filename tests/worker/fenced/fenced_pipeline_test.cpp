@@ -67,12 +67,7 @@ std::map<std::string, std::string> run_job(const JobRow& row, std::unique_ptr<Ba
   job.spec.evaluate.samples = 1;
   job.spec.finetune.text = {tokens_of(tokens, 24, 40)};
   job.spec.finetune.batch_tokens = 4 * 24;
-  job.spec.stages = {Stage::calibrate, Stage::analyze,  Stage::make_plan,    Stage::encode,
-                     Stage::finetune,  Stage::evaluate, Stage::export_result};
   row.change(job.spec);
-  if (!job.spec.finetune.asked_for()) {
-    std::erase(job.spec.stages, Stage::finetune);
-  }
   job.delivery = row.delivery;
   job.make_backend = make_backend;
   job.run(row.ranks, [](StageContext& context) { run_pipeline(context); });

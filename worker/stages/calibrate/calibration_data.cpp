@@ -1,6 +1,5 @@
 #include "worker/stages/calibrate/calibration_data.h"
 
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <utility>
@@ -12,11 +11,8 @@ namespace cce {
 namespace {
 
 std::optional<Tokenizer> load_tokenizer_if_needed(const StageContext& context, const std::string& text_path) {
-  const std::string extension = std::filesystem::path(text_path).extension();
-  if (extension == ".u16" || extension == ".u32") {
-    return std::nullopt;
-  }
-  return Tokenizer::load(context.files, context.spec.model);
+  return needs_tokenizer(text_path) ? std::optional(Tokenizer::load(context.files, context.spec.model))
+                                    : std::nullopt;
 }
 
 /// Rank 0's windows, one after another, on every rank.

@@ -125,10 +125,10 @@ Error divergence_error(const StageContext& context, const Divergence& divergence
   const double rate = spec.finetune.learning_rate;
   const double usual = FinetuneSettings{}.learning_rate;
   const std::string lower = number(rate > usual ? usual : suggested_factor * rate);
-  const bool encoded = std::find(spec.stages.begin(), spec.stages.end(), Stage::encode) != spec.stages.end();
+  const bool encoded = runs(spec, Stage::encode);
   std::string remedy = sentence_of(kept, context.job.state_root().string()) +
                        "A resume would diverge again. Start a new job with a lower rate: cce " +
-                       (encoded ? "compress" : "finetune") + " ... --set finetune.learning_rate=" + lower +
+                       kind_of(spec).name + " ... --set finetune.learning_rate=" + lower +
                        " and another --out.";
   if (encoded) {
     remedy += " Or go on from the encoded layers, as they were before training: cce export " + job +

@@ -66,6 +66,13 @@ TEST_F(CalibrationText, windows_are_spread_over_the_text_and_reach_every_rank) {
   });
 }
 
+/// llama_mha has no tokenizer: a token file whose ending is in capitals needs none either.
+TEST_F(CalibrationText, a_token_file_is_one_whatever_the_case_of_its_ending) {
+  std::filesystem::copy(folder_ / "text.u16", folder_ / "text.U16");
+  job_.spec.calibration.text[0].path = (folder_ / "text.U16").string();
+  job_.run(1, [](StageContext& context) { EXPECT_EQ(load_calibration_data(context).windows.size(), 4U); });
+}
+
 TEST_F(CalibrationText, too_few_windows_are_an_error_on_every_rank) {
   job_.spec.calibration.sequences = 13;
   expect_error([this] { job_.run(2, [](StageContext& context) { load_calibration_data(context); }); },

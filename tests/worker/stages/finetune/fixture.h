@@ -40,7 +40,7 @@ class FinetuneJob : public StageJob {
     spec.finetune.max_tokens = 6 * 4 * 24;
     spec.finetune.beta = 0.0;
     spec.finetune.gamma = 0.0;
-    spec.stages = {Stage::finetune};
+    spec.kind = JobKind::finetune;
   }
 
   /// The model's layer with noise of `noise` times each matrix' root mean square.

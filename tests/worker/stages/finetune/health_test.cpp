@@ -99,7 +99,6 @@ TEST(FinetuneHealth, its_error_says_what_is_kept_and_what_to_run) {
   job.spec.finetune.learning_rate = 0.02;
   job.run(1, [&](StageContext& context) {
     const Divergence divergence{.term = "kl", .step = 17, .value = 9.5, .best_step = 3, .best = 0.125};
-    job.spec.stages = {Stage::encode, Stage::finetune};
     const Error encoded = divergence_error(context, divergence, {.checkpoint_step = 10, .best_step = 8});
     EXPECT_EQ(exit_code(encoded.code), 2);
     EXPECT_EQ(encoded.found, "0.02, under which training diverged: kl = 9.5 at step 17, 0.125 at step 3");
@@ -110,7 +109,7 @@ TEST(FinetuneHealth, its_error_says_what_is_kept_and_what_to_run) {
     EXPECT_THAT(encoded.remedy, ::testing::HasSubstr("cce export " + root + " --out DIR"));
     EXPECT_THAT(encoded.remedy, ::testing::HasSubstr("finetune.learning_rate=0.0002 "));
     job.spec.finetune.learning_rate = 1e-4;
-    job.spec.stages = {Stage::finetune};
+    job.spec.kind = JobKind::finetune;
     const Error alone = divergence_error(context, divergence, {});
     EXPECT_THAT(alone.remedy, ::testing::Not(::testing::HasSubstr("cce export")));
     EXPECT_THAT(alone.remedy, ::testing::HasSubstr("No checkpoint"));

@@ -13,4 +13,4 @@ mapfile -t files < <(find common coordinator worker tests scripts -name '*.cpp' 
 if [[ ${1:-} == --fix ]]; then
   exec "$formatter" -i "${files[@]}"
 fi
-"$formatter" --dry-run --Werror "${files[@]}" || { echo "scripts/check_format.sh --fix formats them" >&2; exit 1; }
+printf '%s\0' "${files[@]}" | xargs -0 -n 40 -P "$(nproc)" "$formatter" --dry-run --Werror || { echo "scripts/check_format.sh --fix formats them" >&2; exit 1; }

@@ -84,8 +84,9 @@ void check_folder(const FileSystem& files, const fs::path& folder, const std::st
 
 void check_weights(const FileSystem& files, const JobSpec& spec) {
   check_folder(files, spec.model, exported_dtype(spec));
-  if (!spec.finetune.teacher.empty() && spec.finetune.teacher != spec.model) {
-    check_folder(files, spec.finetune.teacher, "");
+  const std::string& teacher = spec.finetune.teacher;
+  if (runs(spec, Stage::finetune) && !teacher.empty() && teacher != spec.model) {
+    check_folder(files, teacher, "");
   }
 }
 

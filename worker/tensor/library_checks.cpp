@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <span>
-#include <vector>
 
 #include "common/base/digest.h"
 #include "common/base/error.h"
@@ -12,101 +11,10 @@
 #include "worker/tensor/host_access.h"
 #include "worker/tensor/ops/products/product_ops.h"
 #include "worker/tensor/ops/solvers/solver_ops.h"
+#include "worker/tensor/plain_matrix.h"
 
 namespace cce {
 namespace {
-
-/// A matrix on the host: values that its dtype holds exactly.
-struct Values {
-  std::int64_t rows = 0, cols = 0;
-  std::vector<double> elements;
-
-  Values(std::int64_t row_count, std::int64_t col_count)
-      : rows(row_count), cols(col_count), elements(static_cast<std::size_t>(row_count * col_count)) {}
-  double& operator()(std::int64_t row, std::int64_t col) {
-    return elements[static_cast<std::size_t>(row * cols + col)];
-  }
-  double operator()(std::int64_t row, std::int64_t col) const {
-    return elements[static_cast<std::size_t>(row * cols + col)];
-  }
-  double largest() const {
-    double most = 0.0;
-    for (const double element : elements) {
-      most = std::max(most, std::abs(element));
-    }
-    return most;
-  }
-};
-
-/// Numbers between −½ and ½ that look random: the fractions of i times the golden ratio, from `first` on.
-Values scattered(std::int64_t rows, std::int64_t cols, std::int64_t first) {
-  constexpr double golden_ratio = 0.6180339887498949;
-  Values values(rows, cols);
-  double position = static_cast<double>(first);
-  for (double& element : values.elements) {
-    const double product = position * golden_ratio;
-    element = product - std::floor(product) - 0.5;
-    position += 1.0 + static_cast<double>(static_cast<std::int64_t>(position) % 7);  // rows are not alike
-  }
-  return values;
-}
-
-Values transposed(const Values& a) {
-  Values result(a.cols, a.rows);
-  for (std::int64_t i = 0; i < a.rows; ++i) {
-    for (std::int64_t j = 0; j < a.cols; ++j) {
-      result(j, i) = a(i, j);
-    }
-  }
-  return result;
-}
-
-/// A B in f64, each sum in order of its depth.
-Values plain_product(const Values& a, const Values& b) {
-  Values c(a.rows, b.cols);
-  for (std::int64_t i = 0; i < a.rows; ++i) {
-    for (std::int64_t k = 0; k < a.cols; ++k) {
-      const double factor = a(i, k);
-      for (std::int64_t j = 0; j < b.cols; ++j) {
-        c(i, j) += factor * b(k, j);
-      }
-    }
-  }
-  return c;
-}
-
-/// The largest norm of a row.
-double largest_row_norm(const Values& a) {
-  double most = 0.0;
-  for (std::int64_t i = 0; i < a.rows; ++i) {
-    double squares = 0.0;
-    for (std::int64_t k = 0; k < a.cols; ++k) {
-      squares += a(i, k) * a(i, k);
-    }
-    most = std::max(most, squares);
-  }
-  return std::sqrt(most);
-}
-
-double largest_difference(const Values& a, const Values& b) {
-  double most = 0.0;
-  for (std::size_t i = 0; i < a.elements.size(); ++i) {
-    const double difference = std::abs(a.elements[i] - b.elements[i]);
-    most = difference <= most ? most : difference;  // a NaN becomes the largest and stays it
-    if (std::isnan(difference)) {
-      return difference;
-    }
-  }
-  return most;
-}
-
-Values identity_matrix(std::int64_t size) {
-  Values one(size, size);
-  for (std::int64_t i = 0; i < size; ++i) {
-    one(i, i) = 1.0;
-  }
-  return one;
-}
 
 /// Unit roundoff of a product's sum.
 double rounding_of(DType dtype) {
@@ -137,7 +45,7 @@ class Checks {
 
  private:
   /// In the backend's memory, rounded to `dtype`; `values` become what was rounded.
-  OwnedMatrix place(Values& values, DType dtype) {
+  OwnedMatrix place(PlainMatrix& values, DType dtype) {
     OwnedMatrix matrix = backend_.matrix(dtype, values.rows, values.cols);
     HostEdit edit(backend_, matrix.view(), HostEdit::Start::uninitialised);
     for (std::size_t i = 0; i < values.elements.size(); ++i) {
@@ -156,9 +64,9 @@ class Checks {
   }
 
   /// A dense f32 or f64 result, whose bits go into the digest.
-  Values fetch(ConstMatrix matrix) {
+  PlainMatrix fetch(ConstMatrix matrix) {
     const HostRead host(backend_, matrix);
-    Values values(matrix.rows, matrix.cols);
+    PlainMatrix values(matrix.rows, matrix.cols);
     const std::size_t count = values.elements.size();
     digest_.add(std::span(host.view().as<std::byte>(), count * size_in_bytes(matrix.dtype)));
     for (std::size_t i = 0; i < count; ++i) {
@@ -170,12 +78,12 @@ class Checks {
 
   void product(NumericTask task, DType dtype, std::int64_t rows) {
     constexpr std::int64_t depth = 700, cols = 33;
-    Values a = scattered(rows, depth, 1), b = scattered(depth, cols, 2);
+    PlainMatrix a = scattered_matrix(rows, depth, 1), b = scattered_matrix(depth, cols, 2);
     const OwnedMatrix device_a = place(a, dtype), device_b = place(b, dtype);
-    Values turned = transposed(a);
+    PlainMatrix turned = transposed(a);
     const OwnedMatrix device_turned = place(turned, dtype);
     const DType sum = dtype == DType::f64 ? DType::f64 : DType::f32;
-    const Values expected = plain_product(a, b);
+    const PlainMatrix expected = plain_product(a, b);
     const double bound = product_bound(a, b, dtype);
     const std::string words = "product of " + std::string(name(dtype)) + " matrices, " +
                               std::to_string(rows) + " x " + std::to_string(depth) + " x " +
@@ -192,7 +100,7 @@ class Checks {
     }
   }
 
-  double product_bound(const Values& a, const Values& b, DType dtype) const {
+  double product_bound(const PlainMatrix& a, const PlainMatrix& b, DType dtype) const {
     const double root = std::sqrt(static_cast<double>(a.cols));
     const double of_factors = dtype == DType::f32 && precision_.tf32 ? std::ldexp(1.0, -11) : 0.0;
     return (4.0 * rounding_of(dtype) * root + 16.0 * of_factors / root) * largest_row_norm(a) *
@@ -200,20 +108,20 @@ class Checks {
   }
 
   void gram() {
-    Values features = scattered(600, 40, 3);
+    PlainMatrix features = scattered_matrix(600, 40, 3);
     const OwnedMatrix device = place(features, DType::f64);
     OwnedMatrix sum = backend_.zeros(DType::f64, 40, 40);
     ops::gram(backend_, device.view(), sum.view());
-    const Values turned = transposed(features);
+    const PlainMatrix turned = transposed(features);
     judge(NumericTask::product_f64, "Gram matrix of 600 x 40 features in f64",
           largest_difference(fetch(sum.view()), plain_product(turned, features)),
           product_bound(turned, features, DType::f64));
   }
 
   /// F Fᵀ / n + 1, well conditioned.
-  static Values positive_definite(std::int64_t size) {
-    const Values factor = scattered(size, size, 4);
-    Values a = plain_product(factor, transposed(factor));
+  static PlainMatrix positive_definite(std::int64_t size) {
+    const PlainMatrix factor = scattered_matrix(size, size, 4);
+    PlainMatrix a = plain_product(factor, transposed(factor));
     for (double& element : a.elements) {
       element /= static_cast<double>(size);
     }
@@ -225,10 +133,10 @@ class Checks {
 
   void cholesky() {
     constexpr std::int64_t size = 80, columns = 9;
-    Values a = positive_definite(size), right = scattered(size, columns, 5);
+    PlainMatrix a = positive_definite(size), right = scattered_matrix(size, columns, 5);
     OwnedMatrix factor = place(a, DType::f64);
     const bool failed = ops::cholesky(backend_, factor.view()).has_value();
-    const Values lower = fetch(factor.view());
+    const PlainMatrix lower = fetch(factor.view());
     judge_factorisation("Cholesky factorisation",
                         failed ? std::numeric_limits<double>::infinity()
                                : largest_difference(plain_product(lower, transposed(lower)), a),
@@ -251,13 +159,13 @@ class Checks {
 
   void eigen() {
     constexpr std::int64_t size = 60;
-    Values a = positive_definite(size);
+    PlainMatrix a = positive_definite(size);
     OwnedMatrix vectors = place(a, DType::f64), alone = place(a, DType::f64);
     OwnedMatrix values = backend_.matrix(DType::f64, 1, size),
                 values_alone = backend_.matrix(DType::f64, 1, size);
     ops::eigen_symmetric(backend_, vectors.view(), values.view());
-    const Values v = fetch(vectors.view()), lambda = fetch(values.view());
-    Values scaled = v;
+    const PlainMatrix v = fetch(vectors.view()), lambda = fetch(values.view());
+    PlainMatrix scaled = v;
     for (std::int64_t i = 0; i < size; ++i) {
       for (std::int64_t j = 0; j < size; ++j) {
         scaled(i, j) *= lambda(0, j);
@@ -274,14 +182,14 @@ class Checks {
 
   void singular_values() {
     constexpr std::int64_t rows = 50, cols = 30;
-    Values a = scattered(rows, cols, 6);
+    PlainMatrix a = scattered_matrix(rows, cols, 6);
     OwnedMatrix work = place(a, DType::f64);
     OwnedMatrix left = backend_.matrix(DType::f64, rows, cols),
                 right = backend_.matrix(DType::f64, cols, cols);
     OwnedMatrix values = backend_.matrix(DType::f64, 1, cols);
     ops::singular_values(backend_, work.view(), left.view(), values.view(), right.view());
-    Values u = fetch(left.view());
-    const Values sigma = fetch(values.view());
+    PlainMatrix u = fetch(left.view());
+    const PlainMatrix sigma = fetch(values.view());
     for (std::int64_t i = 0; i < rows; ++i) {
       for (std::int64_t j = 0; j < cols; ++j) {
         u(i, j) *= sigma(0, j);
@@ -293,17 +201,17 @@ class Checks {
 
   void qr() {
     constexpr std::int64_t rows = 50, cols = 30;
-    Values a = scattered(rows, cols, 7);
+    PlainMatrix a = scattered_matrix(rows, cols, 7);
     OwnedMatrix work = place(a, DType::f64), upper = backend_.matrix(DType::f64, cols, cols);
     ops::qr(backend_, work.view(), upper.view());
-    const Values q = fetch(work.view()), r = fetch(upper.view());
+    const PlainMatrix q = fetch(work.view()), r = fetch(upper.view());
     judge_factorisation("QR factorisation", largest_difference(plain_product(q, r), a), r);
     judge_factorisation("columns of Q",
                         largest_difference(plain_product(transposed(q), q), identity_matrix(cols)), r);
   }
 
   /// 64 n ε of the largest element, of 1 where that is less.
-  void judge_factorisation(const std::string& operation, double difference, const Values& scale) {
+  void judge_factorisation(const std::string& operation, double difference, const PlainMatrix& scale) {
     const double size = static_cast<double>(std::max(scale.rows, scale.cols));
     judge(NumericTask::factorisation, operation, difference,
           64.0 * size * std::numeric_limits<double>::epsilon() * std::max(1.0, scale.largest()));

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include "common/base/numeric_environment.h"
 #include "tests/common/error_matcher.h"
 
 namespace cce {
@@ -86,18 +85,6 @@ TEST(NumericsIdentity, ranks_that_differ_are_named_with_their_hosts) {
                                            "0.1.0 11aa on rank 2 (n1)"),
                                  Not(HasSubstr("threads")), Not(HasSubstr("onednn"))));
   EXPECT_THAT(error.remedy, AllOf(HasSubstr("OPENBLAS_CORETYPE"), HasSubstr("resources.constraint")));
-}
-
-TEST(NumericEnvironment, holds_what_is_set_and_nothing_else) {
-  for (const std::string_view name : numeric_variables()) {
-    ASSERT_EQ(::unsetenv(std::string(name).c_str()), 0);
-  }
-  EXPECT_THAT(numeric_environment(), IsEmpty());
-  ASSERT_EQ(::setenv("OPENBLAS_CORETYPE", "Haswell", 1), 0);
-  ASSERT_EQ(::setenv("DNNL_MAX_CPU_ISA", "", 1), 0);
-  ASSERT_EQ(::setenv("OPENBLAS_VERBOSE", "2", 1), 0);
-  EXPECT_THAT(numeric_environment(),
-              ElementsAre(std::pair<const std::string, std::string>("OPENBLAS_CORETYPE", "Haswell")));
 }
 
 }  // namespace

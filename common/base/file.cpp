@@ -1,5 +1,7 @@
 #include "common/base/file.h"
 
+#include <random>
+
 #include "common/base/error.h"
 
 namespace cce {
@@ -44,19 +46,34 @@ void sync_folders_inside(FileSystem& files, const FileSystem::Path& folder) {
   files.sync_directory(folder);
 }
 
-FileSystem::Path old_name(const FileSystem::Path& final_path) {
-  FileSystem::Path old = final_path;
-  old += ".old";
-  return old;
+constexpr std::size_t random_letters = 10;
+
+/// What every name of a folder that was moved aside begins with: the mark that this program moved it.
+std::string old_prefix(const FileSystem::Path& final_path) {
+  return std::string(".").append(final_path.filename().string()).append(".cce-old-");
+}
+
+/// A name in FINAL's folder that nobody has.
+FileSystem::Path unused_old_name(const FileSystem& files, const FileSystem::Path& final_path) {
+  std::random_device source;
+  std::uniform_int_distribution<int> letter('a', 'z');
+  FileSystem::Path path;
+  do {
+    std::string name = old_prefix(final_path);
+    for (std::size_t i = 0; i < random_letters; ++i) {
+      name += static_cast<char>(letter(source));
+    }
+    path = final_path.parent_path() / name;
+  } while (files.exists(path));
+  return path;
 }
 
 }  // namespace
 
 void FileSystem::publish_directory(const Path& temporary, const Path& final_path) {
-  const Path old = old_name(final_path);
+  const Path old = unused_old_name(*this, final_path);
   sync_folders_inside(*this, temporary);  // 1.
   if (exists(final_path)) {
-    remove_all(old);
     rename(final_path, old);  // 2.
   }
   rename(temporary, final_path);             // 3.
@@ -65,15 +82,18 @@ void FileSystem::publish_directory(const Path& temporary, const Path& final_path
 }
 
 void FileSystem::recover_directory(const Path& final_path) {
-  const Path old = old_name(final_path);
-  if (!exists(old)) {
-    return;
-  }
-  if (exists(final_path)) {
-    remove_all(old);
-  } else {
-    rename(old, final_path);
-    sync_directory(final_path.parent_path());
+  const Path parent = final_path.parent_path().empty() ? Path(".") : final_path.parent_path();
+  const std::string prefix = old_prefix(final_path);
+  for (const std::string& name : list(parent)) {
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + random_letters) {
+      continue;
+    }
+    if (exists(final_path)) {
+      remove_all(parent / name);
+    } else {
+      rename(parent / name, final_path);
+      sync_directory(parent);
+    }
   }
 }
 

@@ -13,7 +13,7 @@ constexpr std::int64_t beside_tensors_bytes = std::int64_t{16} << 20;
 }  // namespace
 
 std::int64_t DiskForecast::widest() const {
-  return statistics + prepared + encoded + std::max(training, trained + result);
+  return statistics + prepared + encoded + std::max(training, trained + result + delivered);
 }
 
 DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
@@ -42,6 +42,7 @@ DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
   if (runs(spec, Stage::export_result)) {
     const std::int64_t value_bytes = cost::export_value_bytes(spec.export_settings.dtype);
     disk.result = value_bytes * (kept + total_parameters(config) - dense) + beside_tensors_bytes;
+    disk.delivered = spec.output.empty() ? 0 : disk.result;
   }
   return disk;
 }

@@ -18,9 +18,12 @@ namespace cce {
 ///   trained    fine-tuning's layers in f32, 4 p; checkpoints are gone by the time the result is written
 ///   result     the exported tensors, p and the model's others in export.dtype, and what lies beside them
 ///              (tokenizer, report, norms, headers), 16 MiB
+///   delivered  its copy at the output, where the job has one: the same again (less where the file system
+///              shares blocks; an earlier result there goes only once the new one is whole)
 /// Stages that do not run leave nothing.
 struct DiskForecast {
-  std::int64_t statistics = 0, prepared = 0, encoded = 0, training = 0, trained = 0, result = 0;
+  std::int64_t statistics = 0, prepared = 0, encoded = 0, training = 0, trained = 0, result = 0,
+               delivered = 0;
   /// Where fine-tuning ends, its layers are published beside the last checkpoint and the best weights: less
   /// than two checkpoints. So the widest moment is in training or at the end.
   std::int64_t widest() const;

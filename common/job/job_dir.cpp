@@ -198,8 +198,8 @@ void JobDir::recover() {
   for (const std::string& name : files_->list(state_root())) {
     if (name.ends_with(".tmp")) {
       files_->remove_all(state_root() / name);
-    } else if (name.ends_with(".old")) {
-      files_->recover_directory(state_root() / name.substr(0, name.size() - 4));
+    } else if (const std::size_t end = name.find(".cce-old-"); end != std::string::npos && end > 1) {
+      files_->recover_directory(state_root() / name.substr(1, end - 1));
     }
   }
   files_->remove_all(root_ / "result.tmp");

@@ -6,13 +6,16 @@
 #include "common/base/digest.h"
 #include "common/base/json_writer.h"
 #include "coordinator/system/checksums.h"
-#include "coordinator/system/tree_copy.h"
+#include "coordinator/system/delivery.h"
+#include "coordinator/system/folder_exchange.h"
 
 namespace cce {
 namespace {
 
 namespace fs = std::filesystem;
 using SteadyClock = std::chrono::steady_clock;
+
+constexpr const char* manifest_name = "manifest.json";
 
 double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -40,10 +43,10 @@ class Fetch {
 
   void run(const fs::path& output, bool force) {
     const std::vector<Artifact> artifacts = service_.artifacts(id_);
-    check_deliverable(output, force);
-    const fs::path scratch = output.string() + ".fetch";
-    open_scratch(scratch, manifest_text(service_.job(id_), artifacts, service_));
-    const fs::path folder = scratch / "files";
+    check_deliverable(files_, output, force);
+    const OutputPlace place = find_output_place(output);
+    ScratchFolder scratch = open_scratch(place, manifest_text(service_.job(id_), artifacts, service_));
+    const fs::path folder = scratch.path() / incoming_name;
     for (const Artifact& artifact : artifacts) {
       total_bytes_ += artifact.bytes;
     }
@@ -54,20 +57,34 @@ class Fetch {
       finished_bytes_ += artifact.bytes;
     }
     check_digests(folder);
-    files_.make_directory(output.parent_path());
-    files_.publish_directory(folder, output);
-    files_.remove_all(scratch);
+    put_in_place(files_, scratch, place, force);
   }
 
  private:
-  void open_scratch(const fs::path& scratch, const std::string& manifest) {
-    const fs::path manifest_path = scratch / "manifest.json";
-    if (files_.exists(manifest_path) && files_.read_text(manifest_path) != manifest) {
-      callbacks_.note("an earlier fetch was of another result: starting anew");
-      files_.remove_all(scratch);
+  /// What an earlier fetch of the same result left, or a new one. What was left of others is removed.
+  ScratchFolder open_scratch(const OutputPlace& place, const std::string& manifest) {
+    const std::string prefix = place.scratch_prefix("fetch-");
+    std::optional<ScratchFolder> same;
+    for (ScratchFolder& left : abandoned_for(files_, place, "fetch-")) {
+      const bool is_in_place = left.path().parent_path() == place.scratch_parent();
+      if (exchange_is_unfinished(files_, left.path())) {
+        finish_exchange(files_, place.folder, left.path());
+      } else if (const fs::path path = left.path() / manifest_name;
+                 !same && is_in_place && files_.exists(path) && files_.read_text(path) == manifest) {
+        same = std::move(left);
+        continue;
+      } else {
+        callbacks_.note("an earlier fetch was of another result, or to another place: starting anew");
+      }
+      left.remove(files_);
     }
-    files_.make_directory(scratch / "files");
-    files_.write_atomic(manifest_path, manifest);
+    if (!same) {
+      files_.make_directory(place.scratch_parent());
+      same = ScratchFolder::make(files_, place.scratch_parent(), prefix);
+      files_.make_directory(same->path() / incoming_name);
+      files_.write_atomic(same->path() / manifest_name, manifest);
+    }
+    return std::move(*same);
   }
 
   std::int64_t bytes_there(const fs::path& target) const {

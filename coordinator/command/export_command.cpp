@@ -7,6 +7,7 @@
 #include "coordinator/command/pipeline_command.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
+#include "coordinator/system/delivery.h"
 #include "coordinator/system/tree_copy.h"
 
 namespace cce {
@@ -42,11 +43,12 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   JobSpec spec = parse_job_spec(recipe_text(recipe), "command line");
   spec.kind = JobKind::export_result;
   check_combinations(spec);
-  check_deliverable(spec.output, options.run.force);
-  check_weights(files, spec);
-
   const fs::path root =
       options.run.job.empty() ? default_job_root(spec, here) : (here / options.run.job).lexically_normal();
+  DeliveryGuards guards = delivery_guards(root, spec);
+  guards.inputs.push_back(source.root());
+  check_deliverable(files, spec.output, options.run.force, guards);
+  check_weights(files, spec);
   JobDir job = JobDir::create(files, root, spec, source.read_partition());
   files.write_atomic(root / "recipe.yaml", recipe_yaml(spec));
   files.remove_all(job.state_root());

@@ -17,8 +17,8 @@ struct FetchOptions {
 };
 
 const char* const examples =
-    "Sizes and digests are checked; the folder appears whole or not at all. A fetch that was\n"
-    "stopped continues from what it left in DIR.fetch.\n"
+    "Sizes and digests are checked; a new folder appears whole or not at all, and one that\n"
+    "exists is filled in place. A fetch that was stopped continues where it was.\n"
     "Example:\n"
     "  cce fetch ID --out ./smaller\n";
 

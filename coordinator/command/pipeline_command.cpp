@@ -6,7 +6,7 @@
 #include "coordinator/run/shared_statistics.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/scheduler/local_scheduler.h"
-#include "coordinator/system/tree_copy.h"
+#include "coordinator/system/delivery.h"
 
 namespace cce {
 namespace {
@@ -24,6 +24,13 @@ std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
   return unused;
 }
 
+/// Before anything is computed. Errors: those of check_deliverable.
+void check_output(FileSystem& files, const fs::path& root, const JobSpec& spec, bool force) {
+  if (!spec.output.empty()) {
+    check_deliverable(files, spec.output, force, delivery_guards(root, spec));
+  }
+}
+
 }  // namespace
 
 void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& run,
@@ -33,11 +40,9 @@ void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& ru
   PreparedJob prepared =
       prepare_job(files, resolve_job(recipe, kind, surroundings.current_folder), inspect_machine(), nullptr);
   check_local_launch(launch_request(prepared.spec, prepared.partition));
-  if (!prepared.spec.output.empty()) {
-    check_deliverable(prepared.spec.output, run.force);
-  }
   const fs::path root = run.job.empty() ? default_job_root(prepared.spec, surroundings.current_folder)
                                         : (surroundings.current_folder / run.job).lexically_normal();
+  check_output(files, root, prepared.spec, run.force);
   std::optional<JobDir> source;
   if (!run.from.empty()) {
     source = JobDir::open(files, (surroundings.current_folder / run.from).lexically_normal());
@@ -53,6 +58,8 @@ void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& ru
 void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Surroundings& surroundings,
                  SteadyClock::time_point started) {
   const JobSpec spec = job.read_spec();
+  check_output(files, job.root(), spec, run.force);
+  const std::string before = spec.output.empty() ? "" : delivered_identity(files, spec.output);
   ProgressStyle style = surroundings.style;
   style.quiet = run.quiet;
   job.clear_cancel();
@@ -76,7 +83,12 @@ void run_attempt(FileSystem& files, JobDir& job, const RunOptions& run, const Su
             {.run_seconds = limit, .cancel_seconds = run.grace_seconds});
   }
   const double seconds = std::chrono::duration<double>(SteadyClock::now() - started).count();
-  finish_job(files, job, surroundings, run.json, run.force, seconds);
+  finish_job(files, job, surroundings,
+             {.force = run.force,
+              .expected = before,
+              .remedy = "Copy it from there, or put that right and deliver it with 'cce resume " +
+                        job.root().string() + "'"},
+             run.json, seconds);
 }
 
 }  // namespace cce

@@ -90,6 +90,7 @@ void print_json(const PreparedJob& job, const Surroundings& surroundings) {
                                {"training", disk.training},
                                {"trained", disk.trained},
                                {"result", disk.result},
+                               {"delivered", disk.delivered},
                                {"widest", disk.widest()}}},
                              {"warnings", job.warnings}};
   surroundings.out << pretty_json(document);

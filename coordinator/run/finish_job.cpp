@@ -1,16 +1,38 @@
 #include "coordinator/run/finish_job.h"
 
+#include "common/base/error.h"
 #include "coordinator/page/report_html.h"
 #include "coordinator/page/report_rows.h"
 #include "coordinator/page/report_table.h"
 #include "coordinator/system/checksums.h"
-#include "coordinator/system/tree_copy.h"
+#include "coordinator/system/delivery.h"
 
 namespace cce {
 
 namespace fs = std::filesystem;
 
-void complete_result(FileSystem& files, const JobDir& job, bool force) {
+namespace {
+
+void deliver(FileSystem& files, const fs::path& result, const std::string& output, const DeliveryWish& wish) {
+  try {
+    if (wish.expected && !wish.force && delivered_identity(files, output) != *wish.expected) {
+      throw Error{.code = ErrorCode::job_locked,
+                  .where = "output " + output,
+                  .found = "another result that came there while this job ran",
+                  .expected = "what was there before",
+                  .remedy = ""};
+    }
+    deliver_result(files, result, output, wish.force);
+  } catch (const Error& error) {
+    Error late = error;
+    late.remedy = "The job is done and its result lies in " + result.string() + ". " + wish.remedy;
+    throw Error(late);
+  }
+}
+
+}  // namespace
+
+void complete_result(FileSystem& files, const JobDir& job, const DeliveryWish& wish) {
   const fs::path result = job.result_path();
   const fs::path report_path = result / "report.json";
   const std::string report = files.read_text(report_path);
@@ -25,13 +47,13 @@ void complete_result(FileSystem& files, const JobDir& job, bool force) {
   write_checksums(files, result);
   const std::string output = job.read_spec().output;
   if (!output.empty()) {
-    deliver_result(result, output, force);
+    deliver(files, result, output, wish);
   }
 }
 
-void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings, bool json, bool force,
-                double seconds) {
-  complete_result(files, job, force);
+void finish_job(FileSystem& files, const JobDir& job, const Surroundings& surroundings,
+                const DeliveryWish& wish, bool json, double seconds) {
+  complete_result(files, job, wish);
   const fs::path result = job.result_path();
   const fs::path report_path = result / "report.json";
   const std::string report = files.read_text(report_path);

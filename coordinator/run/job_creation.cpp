@@ -37,23 +37,32 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
   }
 }
 
-void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob& job) {
-  fs::path existing = root;
-  while (!files.exists(existing) && existing.has_parent_path() && existing != existing.parent_path()) {
-    existing = existing.parent_path();
-  }
-  if (!runs(job.spec, Stage::export_result) || !files.exists(existing)) {
-    return;
-  }
-  const std::int64_t needed = forecast_disk(job.spec, job.checkpoint.config).widest();
+void check_room(const FileSystem& files, const fs::path& path, std::int64_t needed, const char* remedy) {
+  const fs::path existing = existing_ancestor(path);
   const std::int64_t free = files.free_bytes(existing);
   if (free < needed) {
     throw Error{.code = ErrorCode::disk_full,
                 .where = existing.string(),
                 .found = format_bytes(free) + " free",
                 .expected = "at least " + format_bytes(needed),
-                .remedy = "Free some space, or put the job elsewhere with --job"};
+                .remedy = remedy};
   }
+}
+
+/// The job's disk, and its output's where that is another.
+void check_disk(const FileSystem& files, const fs::path& root, const PreparedJob& job) {
+  if (!runs(job.spec, Stage::export_result)) {
+    return;
+  }
+  DiskForecast disk = forecast_disk(job.spec, job.checkpoint.config);
+  if (!job.spec.output.empty()) {
+    const OutputPlace place = find_output_place(job.spec.output);
+    if (!same_file_system(root, place.folder)) {
+      check_room(files, place.folder, disk.delivered, "Free some space, or choose another --out");
+      disk.delivered = 0;
+    }
+  }
+  check_room(files, root, disk.widest(), "Free some space, or put the job elsewhere with --job");
 }
 
 /// How errors call one of a job's two checkpoints.
@@ -147,6 +156,20 @@ JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   JobDir directory = JobDir::create(files, root, job.spec, job.partition);
   files.write_atomic(root / "recipe.yaml", recipe_yaml(job.spec));
   return directory;
+}
+
+DeliveryGuards delivery_guards(const fs::path& root, const JobSpec& spec) {
+  DeliveryGuards guards{.job = root, .inputs = {spec.model}};
+  if (!spec.finetune.teacher.empty()) {
+    guards.inputs.emplace_back(spec.finetune.teacher);
+  }
+  for (const auto* texts :
+       {&spec.calibration.text, &spec.finetune.text, &spec.finetune.validation, &spec.evaluate.text}) {
+    for (const TextSource& text : *texts) {
+      guards.inputs.emplace_back(text.path);
+    }
+  }
+  return guards;
 }
 
 fs::path default_job_root(const JobSpec& spec, const fs::path& current_folder) {

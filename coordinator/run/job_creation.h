@@ -9,6 +9,7 @@
 #include "common/recipe/job_spec.h"
 #include "coordinator/forecast/checkpoint_facts.h"
 #include "coordinator/forecast/partitioner.h"
+#include "coordinator/system/delivery.h"
 
 namespace cce {
 
@@ -33,6 +34,9 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
 /// (disk_forecast.h); out_of_range for a weight that nothing can be computed with (weight_check.h); those of
 /// JobDir::create.
 JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
+
+/// What the delivery of a job's result must not touch: its folder and all that it reads.
+DeliveryGuards delivery_guards(const std::filesystem::path& root, const JobSpec& spec);
 
 /// Where a job goes without --job: beside its output as OUT.job; without an output in ./cce-jobs/KIND. The
 /// first of NAME, NAME-2, NAME-3 … that is not there.

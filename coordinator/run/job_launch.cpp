@@ -13,15 +13,28 @@ std::string run_name(const std::string& id, std::int64_t attempt) {
   return "cce-" + id + "-" + std::to_string(attempt);
 }
 
+namespace {
+
+/// It was free at POST; much may have happened since.
+void check_output_again(FileSystem& files, const fs::path& root, const JobSpec& spec) {
+  if (!spec.output.empty()) {
+    check_deliverable(files, spec.output, false, delivery_guards(root, spec));
+  }
+}
+
+}  // namespace
+
 LaunchInputs ready_directory(FileSystem& files, const fs::path& root,
                              const std::function<PreparedJob&()>& prepared) {
   if (!files.exists(root / "spec.json")) {
     PreparedJob& job = prepared();
+    check_output_again(files, root, job.spec);
     create_job(files, root, job);
     return {.spec = job.spec, .partition = job.partition};
   }
   const JobDir job = open_job(files, root);
   LaunchInputs inputs{.spec = job.read_spec(), .partition = job.read_partition()};
+  check_output_again(files, root, inputs.spec);
   if (!files.exists(root / "recipe.yaml")) {  // an earlier try ended between the two files
     files.write_atomic(root / "recipe.yaml", recipe_yaml(inputs.spec));
   }

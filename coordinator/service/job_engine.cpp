@@ -348,7 +348,10 @@ void JobEngine::conclude(const OpenJob& job, const RunState& run) {
 
 void JobEngine::complete(const OpenJob& job) {
   try {
-    complete_result(files_, directory(job), false);
+    complete_result(
+        files_, directory(job),
+        {.remedy = "Bring it with 'cce fetch " + job.id +
+                   " --out DIR', or put that right and deliver it with 'cce resume " + job.id + "'"});
   } catch (const Error& error) {
     move(job, JobAction::see_failed, {.error = error});
     return;

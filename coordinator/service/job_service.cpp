@@ -16,9 +16,11 @@
 #include "coordinator/run/job_launch.h"
 #include "coordinator/service/job_engine.h"
 #include "coordinator/service/job_table.h"
+#include "coordinator/service/output_claims.h"
 #include "coordinator/service/path_policy.h"
 #include "coordinator/service/request_body.h"
-#include "coordinator/system/tree_copy.h"
+#include "coordinator/system/checksums.h"
+#include "coordinator/system/delivery.h"
 
 namespace cce {
 namespace {
@@ -47,9 +49,10 @@ class JobService::Implementation {
       : files_(files),
         scheduler_(scheduler),
         options_(std::move(options)),
-        policy_(options_.roots),
+        policy_(options_.roots, options_.data),
         lock_(take_lock()) {
     table_.emplace(JobStore(options_.data / "jobs.sqlite"), options_.data / "jobs", options_.clock);
+    claims_.emplace(*table_);
     engine_.emplace(files, scheduler, *table_,
                     EngineOptions{.worker = options_.worker,
                                   .most_active = options_.most_active,
@@ -76,10 +79,10 @@ class JobService::Implementation {
     check_room();
     policy_.resolve_recipe(recipe);
     PreparedJob job = prepare_job(files_, checked_spec(recipe), options_.machine, nullptr);
-    if (!job.spec.output.empty()) {
-      check_deliverable(job.spec.output, false);
-    }
     const std::string id = make_job_id();
+    if (!job.spec.output.empty()) {
+      check_deliverable(files_, job.spec.output, false, delivery_guards(table_->folder(id), job.spec));
+    }
     check_launch(job, id);
     const NewJob stored{.id = id,
                         .spec = to_json(job.spec),
@@ -89,11 +92,13 @@ class JobService::Implementation {
                         .key = key.value_or(""),
                         .key_digest = digest};
     try {
-      CreatedJob created{.job = table_->insert(stored), .is_new = true};
+      const std::string output = job.spec.output;
+      CreatedJob created{.job = claims_->open_with(id, output, [&] { return table_->insert(stored); }),
+                         .is_new = true};
       engine_->keep(id, std::move(job));
       return created;
     } catch (const Error& error) {
-      // Another request with this key was stored in the meantime.
+      // Another request with this key was stored in the meantime, and may have the output, too.
       if (error.code == ErrorCode::job_locked && key) {
         if (std::optional<CreatedJob> earlier = find_earlier(*key, digest)) {
           return *earlier;
@@ -132,13 +137,18 @@ class JobService::Implementation {
         allow_other_numerics(files_, job);
       }
     }
-    return table_->move(id, JobAction::resume, {.new_attempt = attempt + 1});
+    const std::string output = parse_job_spec(table_->spec(id), "stored job " + id).output;
+    return claims_->open_with(
+        id, output, [&] { return table_->move(id, JobAction::resume, {.new_attempt = attempt + 1}); });
   }
 
-  /// JOB/result once the job has completed.
+  /// JOB/result once it is complete: that of a job whose delivery failed is, too, and its list of digests,
+  /// written last, tells.
   fs::path result(const std::string& id, const char* what) {
     const JobViewPointer view = table_->view(id);
-    if (view->state != JobState::completed) {
+    const bool is_undelivered =
+        view->state == JobState::failed && files_.exists(table_->folder(id) / "result" / checksums_name);
+    if (view->state != JobState::completed && !is_undelivered) {
       throw Error{.code = ErrorCode::result_not_found,
                   .where = std::string(what).append(" of job ").append(id),
                   .found = std::string("a job that is ").append(state_name(view->state)),
@@ -200,6 +210,7 @@ class JobService::Implementation {
   const PathPolicy policy_;
   const std::unique_ptr<FileLock> lock_;
   std::optional<JobTable> table_;
+  std::optional<OutputClaims> claims_;
   std::optional<JobEngine> engine_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/base/error.h"
 #include "common/recipe/recipe_keys.h"
+#include "coordinator/system/output_place.h"
 
 namespace cce {
 namespace {
@@ -26,14 +27,10 @@ void check_text(const std::string& path, const std::string& where) {
   }
 }
 
-bool is_below(const fs::path& path, const fs::path& root) {
-  const auto [root_end, path_end] = std::mismatch(root.begin(), root.end(), path.begin(), path.end());
-  return root_end == root.end();
-}
-
 }  // namespace
 
-PathPolicy::PathPolicy(const std::vector<fs::path>& roots) {
+PathPolicy::PathPolicy(const std::vector<fs::path>& roots, const fs::path& kept)
+    : kept_(kept.empty() ? kept : find_output_place(kept).folder) {
   for (const fs::path& root : roots) {
     std::error_code error;
     const fs::path resolved = fs::canonical(root, error);
@@ -50,7 +47,7 @@ PathPolicy::PathPolicy(const std::vector<fs::path>& roots) {
 
 bool PathPolicy::is_below_a_root(const fs::path& resolved) const {
   return std::any_of(roots_.begin(), roots_.end(),
-                     [&](const fs::path& root) { return is_below(resolved, root); });
+                     [&](const fs::path& root) { return is_inside(resolved, root); });
 }
 
 std::vector<fs::path> PathPolicy::candidates(const std::string& path, const std::string& where) const {
@@ -100,6 +97,13 @@ fs::path PathPolicy::writable(const std::string& path, const std::string& where)
   }
   if (candidate.empty() || is_a_root || has_dangling_link || !is_below_a_root(resolved)) {
     throw outside(path, where);
+  }
+  if (!kept_.empty() && (is_inside(resolved, kept_) || is_inside(kept_, resolved))) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = where,
+                .found = path + ", where this server keeps its jobs",
+                .expected = "a folder apart from the server's data",
+                .remedy = "Choose another folder."};
   }
   return resolved;
 }

@@ -11,8 +11,10 @@ namespace cce {
 /// inside a root that leads out of it is refused. Immutable: threads may share it.
 class PathPolicy {
  public:
-  /// `roots` must exist. Errors: missing_file.
-  explicit PathPolicy(const std::vector<std::filesystem::path>& roots);
+  /// `roots` must exist. Nothing may be written in, at or around `kept`, the server's own data; empty: none.
+  /// Errors: missing_file.
+  explicit PathPolicy(const std::vector<std::filesystem::path>& roots,
+                      const std::filesystem::path& kept = {});
 
   /// The resolved, absolute path of something that exists below a root (a root itself is fine); relative
   /// paths are looked up in each root in turn. `where` is the key path. Errors: out_of_range, the same for a
@@ -20,6 +22,7 @@ class PathPolicy {
   std::filesystem::path existing(const std::string& path, const std::string& where) const;
 
   /// The same for something to be written: what exists of it is resolved, the rest must be plain names.
+  /// Errors: out_of_range, also for the server's own data.
   std::filesystem::path writable(const std::string& path, const std::string& where) const;
 
   /// Replaces every path of a recipe (the keys with a KeyPath) by its resolved form. Values of other types are
@@ -32,6 +35,7 @@ class PathPolicy {
   bool is_below_a_root(const std::filesystem::path& resolved) const;
   std::vector<std::filesystem::path> candidates(const std::string& path, const std::string& where) const;
   std::vector<std::filesystem::path> roots_;
+  std::filesystem::path kept_;
 };
 
 }  // namespace cce

@@ -76,12 +76,27 @@ TEST_F(PosixFileTest, publishing_replaces_a_folder) {
 }
 
 TEST_F(PosixFileTest, a_folder_moved_aside_comes_back) {
-  files_.make_directory(temporary_ / "final.old");
+  for (const char* moment : {"before the new one came", "after it"}) {
+    files_.make_directory(temporary_ / ".final.cce-old-abcdefghij");
+    files_.recover_directory(temporary_ / "final");
+    EXPECT_THAT(files_.list(temporary_.path()), ElementsAre("final")) << moment;
+  }
+}
+
+TEST_F(PosixFileTest, publishing_and_recovering_leave_the_neighbours_alone) {
+  for (const char* neighbour :
+       {"final.old", "final.tmp", ".final.cce-old-mine", ".other.cce-old-abcdefghij"}) {
+    files_.make_directory(temporary_ / neighbour);
+  }
   files_.recover_directory(temporary_ / "final");
-  EXPECT_THAT(files_.list(temporary_.path()), ElementsAre("final"));
-  files_.make_directory(temporary_ / "final.old");
+  EXPECT_FALSE(files_.exists(temporary_ / "final"));
+  for (int i = 0; i < 2; ++i) {
+    files_.make_directory(temporary_ / "temp");
+    files_.publish_directory(temporary_ / "temp", temporary_ / "final");
+  }
   files_.recover_directory(temporary_ / "final");
-  EXPECT_THAT(files_.list(temporary_.path()), ElementsAre("final"));
+  EXPECT_THAT(files_.list(temporary_.path()), ElementsAre(".final.cce-old-mine", ".other.cce-old-abcdefghij",
+                                                          "final", "final.old", "final.tmp"));
 }
 
 TEST_F(PosixFileTest, a_lock_is_exclusive_and_never_waits) {

@@ -107,7 +107,7 @@ TEST_F(JobDirTest, recovery_removes_leftovers) {
   JobDir job = create();
   job.begin_state("encode.layer-07");
   job.begin_result();
-  files_.make_directory(root_ / "state" / "analyze.old");
+  files_.make_directory(root_ / "state" / ".analyze.cce-old-abcdefghij");
   job.recover();
   EXPECT_THAT(files_.list(root_ / "state"), ::testing::ElementsAre("analyze"));
   EXPECT_FALSE(files_.exists(root_ / "result.tmp"));

@@ -96,7 +96,17 @@ class ClientFetch : public ::testing::Test {
     for (const auto& [path, content] : result.files) {
       EXPECT_TRUE(read(fs::path("out") / path) == content) << path;
     }
-    EXPECT_FALSE(fs::exists(folder_ / "out.fetch"));
+    EXPECT_EQ(scratch(), fs::path());
+    EXPECT_EQ(files_.list(folder_ / "out").size(), result.files.size()) << "and nothing else";
+  }
+  /// What a stopped fetch left beside the output; empty where nothing is left.
+  fs::path scratch() const {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_.path())) {
+      if (entry.path().filename().string().starts_with(".out.cce-fetch-")) {
+        return entry.path();
+      }
+    }
+    return {};
   }
 
   TemporaryFolder folder_;
@@ -149,8 +159,8 @@ TEST_F(ClientFetch, a_stopped_fetch_leaves_nothing_at_its_output_and_the_next_on
   patience_ = 1;
   expect_error([&] { fetch(server); }, ErrorCode::cancelled, "The same command continues");
   EXPECT_FALSE(fs::exists(folder_ / "out"));
-  EXPECT_TRUE(fs::exists(folder_ / "out.fetch"));
-  files_.write_atomic(folder_ / "out.fetch/files/model.safetensors", std::string(1234, 'w'));
+  ASSERT_NE(scratch(), fs::path());
+  files_.write_atomic(scratch() / "new/model.safetensors", std::string(1234, 'w'));
   patience_ = 1000000;
   fetch(server);
   expect_whole(result_);
@@ -163,7 +173,7 @@ TEST_F(ClientFetch, what_was_left_of_another_result_is_not_continued) {
     patience_ = 1;
     expect_error([&] { fetch(server); }, ErrorCode::cancelled, "");
   }
-  files_.write_atomic(folder_ / "out.fetch/files/model.safetensors", std::string(1234, 'x'));
+  files_.write_atomic(scratch() / "new/model.safetensors", std::string(1234, 'x'));
   result_.attempt = 2;
   ScriptedServer server(result_);
   patience_ = 1000000;
@@ -179,7 +189,7 @@ TEST_F(ClientFetch, a_file_that_is_not_what_was_listed_is_refused_and_removed) {
     expect_error([&] { fetch(server); }, ErrorCode::verification_failed, "model.safetensors: found SHA-256");
   }
   EXPECT_FALSE(fs::exists(folder_ / "out"));
-  EXPECT_FALSE(fs::exists(folder_ / "out.fetch/files/model.safetensors"));
+  EXPECT_FALSE(fs::exists(scratch() / "new/model.safetensors"));
   result_.files.erase(checksums_name);
   result_.size_error = -2;
   ScriptedServer server(result_);
@@ -226,6 +236,36 @@ TEST(Checksums, refuse_what_is_no_list) {
                                   std::string(64, 'a') + "  \n", std::string(64, 'G') + "  x\n"}) {
     expect_error([&] { parse_checksums(text, "SUMS"); }, ErrorCode::malformed_file, "SUMS");
   }
+}
+
+TEST_F(ClientFetch, neighbours_stay_whatever_their_names) {
+  for (const char* name : {"out.tmp", "out.old", "out.fetch"}) {
+    files_.make_directory(folder_ / name);
+    files_.write_atomic(folder_ / name / "manifest.json", "mine");
+  }
+  ScriptedServer server(result_);
+  fetch(server);
+  fetch(server, true);
+  expect_whole(result_);
+  for (const char* name : {"out.tmp", "out.old", "out.fetch"}) {
+    EXPECT_EQ(read(fs::path(name) / "manifest.json"), "mine");
+  }
+}
+
+TEST_F(ClientFetch, a_folder_that_exists_stays_the_same_one_and_a_stopped_fetch_continues_in_it) {
+  fs::create_directory(folder_ / "elsewhere");
+  fs::create_directory_symlink("elsewhere", folder_ / "out");
+  ScriptedServer server(result_);
+  patience_ = 1;
+  expect_error([&] { fetch(server); }, ErrorCode::cancelled, "The same command continues");
+  const std::vector<std::string> left = files_.list(folder_ / "elsewhere");
+  ASSERT_EQ(left.size(), 1U);
+  files_.write_atomic(folder_ / "elsewhere" / left[0] / "new/model.safetensors", std::string(1234, 'w'));
+  patience_ = 1000000;
+  fetch(server);
+  EXPECT_THAT(::testing::PrintToString(server.requests()), HasSubstr("bytes=1234-"));
+  expect_whole(result_);
+  EXPECT_TRUE(fs::is_symlink(folder_ / "out"));
 }
 
 TEST_F(ClientFetch, a_folder_of_someone_elses_stays) {

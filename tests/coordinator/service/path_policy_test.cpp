@@ -68,6 +68,23 @@ TEST_F(Paths, nothing_outside_and_no_word_of_what_is_there) {
   expect_error([&] { no_roots.writable("x", "output"); }, ErrorCode::out_of_range, "output");
 }
 
+TEST_F(Paths, no_output_at_in_or_around_the_servers_data) {
+  const fs::path data = folder_ / "root/all/data";
+  fs::create_directories(data / "jobs/other/result");
+  fs::create_directory_symlink("data", folder_ / "root/all/alias");
+  const PathPolicy policy({folder_ / "root"}, data);
+  for (const char* path : {"all/data/jobs/other/result", "all/data/runs/x", "all/data", "all", "all/alias/x",
+                           "all/x/../data", "all/./data/new"}) {
+    expect_error([&] { policy.writable(path, "output"); }, ErrorCode::out_of_range, "keeps its jobs");
+  }
+  EXPECT_EQ(policy.writable("all/data-2", "output"), fs::canonical(folder_ / "root/all") / "data-2");
+  EXPECT_EQ(policy.existing("all/data/jobs/other/result", "model"), fs::canonical(data / "jobs/other/result"))
+      << "an earlier result may be compressed again";
+  // Data that does not exist yet is no place for outputs either.
+  const PathPolicy early({folder_ / "root"}, folder_ / "root/data");
+  expect_error([&] { early.writable("data/x", "output"); }, ErrorCode::out_of_range, "keeps its jobs");
+}
+
 TEST_F(Paths, every_path_of_a_recipe) {
   const std::string root = fs::canonical(folder_ / "root").string();
   Json recipe = Json::parse(R"({"model": "inside", "output": "new",

@@ -3,6 +3,7 @@
 
 #include "common/job/job_checks.h"
 #include "common/job/numerics_record.h"
+#include "common/model/format_rules.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
 #include "coordinator/forecast/weight_check.h"

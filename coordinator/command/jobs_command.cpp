@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "coordinator/client/client_options.h"
 #include "coordinator/command/commands.h"
+#include "coordinator/store/job_state.h"
 
 namespace cce {
 namespace {

@@ -48,7 +48,9 @@ std::string default_of(const RecipeKey& key) {
   if (value->is_null() || value->empty() || (value->is_string() && value->get<std::string>().empty())) {
     return "none";
   }
-  return "`" + (value->is_string() ? value->get<std::string>() : compact_json(*value)) + "`";
+  std::string words("`");
+  words.append(value->is_string() ? value->get<std::string>() : compact_json(*value));
+  return words.append("`");
 }
 
 void add_rows(const RecipeSection& section, std::string& text) {

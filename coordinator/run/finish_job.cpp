@@ -20,7 +20,7 @@ void deliver(FileSystem& files, const fs::path& result, const std::string& outpu
                   .where = "output " + output,
                   .found = "another result that came there while this job ran",
                   .expected = "what was there before",
-                  .remedy = ""};
+                  .remedy = "Fetch it from there."};
     }
     deliver_result(files, result, output, wish.force);
   } catch (const Error& error) {

@@ -119,7 +119,7 @@ class WorkerRun {
       throw;
     }
     compare_ranks(communicator, host_name(), identity);
-    if (rank_ == 0 && spec_.stages != std::vector{Stage::export_result}) {
+    if (rank_ == 0 && spec_.kind != JobKind::export_result) {
       record_attempt(files_, job_, identity);
     }
   }

@@ -66,10 +66,7 @@ struct Tokenizer::Parts {
         added_after(added_tokens_of(definition, true, nfc)),
         splitter(definition.split_steps),
         model(definition.model, where),
-        token_bytes(token_bytes_of(definition, nfc)) {
-    for (const AddedToken& token : definition.added_tokens) {
-    }
-  }
+        token_bytes(token_bytes_of(definition, nfc)) {}
 
   std::optional<NfcNormalizer> nfc;
   AddedTokenMatcher added_before, added_after;  ///< looked for before and after normalization

@@ -73,7 +73,7 @@ TEST(LogTest, a_full_disk_ends_the_file_and_not_the_job) {
   logger.info("one");
   logger.info("two");
   EXPECT_EQ(console.str(),
-            "2026-01-01T00:00:00Z INFO x: one\nthe log file is given up: disk_full at log: found full\n"
+            "2026-01-01T00:00:00Z INFO x: one\nthe log file is given up: disk_full at log: found full.\n"
             "2026-01-01T00:00:00Z INFO x: two\n");
 }
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "common/model/formats/export_format.h"
 #include "tests/common/error_matcher.h"
 
 namespace cce {

@@ -72,7 +72,7 @@ TEST(RecipeKeys, carry_their_values_through_spec_json) {
     const std::string text = to_json(parse_job_spec(recipe.dump(), "recipe"));
     const Json written = Json::parse(text);
     EXPECT_EQ((key->section.empty() ? written : written[key->section])[key->name], value);
-    EXPECT_NE(text, to_json(parse_job_spec(R"({"model": "n"})", "recipe")));
+    EXPECT_NE(text, to_json(parse_job_spec(std::string(R"({"model": "n"})"), "recipe")));
     EXPECT_EQ(to_json(parse_job_spec(text, "spec.json")), text);
   }
 }

@@ -10,7 +10,7 @@ namespace {
 
 TEST(RecipeMarkdown, is_what_docs_recipe_md_holds) {
   std::ostringstream page;
-  page << std::ifstream(std::string(CCE_TESTS_DIR) + "/../docs/recipe.md").rdbuf();
+  page << std::ifstream(CCE_TESTS_DIR "/../docs/recipe.md").rdbuf();
   EXPECT_EQ(page.str(), recipe_markdown()) << "cce document recipe > docs/recipe.md writes it anew";
 }
 

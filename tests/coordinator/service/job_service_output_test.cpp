@@ -70,7 +70,7 @@ TEST_F(ServiceOutput, what_came_while_the_job_waited_is_refused_before_it_starts
 TEST_F(ServiceOutput, a_result_that_could_not_be_delivered_can_be_fetched_and_delivered_later) {
   const std::string id = create("out");
   reach(id, JobState::running);
-  expect_error([&] { service_->artifact_root(id); }, ErrorCode::missing_file, "running");
+  expect_error([&] { service_->artifact_root(id); }, ErrorCode::result_not_found, "running");
   fs::create_directory(out());
   std::ofstream(out() / "mine") << "mine";
   reach(id, JobState::failed);

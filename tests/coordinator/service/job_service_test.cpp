@@ -185,7 +185,7 @@ TEST_F(ServiceTest, a_resume_allows_other_numerics_only_where_it_says_so) {
   PosixFileSystem files;
   JobDir job = JobDir::open(files, run_of(id).launch.job_dir);
   write_numerics(files, job, {.kinds = {{.build = "one", .facts = {{"openblas", "SkylakeX"}}}}});
-  expect_error([&] { service_->resume(id, true); }, ErrorCode::impossible_combination, "running");
+  expect_error([&] { service_->resume(id, true); }, ErrorCode::wrong_job_state, "running");
   EXPECT_FALSE(read_numerics(files, job)->next_may_differ) << "that attempt has begun";
   service_->cancel(id);
   reach(id, JobState::cancelled);

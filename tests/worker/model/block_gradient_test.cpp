@@ -146,11 +146,31 @@ TEST_P(AttentionGradient, pair_products_are_the_derivative_by_each_pairs_scale) 
 
   const HostLayer original = layer_;
   std::vector<float> found, expected;
-  for (std::int64_t column = 0; column < by_token.cols; ++column) {
+  const auto sum_of_column = [&by_token](std::int64_t column) {
     double sum = 0.0;
     for (std::int64_t token = 0; token < by_token.rows; ++token)
       sum += static_cast<double>(by_token.row(token)[column]);
-    found.push_back(static_cast<float>(sum));
+    return static_cast<float>(sum);
+  };
+  if (shape.keeps_qk_whole()) {  // behind the norm, whose gain is what all heads share: scaled there
+    for (std::int64_t pair = 0; pair < pairs; ++pair) {
+      found.push_back(0.0f);
+      for (std::int64_t group = 0; group < shape.kv_groups; ++group)
+        found.back() += sum_of_column(group * pairs + pair);
+      expected.push_back(static_cast<float>(derivative([&](double step) {
+        layer_ = original;
+        for (const std::int64_t dim : {pair, pair + pairs})
+          layer_.q_norm.values[static_cast<std::size_t>(dim)] *= static_cast<float>(1.0 + step);
+        const double value = loss();
+        layer_ = original;
+        return value;
+      })));
+    }
+    EXPECT_LE(relative_difference(found, expected), 1e-3);
+    return;
+  }
+  for (std::int64_t column = 0; column < by_token.cols; ++column) {
+    found.push_back(sum_of_column(column));
     expected.push_back(static_cast<float>(derivative([&](double step) {
       layer_ = original;
       const auto scale = static_cast<float>(1.0 + step);

@@ -6,6 +6,7 @@
 
 #include "common/base/json_reader.h"
 #include "common/base/json_writer.h"
+#include "common/job/event_names.h"
 
 namespace cce {
 namespace {
@@ -23,6 +24,10 @@ constexpr std::array<std::pair<Metric, double FinetunePoint::*>, 4> point_fields
      {Metric::gradient_norm, &FinetunePoint::gradient_norm},
      {Metric::tokens_per_second, &FinetunePoint::tokens_per_second}}};
 
+std::string key_of(Metric metric) {
+  return std::string(metric_name(metric));
+}
+
 OrderedJson value_or_null(const std::optional<double>& value) {
   return value ? OrderedJson(*value) : OrderedJson(nullptr);
 }
@@ -35,11 +40,11 @@ std::optional<double> number_in(JsonReader& reader, const char* key) {
 FinetunePoint parse_point(JsonReader reader) {
   FinetunePoint point;
   point.step = reader.required("step").integer({.lowest = 1});
-  for (const auto& [key, field] : term_fields) {
-    point.terms.*field = reader.required(key).number();
+  for (const auto& [metric, field] : term_fields) {
+    point.terms.*field = reader.required(key_of(metric)).number();
   }
-  for (const auto& [key, field] : point_fields) {
-    point.*field = reader.required(key).number();
+  for (const auto& [metric, field] : point_fields) {
+    point.*field = reader.required(key_of(metric)).number();
   }
   point.validation_perplexity = number_in(reader, "validation_perplexity");
   reader.refuse_unknown_keys();
@@ -57,11 +62,11 @@ std::string to_json(const FinetuneProgress& progress) {
   OrderedJson curve = OrderedJson::array();
   for (const FinetunePoint& point : progress.curve) {
     OrderedJson line{{"step", point.step}};
-    for (const auto& [key, field] : term_fields) {
-      line[key] = point.terms.*field;
+    for (const auto& [metric, field] : term_fields) {
+      line[key_of(metric)] = point.terms.*field;
     }
-    for (const auto& [key, field] : point_fields) {
-      line[key] = point.*field;
+    for (const auto& [metric, field] : point_fields) {
+      line[key_of(metric)] = point.*field;
     }
     if (point.validation_perplexity) {
       line["validation_perplexity"] = *point.validation_perplexity;
@@ -104,16 +109,16 @@ FinetuneProgress parse_finetune_progress(const std::string& json_text, const std
 
 std::map<std::string, double> metrics_of(const FinetunePoint& point) {
   std::map<std::string, double> metrics;
-  const auto add = [&metrics](const char* name, double value) {
+  const auto add = [&metrics](const std::string& name, double value) {
     if (std::isfinite(value)) {
       metrics[name] = value;
     }
   };
-  for (const auto& [key, field] : term_fields) {
-    add(key, point.terms.*field);
+  for (const auto& [metric, field] : term_fields) {
+    add(key_of(metric), point.terms.*field);
   }
-  for (const auto& [key, field] : point_fields) {
-    add(key, point.*field);
+  for (const auto& [metric, field] : point_fields) {
+    add(key_of(metric), point.*field);
   }
   if (point.validation_perplexity) {
     add("validation_perplexity", *point.validation_perplexity);

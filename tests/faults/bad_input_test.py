@@ -2,6 +2,7 @@
 
 Every case prepares one mistake and says what cce must answer. `starts`: the mistake shows only once the job runs.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -135,7 +136,7 @@ class BadInput(cce_case.CceCase):
 
     def test_target_that_no_structure_can_reach(self):
         self.refused(cce_case.recipe(target={"remove_params": 0.99}), "unreachable_target", "at most",
-                     "lower the target", starts=True)
+                     "Lower the target", starts=True)
 
     def test_values_narrowed_in_the_uniform_format(self):
         self.refused({**cce_case.recipe(), "structures": ["ffn", "vo"]}, "impossible_combination", "vo", "custom")
@@ -182,7 +183,7 @@ class FullDisk(cce_case.CceCase):
         self.assertIn("disk_full", found.err, str(found))
         self.assertIn("disk", found.err.split("disk_full", 1)[1], "it says which path is full")
         self.assertFalse((self.folder / out).exists())
-        self.assertFalse((self.folder / (out + ".tmp")).exists())
+        self.assertEqual([path.name for path in (self.folder / out).parent.iterdir() if ".cce-" in path.name], [])
 
     def test_job_on_a_full_disk(self):
         self.check(400, "disk/job", "out")
@@ -194,7 +195,26 @@ class FullDisk(cce_case.CceCase):
 
     def test_result_on_a_full_disk(self):
         self.check(400, "job", "disk/out")
+        self.assertFalse((self.folder / "job").exists(), "refused before any work")
+
+    def test_result_on_a_disk_that_fills_up(self):
+        disk = self.mount(32 * 1024)
+        text = self.folder / "long.tokens.u16"
+        text.write_bytes(cce_case.STORIES_TOKENS.read_bytes() * 4)
+        recipe = cce_case.recipe(text=text, windows=":-64", evaluated="-64:", calibration={"sequences": 512})
+        process = self.start_cce("compress", self.write_recipe(recipe), "--job", "job", "--out", "disk/out")
+        self.wait_for("the job at work", lambda: (self.folder / "job" / "events.jsonl").exists(), process)
+        with open(disk / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+        self.assertEqual(process.wait(cce_case.DEADLINE_SECONDS), DOES_NOT_FIT, self.log.read_text())
+        self.assertIn("disk_full", self.log.read_text())
+        self.assertIn(f"its result lies in {self.folder / 'job/result'}", self.log.read_text())
         self.assertTrue((self.folder / "job/result/model.safetensors").exists(), "the job keeps its result")
+        self.assertEqual([path.name for path in disk.iterdir()], ["filler"])
+        (disk / "filler").unlink()
+        self.run_cce("resume", "job", "--quiet")
+        self.assertTrue((disk / "out" / "model.safetensors").exists())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/base/error.h"
-#include "common/cost/sizes.h"
+#include "common/cost/limits.h"
 #include "worker/tensor/cpu/cpu_backend.h"
 #include "worker/tensor/ops/rows/row_ops.h"
 #include "worker/tensor/row_pointer.h"

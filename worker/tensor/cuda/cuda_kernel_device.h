@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "common/cost/sizes.h"
+#include "common/cost/limits.h"
 #include "worker/tensor/cuda/cuda_backend.h"
 #include "worker/tensor/cuda/cuda_launch.h"
 #include "worker/tensor/cuda/kernels/launch_shape.h"

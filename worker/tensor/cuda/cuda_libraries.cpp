@@ -20,7 +20,7 @@ std::string version_by(Get&& get) {
   for (const libraryPropertyType property : {MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL}) {
     int part = 0;
     get(property, &part);
-    text += (text.empty() ? "" : ".") + std::to_string(part);
+    text.append(text.empty() ? "" : ".").append(std::to_string(part));
   }
   return text;
 }
@@ -29,9 +29,10 @@ std::string version_by(Get&& get) {
 std::string gpu_kind(int index) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, index), operation);
-  return std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
-         std::to_string(properties.minor) + ", " + std::to_string(properties.multiProcessorCount) +
-         " multiprocessors";
+  std::string kind(properties.name);
+  kind.append(", compute capability ").append(std::to_string(properties.major)).append(".");
+  kind.append(std::to_string(properties.minor)).append(", ");
+  return kind.append(std::to_string(properties.multiProcessorCount)).append(" multiprocessors");
 }
 
 }  // namespace

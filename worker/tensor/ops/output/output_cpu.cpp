@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/cost/sizes.h"
+#include "common/cost/limits.h"
 #include "worker/tensor/cpu/cpu_backend.h"
 #include "worker/tensor/ops/entry.h"
 #include "worker/tensor/ops/output/output_jobs_cpu.h"

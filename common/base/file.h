@@ -89,12 +89,12 @@ class FileSystem {
   void write_atomic(const Path& path, std::string_view bytes);
 
   /// Makes a finished folder visible under its final name, whole or not at all. Files must be synced by who
-  /// wrote them; an older folder of that name is moved to FINAL.old first and removed last.
-  ///   1. sync every folder inside TEMP   2. FINAL -> FINAL.old   3. TEMP -> FINAL   4. sync the parent
-  ///   5. remove FINAL.old
+  /// wrote them; an older folder of that name is moved to OLD = .FINAL.cce-old-XXXXXXXXXX first (a new name).
+  ///   1. sync every folder inside TEMP   2. FINAL -> OLD   3. TEMP -> FINAL   4. sync the parent
+  ///   5. remove OLD
   void publish_directory(const Path& temporary, const Path& final_path);
 
-  /// Removes what a crash may have left of publish_directory, putting FINAL.old back where FINAL is missing.
+  /// Removes what a crash may have left of publish_directory, putting OLD back where FINAL is missing.
   void recover_directory(const Path& final_path);
 };
 

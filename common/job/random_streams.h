@@ -9,7 +9,7 @@ namespace cce {
 enum class RandomStream : std::uint64_t {
   spectrum_basis = 0,    ///< first basis of a subspace iteration; of seed 0 in every job
   labels = 1,            ///< a label of the model's own softmax for each calibration token
-  sketch_left = 1,       ///< Φ₁ of the similarity sketch
+  sketch_left = 5,       ///< Φ₁ of the similarity sketch
   sketch_right = 2,      ///< Φ₂
   ridge_selection = 3,   ///< directions in which candidates of λ are compared; of seed 0 in every job
   scatter = 4,           ///< ablation: which survivor takes over a removed neuron

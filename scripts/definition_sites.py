@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the files of the product in which something is defined, and checks that an addition stays small.
 
-  definition_sites.py op relative_error       files that declare, define or list it; calls (x.NAME(...)) are not counted
+  definition_sites.py op relative_error       files that declare, define or list it; calls (x.NAME(...), ops::NAME(...)) are not counted
   definition_sites.py key weight_decay        files of common/recipe that declare the key, and files that spell "NAME"
   definition_sites.py family qwen3            files whose code or strings name it, as a word or in a class's name
   definition_sites.py format custom           files whose strings, tables or functions name it; `--format NAME` in an
@@ -51,7 +51,7 @@ def product_files(root):
 def is_site(kind, name, path, code):
     word = re.escape(name)
     if kind == "op":
-        return re.search(rf"(?<![\w.])(?<!->){word}\b", code) is not None
+        return re.search(rf"(?<![\w.])(?<!->)(?<!ops::){word}\b|\.{word}\s*=", code) is not None
     if kind == "key":
         declared = path.startswith("common/recipe/") and path.endswith(".h") and re.search(rf"(?<![\w.]){word}\b", code)
         return bool(declared) or re.search(rf'"{word}"', code) is not None
@@ -79,6 +79,7 @@ def violations(root):
     files = list(product_files(root))
     found = []
     names = [("family", name) for name in families(files)] + [("format", name) for name in formats(files)]
+    names += [("op", "relative_error"), ("key", "weight_decay"), ("key", "patience")]  # one stands for its kind
     if not families(files) or not formats(files):
         found.append("no table of families or formats where this script looks for it")
     for kind, name in names:
@@ -100,8 +101,9 @@ def self_test():
         "common/model/formats/plain.cpp": 'x = ExportFormat::plain; "plain"',
         "common/recipe/settings.h": "double weight_decay = 0.01;  // weight_decay",
         "common/recipe/table.cpp": 'row("weight_decay")',
-        "worker/a.cpp": "backend->relative_error(x); step.weight_decay = 1; // llama, Family::llama\n",
+        "worker/a.cpp": "backend->relative_error(x); ops::relative_error(b, x); step.weight_decay = 1; // llama, Family::llama\n",
         "worker/b.h": "void relative_error(int);",
+        "worker/table.cpp": "Ops table{.relative_error = row};",
         "coordinator/c.cpp": 'help("cce export --format plain");',
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +116,8 @@ def self_test():
         for path, text in tree.items():
             write(path, text)
         files = list(product_files(root))
-        assert sites("op", "relative_error", files) == ["worker/b.h"], sites("op", "relative_error", files)
+        ops = sites("op", "relative_error", files)
+        assert ops == ["worker/b.h", "worker/table.cpp"], ops
         assert sites("key", "weight_decay", files) == ["common/recipe/settings.h", "common/recipe/table.cpp"]
         assert len(sites("family", "llama", files)) == 2, sites("family", "llama", files)
         assert len(sites("format", "plain", files)) == 2, sites("format", "plain", files)
@@ -135,7 +138,7 @@ def main():
         return self_test()
     if options.check:
         found = violations(pathlib.Path(options.arguments[0]) if options.arguments else ROOT)
-        print("\n".join(found) if found else "every family and format within its bound")
+        print("\n".join(found) if found else "every family, format, operation and key within its bound")
         return 1 if found else 0
     if len(options.arguments) < 2 or options.arguments[0] not in MOST_FILES:
         parser.error("give a kind (op, key, family, format) and names")

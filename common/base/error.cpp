@@ -47,7 +47,7 @@ constexpr std::array error_rows{
     ErrorRow{deadline_exceeded, "deadline_exceeded", unavailable, 4, "A wait or the time limit ran out"},
     ErrorRow{cancelled, "cancelled", conflict, 5, "You asked to stop"},
     ErrorRow{verification_failed, "verification_failed", internal, 1,
-             "The exported checkpoint computes something else than the model in memory"},
+             "The exported checkpoint, or a library as a worker starts, computes something else than it should"},
     ErrorRow{guard_violated, "guard_violated", bad_input, 2,
              "A failure signature passed its limit and `guard.mode` is stop"},
     ErrorRow{device_failure, "device_failure", internal, 1,

@@ -185,9 +185,6 @@ Json resolve_recipe(const RecipeOptions& given, JobKind kind, const fs::path& cu
   const RecipeOptions options = with_source(given, current_folder);
   const JobKindRow& row = row_of(kind);
   Json recipe = options.recipe.empty() ? Json::object() : read_recipe(current_folder / options.recipe);
-  if (row.result == JobResult::report) {
-    recipe.erase("output");  // the place of a checkpoint, which this kind of job does not make
-  }
   const FlagTarget target{recipe, current_folder};
   apply_flags(options, target);
   apply_texts(options, row, target);

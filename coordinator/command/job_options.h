@@ -53,8 +53,7 @@ void add_run_options(CLI::App& command, RunOptions& options, bool new_job = true
 /// The recipe's keys after the recipe file, then flags, then --set settings, with absolute paths and not
 /// checked yet. Paths in flags are relative to `current_folder`. Where a kind of job holds out and the recipe
 /// evaluates nothing, the last eight windows of each --text are kept out of calibration (or training) and
-/// evaluated. The `output` of a recipe file is left out for kinds that make no checkpoint. Errors: those of
-/// read_recipe, apply_setting; impossible_combination for two models.
+/// evaluated. Errors: those of read_recipe, apply_setting; impossible_combination for two models.
 Json resolve_recipe(const RecipeOptions& options, JobKind kind, const std::filesystem::path& current_folder);
 
 /// The job that this recipe describes, checked once. Errors: those of resolve_recipe, parse_job_spec,

@@ -24,6 +24,15 @@ std::string unused_run_name(Scheduler& scheduler, std::int64_t attempt) {
   return unused;
 }
 
+/// A recipe's output is the place of a checkpoint: a job that makes none leaves what is there alone, and says so.
+void leave_output_alone(JobSpec& spec, std::ostream& err) {
+  if (row_of(spec.kind).result == JobResult::report && !spec.output.empty()) {
+    err << "note: output " << spec.output << " is left alone: " << row_of(spec.kind).name
+        << " makes a report, which stays in the job\n";
+    spec.output.clear();
+  }
+}
+
 /// Before anything is computed. Errors: those of check_deliverable.
 void check_output(FileSystem& files, const fs::path& root, const JobSpec& spec, bool force) {
   if (!spec.output.empty()) {
@@ -37,8 +46,9 @@ void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& ru
                  const Surroundings& surroundings) {
   const SteadyClock::time_point started = SteadyClock::now();
   PosixFileSystem files;
-  PreparedJob prepared =
-      prepare_job(files, resolve_job(recipe, kind, surroundings.current_folder), inspect_machine(), nullptr);
+  JobSpec spec = resolve_job(recipe, kind, surroundings.current_folder);
+  leave_output_alone(spec, surroundings.err);
+  PreparedJob prepared = prepare_job(files, std::move(spec), inspect_machine(), nullptr);
   check_local_launch(launch_request(prepared.spec, prepared.partition));
   const fs::path root = run.job.empty() ? default_job_root(prepared.spec, surroundings.current_folder)
                                         : (surroundings.current_folder / run.job).lexically_normal();

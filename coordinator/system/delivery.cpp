@@ -18,8 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t most_named = 3;
-/// Larger files that a result lists are taken for its own without reading them: weights may hold 100 GB.
-constexpr std::int64_t most_read_bytes = std::int64_t{16} << 20;
 constexpr const char* replaced_name = "replaced";
 
 Error refusal(const fs::path& output, const std::string& found, const std::string& expected,
@@ -100,8 +98,7 @@ std::vector<std::string> foreign_files(const FileSystem& files, const fs::path& 
     const auto known = listed.find(path);
     if (known == listed.end() || !is_plain_file(folder / path)) {
       foreign.push_back(path);
-    } else if (files.file_bytes(folder / path) <= most_read_bytes &&
-               digest_of_file(files, folder / path) != known->second) {
+    } else if (digest_of_file(files, folder / path) != known->second) {
       foreign.push_back(path + " (changed)");
     }
   }

@@ -46,8 +46,9 @@ constexpr std::array error_rows{
              "A rank ended without saying why; the message has the end of its log"},
     ErrorRow{deadline_exceeded, "deadline_exceeded", unavailable, 4, "A wait or the time limit ran out"},
     ErrorRow{cancelled, "cancelled", conflict, 5, "You asked to stop"},
-    ErrorRow{verification_failed, "verification_failed", internal, 1,
-             "The exported checkpoint, or a library as a worker starts, computes something else than it should"},
+    ErrorRow{
+        verification_failed, "verification_failed", internal, 1,
+        "The exported checkpoint, or a library as a worker starts, computes something else than it should"},
     ErrorRow{guard_violated, "guard_violated", bad_input, 2,
              "A failure signature passed its limit and `guard.mode` is stop"},
     ErrorRow{device_failure, "device_failure", internal, 1,

@@ -26,7 +26,7 @@ struct StageContext {
   Reporter& reporter;
   DType compute_dtype = DType::f32;  ///< of matrix products and of weights while they compute
   LayerDelivery delivery = LayerDelivery::mapped;
-  std::string build = {};  ///< digest of the worker's program: other programs' states are not this one's
+  std::string build = {};  ///< of the worker's program: other builds' states are not this one's
 
   const ModelConfig& dense() const { return checkpoint.config(); }
   std::int64_t layers() const { return static_cast<std::int64_t>(dense().layers.size()); }

@@ -8,11 +8,13 @@
 #include <span>
 #include <vector>
 
-#include "common/base/build_id.h"
+#include "common/base/digest.h"
 #include "common/base/version.h"
 
 namespace cce {
 namespace {
+
+constexpr const char* running_program = "/proc/self/exe";
 
 std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -28,12 +30,13 @@ std::string c_library() {
 
 }  // namespace
 
-NumericsIdentity find_numerics(Backend& backend, std::span<const NumericLibrary> libraries, int threads,
+NumericsIdentity find_numerics(const FileSystem& files, Backend& backend,
+                               std::span<const NumericLibrary> libraries, int threads,
                                const ProductPrecision& precision) {
   const std::string products = check_libraries(backend, libraries, precision);
-  const std::string id = build_id();
   NumericsIdentity identity;
-  identity.build = std::string(code_version) + (id.empty() ? "" : " " + id);
+  identity.build =
+      std::string(code_version).append(" ").append(digest_of_file(files, running_program).substr(0, 16));
   const std::string device(backend.device());
   identity.facts = {{"device", device.substr(0, device.find(':'))},
                     {"threads", std::to_string(threads)},

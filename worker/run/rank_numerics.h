@@ -2,6 +2,7 @@
 #include <span>
 #include <string>
 
+#include "common/base/file.h"
 #include "common/job/numerics_identity.h"
 #include "worker/comm/communicator.h"
 #include "worker/tensor/backend.h"
@@ -17,8 +18,10 @@ namespace cce {
 ///   C library       whose exp, log and their like every kernel calls
 ///   each of `libraries`, which are the backend's, by its name: version and kernels
 ///   small products  the digest of check_libraries; on the CPU alone, where it was seen to repeat
-/// The build is the program's version and its linker's build id. Errors: those of check_libraries.
-NumericsIdentity find_numerics(Backend& backend, std::span<const NumericLibrary> libraries, int threads,
+/// The build is the program's version and a digest of the file that runs: states are told apart by it, too.
+/// Errors: those of check_libraries; io_failure.
+NumericsIdentity find_numerics(const FileSystem& files, Backend& backend,
+                               std::span<const NumericLibrary> libraries, int threads,
                                const ProductPrecision& precision);
 
 /// Brings the identities of all ranks together. A collective; `host` is this machine's name. Errors:

@@ -19,7 +19,6 @@
 #include "worker/comm/placement.h"
 #include "worker/passes/stage_context.h"
 #include "worker/run/pipeline.h"
-#include "worker/run/program_digest.h"
 #include "worker/run/rank_backend.h"
 #include "worker/run/rank_numerics.h"
 
@@ -84,7 +83,7 @@ class WorkerRun {
                          reporter,
                          compute_dtype_of(spec_.resources, *backend_),
                          maps ? LayerDelivery::mapped : LayerDelivery::broadcast,
-                         shared_program_digest(files_, communicator)};
+                         build_};
     if (!device_note_.empty() && rank_ == 0) {
       reporter.warning(device_note_);
     }
@@ -111,7 +110,7 @@ class WorkerRun {
   void check_numerics(Communicator& communicator, const std::vector<NumericLibrary>& libraries) {
     NumericsIdentity identity;
     try {
-      identity = find_numerics(*backend_, libraries, threads_,
+      identity = find_numerics(files_, *backend_, libraries, threads_,
                                {.bf16 = compute_dtype_of(spec_.resources, *backend_) == DType::bf16,
                                 .tf32 = spec_.resources.precision == "tf32"});
     } catch (Error& error) {
@@ -119,6 +118,7 @@ class WorkerRun {
       throw;
     }
     compare_ranks(communicator, host_name(), identity);
+    build_ = identity.build;
     if (rank_ == 0 && spec_.kind != JobKind::export_result) {
       record_attempt(files_, job_, identity);
     }
@@ -164,6 +164,7 @@ class WorkerRun {
   JobSpec spec_;
   std::unique_ptr<Backend> backend_;
   std::string device_note_;
+  std::string build_;  ///< of every rank's program, after check_numerics
   std::optional<JobLock> lock_;
   std::optional<EventLog> events_;
 };

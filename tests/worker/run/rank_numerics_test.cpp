@@ -17,20 +17,22 @@ using ::testing::Contains;
 using ::testing::Field;
 using ::testing::Not;
 
+const PosixFileSystem files;
+
 TEST(RankNumerics, say_what_decides_the_bits) {
   const auto backend = make_cpu_backend(1);
-  const NumericsIdentity identity = find_numerics(*backend, cpu_libraries(), 1, {});
+  const NumericsIdentity identity = find_numerics(files, *backend, cpu_libraries(), 1, {});
   for (const char* name : {"device", "threads", "c_library", "openblas", "onednn", "cce", "small_products"}) {
     EXPECT_THAT(identity.facts, Contains(Field(&NumericsFact::name, name)));
   }
-  EXPECT_EQ(find_numerics(*backend, cpu_libraries(), 1, {}), identity) << "the same again";
-  EXPECT_NE(find_numerics(*backend, cpu_libraries(), 2, {}), identity);
+  EXPECT_EQ(find_numerics(files, *backend, cpu_libraries(), 1, {}), identity) << "the same again";
+  EXPECT_NE(find_numerics(files, *backend, cpu_libraries(), 2, {}), identity);
   EXPECT_EQ(parse_numerics_identity(to_json(identity), "there"), identity);
 }
 
 TEST(RankNumerics, of_a_device_leave_out_its_bits) {
   FencedBackend backend(1);
-  EXPECT_THAT(find_numerics(backend, cpu_libraries(), 1, {}).facts,
+  EXPECT_THAT(find_numerics(files, backend, cpu_libraries(), 1, {}).facts,
               Not(Contains(Field(&NumericsFact::name, "small_products"))));
 }
 

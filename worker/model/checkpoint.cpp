@@ -152,15 +152,6 @@ void Checkpoint::check_tensors() const {
   }
 }
 
-DType Checkpoint::stored_dtype() const {
-  DType widest = tensors_.empty() ? DType::f32 : tensors_.begin()->second.dtype;
-  for (const auto& [name, tensor] : tensors_) {
-    // bf16 and f16 each hold what the other cannot; only f32 holds both.
-    if (tensor.dtype != widest) return DType::f32;
-  }
-  return widest;
-}
-
 std::int64_t Checkpoint::tensor_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors_) bytes += static_cast<std::int64_t>(tensor.bytes.size());

@@ -38,8 +38,6 @@ class Checkpoint {
   const ModelConfig& config() const { return config_; }
   const std::string& config_text() const { return config_text_; }  ///< config.json as it was read
   const std::filesystem::path& folder() const { return folder_; }
-  /// The widest dtype among the tensors: what a result should be written in to lose nothing.
-  DType stored_dtype() const;
   std::int64_t tensor_bytes() const;
   /// Whether the head is one of its own although config.json ties it.
   bool has_own_head() const { return has_own_head_; }

@@ -208,29 +208,9 @@ void write_hugging_face(FileSystem& files, const Path& folder, const CheckpointC
   copy_files(files, contents.original.folder(), folder);
 }
 
-void write_checkpoint_files(FileSystem& files, const Path& folder, const CheckpointContents& contents,
-                            const CheckpointWriteSettings& settings) {
-  writer_of(settings.format).write(files, folder, contents, settings);
-}
-
 void write_checkpoint(FileSystem& files, const Path& folder, const CheckpointContents& contents,
                       const CheckpointWriteSettings& settings) {
-  Path temporary = folder;
-  temporary += ".tmp";
-  files.remove_all(temporary);
-  files.make_directory(temporary);
-  try {
-    write_checkpoint_files(files, temporary, contents, settings);
-    files.publish_directory(temporary, folder);
-  } catch (...) {
-    // What failed is what the caller must hear; a remainder that cannot be removed is replaced by the next
-    // attempt.
-    try {
-      files.remove_all(temporary);
-    } catch (const Error&) {
-    }
-    throw;
-  }
+  writer_of(settings.format).write(files, folder, contents, settings);
 }
 
 }  // namespace cce

@@ -26,11 +26,9 @@ struct CheckpointWriteSettings {
   std::int64_t max_shard_bytes = 5'000'000'000;
 };
 
-/// Writes a folder as the format's writer does (worker/model/formats): config.json, model.safetensors (or
-/// shards with their index), tokenizer and generation files as they are. Tensors are converted and appended
-/// one by one: memory is one layer, or the embedding.
-///   1. everything goes into FOLDER.tmp, each file synced   2. FOLDER.tmp becomes FOLDER: whole, or not there
-///      at all
+/// Writes a checkpoint into an existing folder as the format's writer does (worker/model/formats): config.json,
+/// model.safetensors (or shards with their index), tokenizer and generation files as they are, each synced. Tensors
+/// are converted and appended one by one: memory is one layer, or the embedding. Whoever gave the folder publishes it.
 /// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a
 /// layer that is not as `config` says); out_of_range (a number that the dtype rounds to infinity);
 /// verification_failed (NaN or infinity); disk_full, io_failure.
@@ -39,9 +37,5 @@ void write_checkpoint(FileSystem& files, const std::filesystem::path& folder,
 
 /// Writes a small file whole and synced.
 void write_text_file(FileSystem& files, const std::filesystem::path& path, std::string_view text);
-
-/// Step 1 alone, into an existing folder: for a caller that adds files before it publishes.
-void write_checkpoint_files(FileSystem& files, const std::filesystem::path& folder,
-                            const CheckpointContents& contents, const CheckpointWriteSettings& settings);
 
 }  // namespace cce

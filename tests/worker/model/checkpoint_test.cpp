@@ -17,10 +17,7 @@ Checkpoint open(const std::filesystem::path& folder) {
   return Checkpoint::open(PosixFileSystem(), folder);
 }
 
-TEST(Checkpoint, knows_its_dtype_and_size) {
-  EXPECT_EQ(open(test_model("llama_mha")).stored_dtype(), DType::f32);
-  EXPECT_EQ(open(test_model("llama3_gqa")).stored_dtype(), DType::bf16);
-  EXPECT_EQ(open(test_model("mistral_window")).stored_dtype(), DType::f16);
+TEST(Checkpoint, knows_its_size) {
   EXPECT_EQ(open(test_model("stories260K")).tensor_bytes(),
             4 * (512 * 64 + 5 * (3 * 172 * 64 + 3 * 64 * 64 + 2 * 64) + 64));
 }

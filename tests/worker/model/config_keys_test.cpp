@@ -6,6 +6,7 @@
 
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/model/model_golden.h"
+#include "tests/worker/model/new_checkpoint.h"
 #include "tests/worker/model/raw_checkpoint.h"
 #include "worker/model/checkpoint_writer.h"
 #include "worker/model/model_runner.h"
@@ -115,9 +116,10 @@ class ConfigKeys : public ::testing::TestWithParam<Json> {
   }
   Checkpoint written(const Checkpoint& original, ExportFormat format) {
     const auto layer = [&original](std::int64_t index) { return layer_of(original, index); };
-    write_checkpoint(files_, folder_ / "out",
-                     {.config = original.config(), .layer = layer, .original = original, .final_norm = {}},
-                     {.format = format, .dtype = DType::f32});
+    write_new_checkpoint(
+        files_, folder_ / "out",
+        {.config = original.config(), .layer = layer, .original = original, .final_norm = {}},
+        {.format = format, .dtype = DType::f32});
     return Checkpoint::open(files_, folder_ / "out");
   }
 

@@ -164,6 +164,7 @@ void write_export(const Arguments& arguments) {
     return result;
   };
   PosixFileSystem files;
+  files.make_directory(arguments.at(1));
   write_checkpoint(
       files, arguments.at(1), {.config = config, .layer = pruned, .original = original, .final_norm = {}},
       {.format = custom ? ExportFormat::custom : ExportFormat::uniform, .dtype = dtype_of(arguments.at(3))});

@@ -104,7 +104,7 @@ std::int64_t export_result(StageContext& context, const ModelConfig& compressed,
     CheckpointWriteSettings settings;
     settings.format = context.spec.export_settings.format;
     settings.dtype = export_dtype(context.spec.export_settings);
-    write_checkpoint_files(context.files, folder, contents, settings);
+    write_checkpoint(context.files, folder, contents, settings);
     const ReadBack exported =
         writer_of(settings.format).read_back(context.backend, context.files, folder, context.compute_dtype);
     verify(context, compressed, layers, exported, folder);

@@ -1,25 +1,12 @@
 """Where the service and cce fetch put results: neighbours stay, the server's own data is no output, one output is one job's,
 and an output that its user edits leaves the server's copy as it was."""
-import json
 import unittest
-import urllib.error
-import urllib.request
 
 import served
 
 
 class ServedOutputs(served.ServedCase):
     """The service, and cce fetch."""
-
-    def post(self, content):
-        request = urllib.request.Request(f"{self.url}/v1/jobs", data=json.dumps(content).encode(), method="POST",
-                                         headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=served.WAIT_SECONDS) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
 
     def finished(self, output=None, **changes):
         """The id of a job that has completed."""

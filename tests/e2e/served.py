@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 
 import cce_case
@@ -58,6 +59,17 @@ class ServedCase(cce_case.CceCase):
         path = self.write_recipe(content, "submitted.yaml")
         found = self.run_cce("submit", path, "--server", url or self.url)
         return found.out.strip()
+
+    def post(self, content):
+        """The status and the document that a recipe is answered with."""
+        request = urllib.request.Request(f"{self.url}/v1/jobs", data=json.dumps(content).encode(), method="POST",
+                                         headers={"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
 
     def job(self, job_id):
         with urllib.request.urlopen(f"{self.url}/v1/jobs/{job_id}", timeout=WAIT_SECONDS) as answer:

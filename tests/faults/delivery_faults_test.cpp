@@ -13,25 +13,13 @@
 #include "coordinator/system/folder_exchange.h"
 #include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
-#include "tests/faults/faulty_file_system.h"
+#include "tests/faults/fail_every_step.h"
 
 namespace cce {
 namespace {
 
 namespace fs = std::filesystem;
 using Contents = std::map<std::string, std::string>;
-
-struct Manner {
-  const char* name;
-  FaultyFileSystem::Fault fault;  // `step` is filled in by the loop
-  bool power_cut;
-};
-const Manner manners[] = {
-    {"no_space", {.step = 0, .code = ErrorCode::disk_full, .torn = true, .dead = false}, false},
-    {"io_error", {.step = 0, .code = ErrorCode::io_failure, .torn = false, .dead = false}, false},
-    {"killed", {.step = 0, .code = ErrorCode::io_failure, .torn = true, .dead = true}, false},
-    {"power_cut", {.step = 0, .code = ErrorCode::io_failure, .torn = true, .dead = true}, true},
-};
 
 struct Place {
   const char* name;
@@ -128,37 +116,21 @@ class DeliveryFaults : public ::testing::TestWithParam<Place> {
 };
 
 TEST_P(DeliveryFaults, leave_the_earlier_result_or_the_new_one) {
-  for (const Manner& manner : manners) {
-    std::int64_t step = 1;
-    for (bool reached = true; reached; ++step) {
-      SCOPED_TRACE(std::string(manner.name) + ", step " + std::to_string(step));
-      const TemporaryFolder temporary;
-      const fs::path& root = temporary.path();
-      prepare(root);
-      const Contents before = read(root / "old-result"), after = read(root / "result");
-      PosixFileSystem real;
-      FaultyFileSystem faulty(real);
-      FaultyFileSystem::Fault fault = manner.fault;
-      fault.step = step;
-      faulty.set_fault(fault);
-      bool passed = true;
-      try {
-        deliver_result(faulty, root / "result", root / "out", GetParam().is_file);
-      } catch (const Error& error) {
-        passed = false;
-        EXPECT_EQ(error.found, "an injected fault") << describe(error);
-        EXPECT_EQ(error.code, fault.code);
-      }
-      if (manner.power_cut) {
-        faulty.cut_power();
-      }
-      reached = faulty.fault_was_reached();
-      EXPECT_TRUE(passed || reached);
-      check_as_it_is(root, before, after);
-      check_recovered(root, before, after, passed);
-    }
-    EXPECT_GT(step, 30) << "many steps were walked";
-  }
+  Contents before, after;
+  const std::int64_t steps = fail_every_step(
+      [&](FileSystem&, const fs::path& root) {
+        prepare(root);
+        before = read(root / "old-result");
+        after = read(root / "result");
+      },
+      [](FileSystem& files, const fs::path& root) {
+        deliver_result(files, root / "result", root / "out", GetParam().is_file);
+      },
+      [&](const fs::path& root, bool passed) {
+        check_as_it_is(root, before, after);
+        check_recovered(root, before, after, passed);
+      });
+  EXPECT_GT(steps, 28) << "many steps were walked";
 }
 INSTANTIATE_TEST_SUITE_P(Places, DeliveryFaults, ::testing::ValuesIn(places),
                          [](const auto& place) { return std::string(place.param.name); });

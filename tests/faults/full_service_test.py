@@ -38,17 +38,6 @@ class FullService(served.ServedCase):
             except OSError:
                 pass
 
-    def post(self, content):
-        """The status and the document that a POST is answered with."""
-        request = urllib.request.Request(f"{self.url}/v1/jobs", data=json.dumps(content).encode(), method="POST",
-                                         headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=served.WAIT_SECONDS) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-
     def listed(self):
         with urllib.request.urlopen(f"{self.url}/v1/jobs?limit=1000", timeout=served.WAIT_SECONDS) as answer:
             return sorted(job["id"] for job in json.load(answer)["jobs"])

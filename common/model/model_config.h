@@ -5,20 +5,13 @@
 #include <vector>
 
 #include "common/model/layer_parts.h"
+#include "common/model/rope_settings.h"
 
 namespace cce {
 
 /// A row of common/model/families: what the class of a family in transformers assumes and allows.
 struct Family;
 const Family& default_family();  ///< plain Llama
-
-/// Llama-3's frequency-dependent scaling (transformers: rope_type "llama3").
-struct Llama3RopeScaling {
-  double factor = 1.0;
-  double low_freq_factor = 1.0;
-  double high_freq_factor = 4.0;
-  std::int64_t original_max_position = 8192;
-};
 
 /// The part of config.json that decides what a checkpoint computes.
 struct ModelConfig {
@@ -29,8 +22,7 @@ struct ModelConfig {
   std::int64_t max_positions = 0;
   std::int64_t head_dim = 0;  ///< of the dense head; rope frequencies derive from it
   double rms_epsilon = 1e-5;
-  double rope_theta = 10000.0;
-  std::optional<Llama3RopeScaling> rope_scaling;
+  RopeSettings rope;
   std::optional<std::int64_t> sliding_window;  ///< a query sees this many latest positions, itself included
   bool tied_embeddings = false;
   std::optional<std::int64_t> bos_token, eos_token;
@@ -40,7 +32,7 @@ struct ModelConfig {
 /// Reads config.json of a plain folder of any family, or of our own `custom` export, in either
 /// spelling of rope_theta/rope_parameters and torch_dtype/dtype. `where` names the file in errors. Errors:
 /// malformed_file, wrong_type, out_of_range, missing keys with their path; unsupported for another
-/// model_type, hidden_act, rope type, pretraining_tp or any key that would change what the model computes.
+/// model_type, rope type, or any key by which the family's class would compute what is not computed here.
 ModelConfig parse_model_config(const std::string& json_text, const std::string& where);
 
 /// Weights of the blocks (layer_parameters of each), with embeddings and head, and FLOPs of one token at

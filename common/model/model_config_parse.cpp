@@ -25,33 +25,18 @@ const Family& family_of(const JsonReader& model_type) {
                     "This version compresses checkpoints of these families only");
 }
 
-/// Keys that other code or later versions read and that change what is computed, with the value that changes
-/// nothing.
-void refuse_other_computation(JsonReader& config) {
-  const std::vector<std::pair<std::string, Json>> neutral_values = {{"hidden_act", "silu"},
-                                                                    {"hidden_activation", "silu"},
-                                                                    {"pretraining_tp", 1},
-                                                                    {"partial_rotary_factor", 1},
-                                                                    {"rope_interleaved", false},
-                                                                    {"qk_layernorm", false},
-                                                                    {"use_qk_norm", false},
-                                                                    {"attn_logit_softcapping", 0},
-                                                                    {"final_logit_softcapping", 0},
-                                                                    {"embedding_multiplier", 1},
-                                                                    {"residual_multiplier", 1},
-                                                                    {"logits_scaling", 1},
-                                                                    {"clip_qkv", 0},
-                                                                    {"num_local_experts", 0},
-                                                                    {"num_experts", 0},
-                                                                    {"is_encoder_decoder", false},
-                                                                    {"add_cross_attention", false},
-                                                                    {"lm_head_bias", false},
-                                                                    {"use_mrope", false},
-                                                                    {"is_causal", true}};
-  for (const auto& [key, neutral] : neutral_values) {
-    const std::optional<JsonReader> value = config.optional(key);
-    if (value && value->json() != neutral) {
-      value->refuse(ErrorCode::unsupported, neutral.dump(), "No checkpoint with this setting can be read");
+/// Keys by which the classes of all families would compute something else than is computed here. A key that no
+/// class reads is left over from another program and changes nothing.
+void refuse_other_computation(JsonReader& config, const Family& family) {
+  const std::string activation = config.text_or(family.activation_key, "silu");
+  if (activation != "silu" && activation != "swish") {
+    config.required(family.activation_key)
+        .refuse(ErrorCode::unsupported, "silu", "No checkpoint with this setting can be read");
+  }
+  for (const auto& [key, neutral] : {std::pair{"is_causal", true}, std::pair{"is_encoder_decoder", false}}) {
+    if (config.boolean_or(key, neutral) != neutral) {
+      config.required(key).refuse(ErrorCode::unsupported, neutral ? "true" : "false",
+                                  "No checkpoint with this setting can be read");
     }
   }
   if (config.has("per_layer_config")) {
@@ -148,7 +133,7 @@ ModelConfig parse_model_config(const std::string& json_text, const std::string& 
   ModelConfig config;
   config.family = &family_of(base_type);
   check_architecture(reader, own, config);
-  refuse_other_computation(reader);
+  refuse_other_computation(reader, *config.family);
   config.hidden_size = reader.required("hidden_size").integer(size_range);
   config.vocabulary_size = reader.required("vocab_size").integer(size_range);
   config.max_positions =
@@ -158,9 +143,9 @@ ModelConfig parse_model_config(const std::string& json_text, const std::string& 
   config.tied_embeddings = reader.boolean_or("tie_word_embeddings", false);
   config.bos_token = first_token(reader, "bos_token_id");
   config.eos_token = first_token(reader, "eos_token_id");
-  read_rope(reader, own != nullptr ? own->rope : RopeReader::family, config);
   const std::int64_t layers = reader.required("num_hidden_layers").integer({.lowest = 1, .highest = 4096});
   const LayerShape dense = parse_dense_layer(reader, config);
+  read_rope(reader, own != nullptr ? own->rope : RopeReader::family, config);
   config.sliding_window =
       read_attention_window(reader, own != nullptr ? own->windows : config.family->windows, layers);
   config.layers.assign(static_cast<std::size_t>(layers), dense);

@@ -1,6 +1,7 @@
 #include "common/model/rope_keys.h"
 
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr IntegerRange size_range{.lowest = 1, .highest = 1 << 24};
 constexpr NumberRange theta_range{.lowest = 0.0, .highest = 1e12, .above_lowest = true};
+constexpr NumberRange factor_range{.lowest = 0.0, .highest = 1e6, .above_lowest = true};
 constexpr const char* original_key = "original_max_position_embeddings";
 
 /// The names of the two sections, the one that is asked first in front.
@@ -22,59 +24,187 @@ bool holds_section(const AnyJson& document, const char* key) {
   return document.contains(key) && !document.at(key).is_null() && !document.at(key).empty();
 }
 
-std::int64_t original_positions(JsonReader& reader, JsonReader& section, RopeReader from,
-                                const ModelConfig& config) {
-  if (from == RopeReader::modeling_file) {
-    return section.required(original_key).integer(size_range);
+/// The acting section and what stands around it.
+struct Section {
+  JsonReader& config;
+  JsonReader& section;
+  RopeReader reader;
+  std::int64_t max_positions;
+  std::int64_t pairs;  ///< of a head
+  double theta;
+
+  double factor(const char* key = "factor") const { return section.required(key).number(factor_range); }
+  double number_or(const char* key, double where_absent) const {
+    return section.number_or(key, where_absent, factor_range);
   }
-  const std::int64_t inside = section.integer_or(original_key, config.max_positions, size_range);
-  return reader.integer_or(original_key, inside, size_range);
+  std::int64_t original_positions() const {
+    if (reader == RopeReader::modeling_file) {
+      return section.required(original_key).integer(size_range);
+    }
+    const std::int64_t inside = section.integer_or(original_key, max_positions, size_range);
+    return config.integer_or(original_key, inside, size_range);
+  }
+  /// Where it is null, the ratio by which the positions grew.
+  double factor_or_growth(std::int64_t original) const {
+    return number_or("factor", static_cast<double>(max_positions) / static_cast<double>(original));
+  }
+};
+
+RopeScaling read_linear(const Section& from) {
+  return LinearRope{from.factor()};
 }
 
-Llama3RopeScaling read_llama3(JsonReader& reader, JsonReader& section, RopeReader from,
-                              const ModelConfig& config) {
-  const NumberRange positive{.lowest = 0.0, .highest = 1e6, .above_lowest = true};
-  Llama3RopeScaling scaling;
-  scaling.factor = section.required("factor").number(positive);
-  scaling.low_freq_factor = section.required("low_freq_factor").number(positive);
-  scaling.high_freq_factor = section.required("high_freq_factor").number(positive);
-  scaling.original_max_position = original_positions(reader, section, from, config);
+RopeScaling read_dynamic(const Section& from) {
+  if (from.pairs < 2) {
+    from.section.required("factor").refuse(ErrorCode::unsupported,
+                                           "heads of at least 4 dimensions to stretch");
+  }
+  return DynamicRope{.factor = from.factor(), .max_positions = from.max_positions};
+}
+
+/// 1 + 0.1 m ln(factor), arXiv 2309.00071 section 3.4.
+double yarn_magnitude(double factor, double m) {
+  return factor <= 1.0 ? 1.0 : 0.1 * m * std::log(factor) + 1.0;
+}
+
+RopeScaling read_yarn(const Section& from) {
+  if (!from.section.json().contains("factor")) {
+    from.section.required("factor");  // null means the growth, absence nothing
+  }
+  if (from.theta == 1.0) {
+    from.section.required("rope_type").refuse(ErrorCode::out_of_range, "a rope_theta other than 1");
+  }
+  YarnRope scaling;
+  scaling.original_max_position = from.original_positions();
+  scaling.factor = from.factor_or_growth(scaling.original_max_position);
+  const double m = from.section.number_or("mscale", 0.0, {.lowest = 0.0, .highest = 1e6});
+  const double m_all = from.section.number_or("mscale_all_dim", 0.0, {.lowest = 0.0, .highest = 1e6});
+  const double inferred = m != 0.0 && m_all != 0.0
+                              ? yarn_magnitude(scaling.factor, m) / yarn_magnitude(scaling.factor, m_all)
+                              : yarn_magnitude(scaling.factor, 1.0);
+  scaling.attention_factor = from.number_or("attention_factor", inferred);
+  scaling.beta_fast = from.number_or("beta_fast", scaling.beta_fast);
+  scaling.beta_slow = from.number_or("beta_slow", scaling.beta_slow);
+  scaling.truncate = from.section.boolean_or("truncate", true);
+  return scaling;
+}
+
+std::vector<double> factors_of_pairs(const Section& from, const char* key) {
+  const JsonReader list = from.section.required(key);
+  std::vector<double> factors = list.numbers(factor_range);
+  if (static_cast<std::int64_t>(factors.size()) != from.pairs) {
+    list.refuse(ErrorCode::out_of_range, std::to_string(from.pairs) + " numbers, one for each rotary pair");
+  }
+  return factors;
+}
+
+RopeScaling read_longrope(const Section& from) {
+  LongRope scaling;
+  scaling.short_factor = factors_of_pairs(from, "short_factor");
+  scaling.long_factor = factors_of_pairs(from, "long_factor");
+  scaling.original_max_position = from.original_positions();
+  if (scaling.original_max_position < 2) {
+    from.section.required("long_factor")
+        .refuse(ErrorCode::out_of_range, std::string(original_key) + " of at least 2");
+  }
+  const double factor = from.factor_or_growth(scaling.original_max_position);
+  const double inferred =
+      factor <= 1.0
+          ? 1.0
+          : std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(scaling.original_max_position)));
+  scaling.attention_factor = from.number_or("attention_factor", inferred);
+  return scaling;
+}
+
+RopeScaling read_llama3(const Section& from) {
+  Llama3Rope scaling;
+  scaling.factor = from.factor();
+  scaling.low_freq_factor = from.factor("low_freq_factor");
+  scaling.high_freq_factor = from.factor("high_freq_factor");
+  scaling.original_max_position = from.original_positions();
   if (scaling.high_freq_factor <= scaling.low_freq_factor) {
-    section.required("high_freq_factor").refuse(ErrorCode::out_of_range, "more than low_freq_factor");
+    from.section.required("high_freq_factor").refuse(ErrorCode::out_of_range, "more than low_freq_factor");
   }
   return scaling;
 }
 
-void check_section(JsonReader& section) {
+/// A value of rope_type.
+struct ScalingRow {
+  const char* type;
+  RopeScaling (*read)(const Section& from);
+};
+constexpr std::array scaling_rows = {
+    ScalingRow{"linear", read_linear},     ScalingRow{"dynamic", read_dynamic}, ScalingRow{"yarn", read_yarn},
+    ScalingRow{"longrope", read_longrope}, ScalingRow{"llama3", read_llama3},
+};
+
+/// Read by scalings alone: the classes' own frequencies turn whole heads whatever it says.
+void refuse_partial_heads(const Section& from) {
+  for (JsonReader* reader : {&from.section, &from.config}) {
+    if (const std::optional<JsonReader> value = reader->optional("partial_rotary_factor")) {
+      if (value->number() != 1.0) {
+        value->refuse(ErrorCode::unsupported, "1 beside a rope_type");
+      }
+      return;
+    }
+  }
+}
+
+std::optional<RopeScaling> read_scaling(const Section& from) {
+  const char* type_key = from.section.has("rope_type") ? "rope_type" : "type";
+  const std::string type = from.section.text_or(type_key, "default");
+  if (type == "default") {
+    return std::nullopt;
+  }
+  refuse_partial_heads(from);
+  std::string known = "default";
+  for (const ScalingRow& row : scaling_rows) {
+    if (type == row.type) {
+      return row.read(from);
+    }
+    known += std::string(", ") + row.type;
+  }
+  from.section.required(type_key).refuse(ErrorCode::unsupported, "one of " + known);
+}
+
+void refuse_sections_by_layer_type(JsonReader& section) {
   for (const std::string& key : section.keys()) {
     const std::optional<JsonReader> value = section.optional(key);
     if (value && value->is_object()) {
       value->refuse(ErrorCode::unsupported, "the same rotary settings in all layers");
     }
   }
-  if (section.number_or("partial_rotary_factor", 1.0) != 1.0) {
-    section.required("partial_rotary_factor").refuse(ErrorCode::unsupported, "1");
+}
+
+/// What a scaling reads as original_max_position_embeddings; nullopt where it has no such key.
+std::optional<std::int64_t> original_positions_of(const RopeSettings& rope) {
+  if (!rope.scaling) {
+    return std::nullopt;
   }
+  return std::visit(
+      [](const auto& scaling) -> std::optional<std::int64_t> {
+        if constexpr (requires { scaling.original_max_position; }) {
+          return scaling.original_max_position;
+        } else {
+          return std::nullopt;
+        }
+      },
+      *rope.scaling);
 }
 
 }  // namespace
 
 void read_rope(JsonReader& reader, RopeReader from, ModelConfig& config) {
-  config.rope_theta = reader.number_or("rope_theta", 10000.0, theta_range);
+  config.rope.theta = reader.number_or("rope_theta", 10000.0, theta_range);
   for (const char* key : sections_of(from)) {  // 1.
     std::optional<JsonReader> section = reader.optional(key);
     if (!section || section->json().empty()) {
       continue;
     }
-    check_section(*section);
-    config.rope_theta = section->number_or("rope_theta", config.rope_theta, theta_range);  // 2.
-    const char* type_key = section->has("rope_type") ? "rope_type" : "type";
-    const std::string type = section->text_or(type_key, "default");
-    if (type == "llama3") {
-      config.rope_scaling = read_llama3(reader, *section, from, config);  // 3.
-    } else if (type != "default") {
-      section->required(type_key).refuse(ErrorCode::unsupported, "default or llama3");
-    }
+    refuse_sections_by_layer_type(*section);
+    config.rope.theta = section->number_or("rope_theta", config.rope.theta, theta_range);  // 2.
+    config.rope.scaling = read_scaling(
+        {reader, *section, from, config.max_positions, config.head_dim / 2, config.rope.theta});  // 3.
     return;
   }
 }
@@ -87,14 +217,13 @@ void write_rope(OrderedJson& document, RopeReader from, RopeReader to, const Mod
   if (holds_section(document, acting) && holds_section(document, other)) {
     document.erase(other);
   }
-  if (config.rope_scaling) {
+  if (const std::optional<std::int64_t> original = original_positions_of(config.rope)) {
     OrderedJson& section = document[holds_section(document, acting) ? acting : other];
-    const std::int64_t original = config.rope_scaling->original_max_position;
-    if (section.value(original_key, std::int64_t{0}) != original) {
-      section[original_key] = original;
+    if (section.value(original_key, std::int64_t{0}) != *original) {
+      section[original_key] = *original;
     }
-    if (document.value(original_key, original) != original) {
-      document[original_key] = original;
+    if (document.value(original_key, *original) != *original) {
+      document[original_key] = *original;
     }
   }
 }

@@ -30,6 +30,8 @@ BOUND = 1e-5
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "rope_theta": 10000.0}
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
+LONG = {"type": "longrope", "short_factor": [1.0, 1.1, 1.3, 1.6], "long_factor": [1.0, 2.0, 3.0, 4.0]}
 # name, model, keys that are set (None: null), and what lm_head.weight is where config.json ties it: "" (absent), "same" as
 # the embedding, or "negated", stored in the embedding's dtype or wider
 ROWS = [
@@ -63,6 +65,23 @@ ROWS = [
     ("rope_empty_section", "llama3_gqa", {"rope_scaling": {}}, ""),
     ("rope_length_outside", "llama3_gqa", {"original_max_position_embeddings": 8}, ""),
     ("rope_length_absent", "llama3_gqa", {"rope_parameters": LLAMA3}, ""),
+    ("linear", "llama_mha", {"rope_scaling": {"type": "linear", "factor": 4.0}}, ""),
+    ("dynamic_within", "llama_mha", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, ""),
+    ("dynamic_beyond", "llama_mha",
+     {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}, "max_position_embeddings": 6}, ""),
+    ("yarn", "llama_mha", {"rope_scaling": YARN}, ""),
+    ("yarn_growth", "llama_mha", {"rope_scaling": {**YARN, "factor": None}}, ""),
+    ("yarn_length_outside", "llama_mha",
+     {"rope_scaling": YARN, "original_max_position_embeddings": 512}, ""),
+    ("yarn_set", "llama_mha", {"rope_scaling": {**YARN, "mscale": 0.707, "mscale_all_dim": 0.5, "beta_fast": 4,
+                                               "beta_slow": 0.5, "truncate": False}}, ""),
+    ("yarn_attention_factor", "llama_mha", {"rope_scaling": {**YARN, "attention_factor": 0.8}}, ""),
+    ("longrope_short", "llama_mha", {"rope_scaling": LONG, "original_max_position_embeddings": 14}, ""),
+    ("longrope_long", "llama_mha", {"rope_scaling": {**LONG, "original_max_position_embeddings": 13}}, ""),
+    ("longrope_set", "mistral_window",
+     {"rope_scaling": {**LONG, "factor": 8.0, "attention_factor": 1.5, "original_max_position_embeddings": 4}}, ""),
+    ("partial_heads_of_no_scaling", "llama_mha", {"partial_rotary_factor": 0.5}, ""),
+    ("pretraining_tp", "llama_mha", {"pretraining_tp": 2}, ""),
     ("head_absent", "stories260K", {}, ""),
     ("head_same", "stories260K", {}, "same"),
     ("head_own", "stories260K", {}, "negated"),

@@ -106,7 +106,15 @@ def custom_qwen3():
     return config, torch.float32, None, False
 
 
-FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed, qwen3, custom_qwen3]
+def llama_yarn():
+    """Queries and keys longer by an attention factor."""
+    scaling = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=32)
+    config = transformers.LlamaConfig(hidden_size=32, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+                                      num_key_value_heads=2, tie_word_embeddings=True, rope_parameters=scaling, **COMMON)
+    return config, torch.float32, None, False
+
+
+FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed, qwen3, custom_qwen3, llama_yarn]
 
 
 def randomise(model, seed):

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "worker/model/rope_frequencies.h"
 #include "worker/tensor/ops.h"
 
 namespace cce {
@@ -27,6 +28,11 @@ class Decoder {
       caches_[layer].keys = backend.matrix(compute_dtype, capacity, shape.kv_groups * shape.qk_dim);
       caches_[layer].values = backend.matrix(compute_dtype, capacity, shape.kv_groups * shape.vo_dim);
     }
+  }
+
+  /// Starts again, with nothing cached.
+  void forget() {
+    for (KeyValueCache& cache : caches_) cache.length = 0;
   }
 
   /// Takes the next tokens and returns the most probable one to follow.
@@ -92,14 +98,20 @@ std::vector<std::int32_t> generate_greedily(Backend& backend, const ModelConfig&
                 .remedy = "Shorten the prompt or ask for fewer tokens"};
   }
   Decoder decoder(backend, config, ends, layers, compute_dtype, capacity);
-  std::vector<std::int32_t> generated;
-  std::span<const std::int32_t> next = prompt;
-  while (static_cast<std::int64_t>(generated.size()) < settings.max_new_tokens) {
-    generated.push_back(decoder.advance(next));
-    if (settings.stop_token == generated.back()) break;
-    next = std::span(generated).last(1);
+  std::vector<std::int32_t> text(prompt.begin(), prompt.end());
+  std::size_t passed = 0;
+  while (static_cast<std::int64_t>(text.size()) < capacity) {
+    const auto before = static_cast<std::int64_t>(passed), now = static_cast<std::int64_t>(text.size());
+    if (!same_frequencies(config.rope, before, now)) {  // cached keys are turned by others
+      decoder.forget();
+      passed = 0;
+    }
+    const std::int32_t next = decoder.advance(std::span(text).subspan(passed));
+    passed = text.size();
+    text.push_back(next);
+    if (settings.stop_token == next) break;
   }
-  return generated;
+  return {text.begin() + std::ssize(prompt), text.end()};
 }
 
 }  // namespace cce

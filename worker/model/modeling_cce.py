@@ -39,8 +39,8 @@ class CceLlamaConfig(PretrainedConfig):
         rope = dict(rope_parameters or rope_scaling or {})
         rope.setdefault("rope_type", rope.pop("type", "default"))
         rope.setdefault("rope_theta", 10000.0 if rope_theta is None else rope_theta)
-        if rope["rope_type"] not in ("default", "llama3"):
-            raise ValueError(f"rope_type {rope['rope_type']!r}: this model has 'default' or 'llama3'")
+        if rope["rope_type"] not in ROPE_TYPES:
+            raise ValueError(f"rope_type {rope['rope_type']!r}: this model has one of {', '.join(ROPE_TYPES)}")
         self.rope_parameters = rope
         self.cce = cce or {"schema_version": 1, "layers": []}
         if self.cce["schema_version"] != 1:
@@ -49,21 +49,64 @@ class CceLlamaConfig(PretrainedConfig):
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
 
-def rotary_frequencies(config):
-    """Radians per position of the original head's pairs, float32."""
-    rope = config.rope_parameters
-    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32, device="cpu") / config.head_dim
-    frequencies = 1.0 / (rope["rope_theta"] ** exponents)
-    if rope["rope_type"] == "default":
-        return frequencies
-    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
+
+
+def rotary_frequencies(config, length):
+    """Radians per position of the original head's pairs in a text of `length` positions, float32, and what cosines and
+    sines are multiplied by."""
+    rope, dims = config.rope_parameters, config.head_dim
+    kind, base, factor = rope["rope_type"], rope["rope_theta"], rope.get("factor")
+    exponents = torch.arange(0, dims, 2, dtype=torch.float32, device="cpu") / dims
+    if kind == "dynamic":
+        longest = max(length, config.max_position_embeddings) / config.max_position_embeddings
+        base = base * (factor * longest - (factor - 1)) ** (dims / (dims - 2))
+    powers = base**exponents
+    if kind == "linear":
+        return 1.0 / powers / factor, 1.0
+    if kind in ("default", "dynamic"):
+        return 1.0 / powers, 1.0
     original = rope["original_max_position_embeddings"]
+    factor = config.max_position_embeddings / original if factor is None else factor
+    if kind == "llama3":
+        return llama3_frequencies(1.0 / powers, factor, original, rope), 1.0
+    if kind == "yarn":
+        return yarn_frequencies(powers, base, dims, factor, original, rope)
+    factors = rope["long_factor"] if length > original else rope["short_factor"]
+    attention_factor = rope.get("attention_factor")
+    if attention_factor is None:
+        attention_factor = 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
+    return 1.0 / (torch.tensor(factors, dtype=torch.float32, device="cpu") * powers), attention_factor
+
+
+def llama3_frequencies(frequencies, factor, original, rope):
+    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
     wavelengths = 2 * math.pi / frequencies
-    slowed = frequencies / rope["factor"]
     mix = (original / wavelengths - low) / (high - low)
-    between = (1 - mix) * frequencies / rope["factor"] + mix * frequencies
-    result = torch.where(wavelengths > original / low, slowed, between)
+    between = (1 - mix) * frequencies / factor + mix * frequencies
+    result = torch.where(wavelengths > original / low, frequencies / factor, between)
     return torch.where(wavelengths < original / high, frequencies, result)
+
+
+def yarn_frequencies(powers, base, dims, factor, original, rope):
+    """Slow pairs divided by the factor, fast ones kept, a ramp between them (arXiv 2309.00071)."""
+    def pair_of_turns(turns):
+        return dims * math.log(original / (turns * 2 * math.pi)) / (2 * math.log(base))
+
+    def magnitude(m):
+        return 1.0 if factor <= 1 else 0.1 * m * math.log(factor) + 1.0
+
+    low, high = pair_of_turns(rope.get("beta_fast") or 32), pair_of_turns(rope.get("beta_slow") or 1)
+    if rope.get("truncate", True):
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, dims - 1)
+    high += 0.001 if low == high else 0
+    kept = 1 - ((torch.arange(dims // 2, dtype=torch.float32, device="cpu") - low) / (high - low)).clamp(0, 1)
+    attention_factor = rope.get("attention_factor")
+    if attention_factor is None:
+        m, m_all = rope.get("mscale"), rope.get("mscale_all_dim")
+        attention_factor = magnitude(m) / magnitude(m_all) if m and m_all else magnitude(1)
+    return 1.0 / (factor * powers) * (1 - kept) + 1.0 / powers * kept, attention_factor
 
 
 class RotaryAngles:
@@ -72,14 +115,17 @@ class RotaryAngles:
 
     def __init__(self, config):
         self.config = config
-        self.by_device = {}
+        self.by_length = config.rope_parameters["rope_type"] in ("dynamic", "longrope")
+        self.latest = (None, None)
 
     def __call__(self, position_ids):
-        device = position_ids.device
-        if device not in self.by_device:
-            self.by_device[device] = rotary_frequencies(self.config).to(device)
-        angles = position_ids[..., None].float() * self.by_device[device]
-        return angles.cos(), angles.sin()
+        key = (position_ids.device, int(position_ids.max()) + 1 if self.by_length else 0)
+        if self.latest[0] != key:
+            frequencies, factor = rotary_frequencies(self.config, key[1])
+            self.latest = (key, (frequencies.to(position_ids.device), factor))
+        frequencies, factor = self.latest[1]
+        angles = position_ids[..., None].float() * frequencies
+        return angles.cos() * factor, angles.sin() * factor
 
 
 def rotate(heads, cos, sin):

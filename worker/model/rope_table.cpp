@@ -2,27 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <string>
 
 #include "common/base/error.h"
+#include "worker/model/rope_frequencies.h"
 
 namespace cce {
 namespace {
-
-float scaled_frequency(float frequency, const Llama3RopeScaling& scaling) {
-  const auto factor = static_cast<float>(scaling.factor);
-  const auto original = static_cast<double>(scaling.original_max_position);
-  const float wavelength = static_cast<float>(2.0 * std::numbers::pi) / frequency;
-  const auto shortest_scaled = static_cast<float>(original / scaling.high_freq_factor);
-  const auto longest_kept = static_cast<float>(original / scaling.low_freq_factor);
-  if (wavelength < shortest_scaled) return frequency;
-  if (wavelength > longest_kept) return frequency / factor;
-  const auto low = static_cast<float>(scaling.low_freq_factor);
-  const auto high = static_cast<float>(scaling.high_freq_factor);
-  const float mix = (static_cast<float>(original) / wavelength - low) / (high - low);
-  return (1.0f - mix) * frequency / factor + mix * frequency;
-}
 
 /// The dense pair that each column of a layer's table turns by: kv_groups × (qk_dim / 2).
 std::vector<std::int32_t> table_columns(const LayerShape& shape, std::int64_t dense_pairs) {
@@ -59,39 +45,38 @@ std::vector<std::int32_t> table_columns(const LayerShape& shape, std::int64_t de
 
 }  // namespace
 
-std::vector<float> rope_frequencies(const ModelConfig& config) {
-  const auto base = static_cast<float>(config.rope_theta);
-  std::vector<float> frequencies;
-  for (std::int64_t dim = 0; dim < config.head_dim; dim += 2) {
-    const float exponent = static_cast<float>(dim) / static_cast<float>(config.head_dim);
-    // The double power rounded once is the correctly rounded f32 power.
-    const auto power = static_cast<float>(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
-    const float frequency = 1.0f / power;
-    frequencies.push_back(config.rope_scaling ? scaled_frequency(frequency, *config.rope_scaling)
-                                              : frequency);
-  }
-  return frequencies;
-}
-
 RopeTables::RopeTables(Backend& backend, const ModelConfig& config)
-    : backend_(backend), frequencies_(rope_frequencies(config)) {}
+    : backend_(backend),
+      rope_(config.rope),
+      head_dim_(config.head_dim),
+      frequencies_(rope_frequencies(rope_, head_dim_, 1)) {}
+
+void RopeTables::use_frequencies_of(std::int64_t length) {
+  if (same_frequencies(rope_, length, frequencies_length_)) return;
+  frequencies_ = rope_frequencies(rope_, head_dim_, length);
+  frequencies_length_ = length;
+  length_ = 0;
+  current_columns_.clear();
+}
 
 void RopeTables::extend_dense_angles(std::int64_t length) {
   const std::size_t pairs = frequencies_.size();
   const auto rows = static_cast<std::size_t>(length);
   dense_cos_.resize(rows * pairs);
   dense_sin_.resize(rows * pairs);
+  const float factor = rope_attention_factor(rope_);
   for (auto position = static_cast<std::size_t>(length_); position < rows; ++position) {
     for (std::size_t pair = 0; pair < pairs; ++pair) {
       const float angle = static_cast<float>(position) * frequencies_[pair];
-      dense_cos_[position * pairs + pair] = std::cos(angle);
-      dense_sin_[position * pairs + pair] = std::sin(angle);
+      dense_cos_[position * pairs + pair] = std::cos(angle) * factor;
+      dense_sin_[position * pairs + pair] = std::sin(angle) * factor;
     }
   }
   length_ = length;
 }
 
 RopeTable RopeTables::for_layer(const LayerShape& shape, std::int64_t length) {
+  use_frequencies_of(length);
   const std::size_t pairs = frequencies_.size();
   std::vector<std::int32_t> columns = table_columns(shape, static_cast<std::int64_t>(pairs));
   if (length <= length_ && columns == current_columns_) return current_.view();

@@ -23,8 +23,8 @@ struct OptionalParts {
 };
 
 /// A family of decoders whose checkpoints are read, as data: what its class in transformers assumes and
-/// allows. All are RMSNorm, rotary positions and SwiGLU; keys of config.json that would change that are
-/// refused for every family (model_config_parse.cpp). A new family is a file here and its row in families.cpp;
+/// allows. All are RMSNorm, rotary positions and SwiGLU; what the class would read that changes this is refused
+/// by its key, and what the class never reads is ignored, as transformers does. A new family is a file here and its row in families.cpp;
 /// what its layers compute that no other did is a part of a layer or a field of ModelConfig.
 struct Family {
   std::string_view model_type;  ///< of config.json
@@ -35,6 +35,7 @@ struct Family {
   std::optional<std::int64_t> head_dim;  ///< nullopt: hidden_size / num_attention_heads
   WindowKeys windows = WindowKeys::none;
   std::span<const OptionalParts> optional_parts;
+  const char* activation_key = "hidden_act";  ///< of config.json
 };
 
 /// All of them, plain Llama first. They live as long as the program: a family is known by its address.

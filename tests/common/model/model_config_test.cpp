@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "common/base/file.h"
 #include "common/base/json_reader.h"
 #include "tests/common/error_matcher.h"
@@ -51,7 +53,7 @@ TEST(ModelConfigTest, family_defaults_are_those_of_transformers) {
   const ModelConfig llama = parse(base_config("llama"));
   EXPECT_EQ(llama.max_positions, 2048);
   EXPECT_EQ(llama.rms_epsilon, 1e-6);
-  EXPECT_EQ(llama.rope_theta, 10000.0);
+  EXPECT_EQ(llama.rope, RopeSettings{});
   EXPECT_FALSE(llama.tied_embeddings);
   EXPECT_FALSE(llama.layers[0].q_bias);
   EXPECT_EQ(llama.sliding_window, std::nullopt);
@@ -95,15 +97,69 @@ TEST(ModelConfigTest, both_spellings_of_rope) {
       parse(with(base_config("llama"), {{"rope_theta", 500000.0}, {"rope_scaling", llama3}}));
   const ModelConfig new_spelling = parse(with(base_config("llama"), {{"rope_parameters", newer}}));
   for (const ModelConfig& config : {old_spelling, new_spelling}) {
-    EXPECT_EQ(config.rope_theta, 500000.0);
-    ASSERT_TRUE(config.rope_scaling.has_value());
-    EXPECT_EQ(config.rope_scaling->factor, 32.0);
-    EXPECT_EQ(config.rope_scaling->high_freq_factor, 4.0);
-    EXPECT_EQ(config.rope_scaling->original_max_position, 8192);
+    EXPECT_EQ(config.rope.theta, 500000.0);
+    EXPECT_EQ(
+        config.rope.scaling,
+        RopeScaling(Llama3Rope{
+            .factor = 32.0, .low_freq_factor = 1.0, .high_freq_factor = 4.0, .original_max_position = 8192}));
   }
   const ModelConfig plain = parse(with(
       base_config("llama"), {{"rope_scaling", nullptr}, {"rope_parameters", {{"rope_type", "default"}}}}));
-  EXPECT_FALSE(plain.rope_scaling.has_value());
+  EXPECT_FALSE(plain.rope.scaling.has_value());
+}
+
+TEST(ModelConfigTest, rope_scalings_take_what_they_lack_from_other_keys) {
+  const auto scaling_of = [](const Json& section, const Json& changes = Json::object()) {
+    Json all = {{"rope_scaling", section}, {"max_position_embeddings", 256}};
+    all.update(changes);
+    return parse(with(base_config("llama"), all)).rope.scaling.value();
+  };
+  EXPECT_EQ(scaling_of({{"type", "linear"}, {"factor", 4}}), RopeScaling(LinearRope{4.0}));
+  EXPECT_EQ(scaling_of({{"type", "dynamic"}, {"factor", 2}}), RopeScaling(DynamicRope{2.0, 256}));
+
+  const YarnRope inferred{
+      .factor = 4.0, .attention_factor = 0.1 * std::log(4.0) + 1.0, .original_max_position = 64};
+  const Json yarn = {{"type", "yarn"}, {"factor", nullptr}, {"original_max_position_embeddings", 64}};
+  EXPECT_EQ(scaling_of(yarn), RopeScaling(inferred));
+  EXPECT_EQ(scaling_of(yarn, {{"original_max_position_embeddings", 128}}),
+            RopeScaling(YarnRope{
+                .factor = 2.0, .attention_factor = 0.1 * std::log(2.0) + 1.0, .original_max_position = 128}));
+  Json set = yarn;
+  set.update(
+      {{"factor", 4}, {"mscale", 0.707}, {"mscale_all_dim", 0.5}, {"beta_fast", 16}, {"truncate", false}});
+  const auto deepseek = std::get<YarnRope>(scaling_of(set));
+  EXPECT_DOUBLE_EQ(deepseek.attention_factor, (0.0707 * std::log(4.0) + 1.0) / (0.05 * std::log(4.0) + 1.0));
+  EXPECT_EQ(deepseek.beta_fast, 16.0);
+  EXPECT_FALSE(deepseek.truncate);
+
+  const Json longrope = {{"type", "longrope"},
+                         {"short_factor", {1, 1, 1, 2}},
+                         {"long_factor", {1, 2, 3, 4}},
+                         {"original_max_position_embeddings", 64}};
+  EXPECT_EQ(scaling_of(longrope),
+            RopeScaling(LongRope{.short_factor = {1, 1, 1, 2},
+                                 .long_factor = {1, 2, 3, 4},
+                                 .attention_factor = std::sqrt(1.0 + std::log(4.0) / std::log(64.0)),
+                                 .original_max_position = 64}));
+}
+
+TEST(ModelConfigTest, keys_that_the_class_never_reads_are_ignored) {
+  const ModelConfig plain = parse(base_config("llama"));
+  const std::pair<const char*, Json> leftovers[] = {{"pretraining_tp", 2},
+                                                    {"partial_rotary_factor", 0.5},
+                                                    {"use_mrope", true},
+                                                    {"embedding_multiplier", 12.0},
+                                                    {"attn_logit_softcapping", 50.0},
+                                                    {"hidden_activation", "gelu"},
+                                                    {"num_experts", 4},
+                                                    {"clip_qkv", 8.0},
+                                                    {"hidden_act", "swish"}};
+  for (const auto& [key, value] : leftovers) {
+    SCOPED_TRACE(key);
+    const ModelConfig config = parse(with(base_config("llama"), {{key, value}}));
+    EXPECT_EQ(config.rope, plain.rope);
+    EXPECT_EQ(config.layers, plain.layers);
+  }
 }
 
 struct WindowRow {
@@ -169,14 +225,26 @@ TEST(ModelConfigTest, configs_that_are_refused) {
        ErrorCode::unsupported,
        "LlamaForSequenceClassification"},
       {"activation", "llama", {{"hidden_act", "gelu"}}, ErrorCode::unsupported, "hidden_act"},
-      {"tensor_parallel", "llama", {{"pretraining_tp", 2}}, ErrorCode::unsupported, "pretraining_tp"},
       {"rope_type",
        "llama",
-       {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}},
+       {{"rope_scaling", {{"type", "axial"}, {"factor", 2}}}},
        ErrorCode::unsupported,
-       "rope_scaling.type: found \"linear\""},
-      {"yarn", "qwen2", {{"rope_parameters", {{"rope_type", "yarn"}}}}, ErrorCode::unsupported, "yarn"},
-      {"partial_rotary", "llama", {{"partial_rotary_factor", 0.5}}, ErrorCode::unsupported, "0.5"},
+       "rope_scaling.type: found \"axial\""},
+      {"yarn_without_a_factor",
+       "qwen2",
+       {{"rope_parameters", {{"rope_type", "yarn"}}}},
+       ErrorCode::wrong_type,
+       "rope_parameters.factor"},
+      {"partial_rotary",
+       "llama",
+       {{"partial_rotary_factor", 0.5}, {"rope_scaling", {{"type", "linear"}, {"factor", 2}}}},
+       ErrorCode::unsupported,
+       "0.5"},
+      {"factors_of_pairs",
+       "llama",
+       {{"rope_scaling", {{"type", "longrope"}, {"short_factor", {1, 1}}, {"long_factor", {1, 1}}}}},
+       ErrorCode::out_of_range,
+       "4 numbers, one for each rotary pair"},
       {"quantised",
        "llama",
        {{"quantization_config", {{"bits", 4}}}},

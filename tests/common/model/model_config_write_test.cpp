@@ -57,7 +57,7 @@ TEST(ModelConfigWriteTest, uniform_reads_back_as_the_compressed_model) {
     EXPECT_FALSE(document.contains("_name_or_path"));
     const ModelConfig read_back = parse_model_config(text, "out");
     EXPECT_EQ(read_back.layers, drop_empty_layers(compressed).layers);
-    EXPECT_EQ(read_back.rope_theta, 5000.0);
+    EXPECT_EQ(read_back.rope.theta, 5000.0);
   }
 }
 

@@ -8,7 +8,6 @@
 #include "tests/common/temporary_folder.h"
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/model/raw_checkpoint.h"
-#include "worker/model/rope_table.h"
 
 namespace cce {
 namespace {
@@ -135,7 +134,7 @@ TEST_F(SpoiltCheckpoint, a_folder_without_weights_or_config) {
 
 TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {
   std::string text = read_bytes(test_model("llama3_gqa") / "config.json");
-  const std::vector<float> expected = rope_frequencies(parse_model_config(text, "newer"));
+  const RopeSettings expected = parse_model_config(text, "newer").rope;
   const auto replace = [&](const std::string& from, const std::string& to) {
     ASSERT_NE(text.find(from), std::string::npos) << from;
     text.replace(text.find(from), from.size(), to);
@@ -143,7 +142,7 @@ TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {
   replace("\"rope_theta\": 10000.0,", "");
   replace("\"rope_parameters\"", "\"rope_theta\": 10000.0, \"rope_scaling\"");
   replace("\"dtype\"", "\"torch_dtype\"");
-  EXPECT_EQ(rope_frequencies(parse_model_config(text, "older")), expected);
+  EXPECT_EQ(parse_model_config(text, "older").rope, expected);
 }
 
 /// A copy of a sharded model.

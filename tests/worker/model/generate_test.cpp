@@ -19,11 +19,11 @@ class Generation : public ::testing::TestWithParam<const char*> {
         layers_(checkpoint_layers(*backend_, checkpoint_, DType::f32)) {}
 
   std::vector<std::int32_t> generate(std::vector<std::int32_t> prompt, GenerationSettings settings) {
-    return generate_greedily(*backend_, checkpoint_.config(), ends_, layers_, DType::f32, prompt, settings);
+    return generate_greedily(*backend_, config_, ends_, layers_, DType::f32, prompt, settings);
   }
   /// The whole text run again for each new token.
   std::vector<std::int32_t> generate_without_cache(std::vector<std::int32_t> text, std::size_t count) {
-    ModelRunner runner(*backend_, checkpoint_.config(), ends_, layers_, DType::f32);
+    ModelRunner runner(*backend_, config_, ends_, layers_, DType::f32);
     const std::size_t prompt = text.size();
     while (text.size() < prompt + count) {
       const auto length = static_cast<std::int64_t>(text.size());
@@ -37,6 +37,7 @@ class Generation : public ::testing::TestWithParam<const char*> {
 
   std::unique_ptr<Backend> backend_;
   Checkpoint checkpoint_;
+  ModelConfig config_ = checkpoint_.config();
   EndWeights ends_;
   LayerProvider layers_;
 };
@@ -50,8 +51,21 @@ TEST_P(Generation, with_a_cache_gives_the_same_tokens_as_without) {
 INSTANTIATE_TEST_SUITE_P(Families, Generation,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
                                            "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3",
-                                           "stories260K"),
+                                           "stories260K", "llama_yarn"),
                          [](const auto& row) { return std::string(row.param); });
+
+using LongGeneration = Generation;
+INSTANTIATE_TEST_SUITE_P(Dense, LongGeneration, ::testing::Values("llama_mha"));
+
+/// Keys that are cached before the text grows past the original length were turned by the short factors.
+TEST_P(LongGeneration, past_the_original_length_of_longrope_is_the_same_as_without_a_cache) {
+  config_.rope.scaling = LongRope{.short_factor = {1, 1, 1, 1},
+                                  .long_factor = {2, 3, 4, 5},
+                                  .attention_factor = 1.2,
+                                  .original_max_position = 9};
+  const std::vector<std::int32_t> prompt = {1, 7, 30, 2, 55};
+  EXPECT_EQ(generate(prompt, {.max_new_tokens = 24, .stop_token = {}}), generate_without_cache(prompt, 24));
+}
 
 using StoriesGeneration = Generation;
 INSTANTIATE_TEST_SUITE_P(Real, StoriesGeneration, ::testing::Values("stories260K"));

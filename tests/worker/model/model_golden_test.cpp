@@ -143,7 +143,8 @@ TEST_P(FamilyGolden, bf16_stays_within_its_rounding) {
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyGolden,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
-                                           "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3"),
+                                           "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3",
+                                           "llama_yarn"),
                          [](const auto& row) { return std::string(row.param); });
 
 }  // namespace

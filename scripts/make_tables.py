@@ -127,8 +127,21 @@ def memory():
     return markdown(header[:4], [row[:4] for row in rows], {1, 2, 3})
 
 
+def families():
+    """Every cell that scripts/conformance/family_matrix.py ran: a tiny random model each."""
+    rows = []
+    for name, row in read("families")["rows"].items():
+        worst = max((value for key, value in row.items() if key.endswith("_difference")), default=None)
+        cells = [row.get(cell, "not run") for cell in ("plan", "uniform", "custom")]
+        rows.append([f"`{row['class']}`", name.replace("_", " "), *("yes" if cell == "ok" else cell for cell in cells),
+                     "not measured" if worst is None else f"{worst:.0e}"])
+    return markdown(["class", "model", "`cce plan`", "`uniform`, loads as its class", "`custom`, loads with its file",
+                     "perplexity, cce against transformers"], rows, {5})
+
+
 TABLES = {function.__name__.replace("_", "-"): function for function in (
-    quality, quality_full, others, ablation, finetuning, finetuning_terms, redistributions, speed, speed_ranks, memory)}
+    quality, quality_full, others, ablation, finetuning, finetuning_terms, redistributions, speed, speed_ranks, memory,
+    families)}
 
 
 def main():

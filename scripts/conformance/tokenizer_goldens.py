@@ -19,6 +19,18 @@ WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 PUNCTUATION = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|" + WORDS + r"|\p{N}{1,3}|" + PUNCTUATION
 QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|" + WORDS + r"|\p{N}|" + PUNCTUATION
+QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|"
+          r"\s*[\r\n]+|\s+(?!\S)|\s+")
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+BY_CASE = [rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+", rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*"]
+REST = r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+TEKKEN = "|".join([*BY_CASE, r"\p{N}", REST])
+GPT4O = "|".join([*(words + CONTRACTION for words in BY_CASE), r"\p{N}{1,3}", REST])
+DEEPSEEK_V3 = [
+    r"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|"
+    r"\s*[\r\n]+|\s+(?!\S)|\s+"]
 
 
 def byte_level(**settings):
@@ -43,7 +55,7 @@ def trained(pre_tokenizer, special, normalizer=None, whole_alphabet=True, vocabu
 
 
 def special(content, **settings):
-    return AddedToken(content, special=True, **{"normalized": False, **settings})
+    return AddedToken(content, **{"normalized": False, "special": True, **settings})
 
 
 def smollm():
@@ -103,6 +115,109 @@ def unknown_each():
     return trained(steps, ["<unk>"], whole_alphabet=False, unk_token="<unk>")
 
 
+def split_by(*patterns, special=(), **settings):
+    """A published pattern in front of ByteLevel: one Split, or several in a row."""
+    steps = pre_tokenizers.Sequence([*(split(Regex(part)) for part in patterns), byte_level(use_regex=False)])
+    return trained(steps, list(special), vocabulary=400, **settings)
+
+
+def qwen35():
+    """Letters with their marks."""
+    tokenizer = split_by(QWEN35, normalizer=normalizers.NFC())
+    tokenizer.add_special_tokens([special("<|endoftext|>"), special("<|im_start|>")])
+    return tokenizer
+
+
+def tekken():
+    """Mistral Nemo: words by case, one digit at a time."""
+    tokenizer = split_by(TEKKEN, special=[special("<unk>"), special("<s>"), special("</s>")], ignore_merges=True)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def gpt4o():
+    """Words by case with their contractions."""
+    tokenizer = split_by(GPT4O)
+    tokenizer.add_special_tokens([special("<|endoftext|>", rstrip=True)])
+    return tokenizer
+
+
+def deepseek_v3():
+    """Digits, then Chinese and Japanese, then the rest."""
+    return split_by(*DEEPSEEK_V3, special=[special("<|begin|>")])
+
+
+def of_characters(normalizer, pre_tokenizer, decoder, added=("<unk>", "<s>", "</s>"), every_byte=True, first_byte=0, **model):
+    """A model of characters as SentencePiece's are converted: the special tokens, bytes, then what merges make."""
+    teacher = Tokenizer(models.BPE())
+    teacher.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=400, show_progress=False, limit_alphabet=90)
+    teacher.train([str(TESTS / "data" / "text" / name) for name in TEXTS], trainer)
+    learned = json.loads(teacher.to_str())["model"]
+    plain = [token if isinstance(token, str) else token.content for token in added]
+    bytes_used = [f"<0x{byte:02X}>" for byte in range(first_byte, 256)] if every_byte else []
+    names = [*plain, *bytes_used, *sorted(learned["vocab"], key=learned["vocab"].get)]
+    tokenizer = Tokenizer(models.BPE(vocab={name: number for number, name in enumerate(names)},
+                                     merges=[tuple(merge) for merge in learned["merges"]], **model))
+    tokenizer.add_special_tokens([special(token) if isinstance(token, str) else token for token in added])
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    if pre_tokenizer:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoder
+    return tokenizer
+
+
+def spaces_back(*more):
+    return decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), *more])
+
+
+def llama2():
+    """Llama 2, TinyLlama, Mistral 7B v0.1: the whole text is one word."""
+    normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    tokenizer = of_characters(normalizer, None, spaces_back(decoders.Strip(" ", 1, 0)), unk_token="<unk>", fuse_unk=True,
+                              byte_fallback=True)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return tokenizer
+
+
+def phi3():
+    """As Llama 2, with special tokens that take the white space behind them."""
+    normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    added = ["<unk>", "<s>", special("</s>", rstrip=True), special("<|end|>", rstrip=True), special("<|user|>", lstrip=True)]
+    return of_characters(normalizer, None, spaces_back(decoders.Strip(" ", 1, 0)), added=added, unk_token="<unk>",
+                         fuse_unk=True, byte_fallback=True)
+
+
+def mistral3():
+    """Mistral 7B v0.3: Metaspace before the first word only, nothing cut."""
+    metaspace = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    return of_characters(None, metaspace, spaces_back(decoders.Strip(" ", 1, 0)), unk_token="<unk>", fuse_unk=True,
+                         byte_fallback=True)
+
+
+def gemma():
+    """Spaces replaced before a Split on spaces finds any; added tokens of white space."""
+    added = ["<pad>", "<eos>", "<bos>", "<unk>", special("\n\n", special=False), special("\u2581\u2581", special=False)]
+    tokenizer = of_characters(normalizers.Replace(" ", "\u2581"), split(" ", "merged_with_previous"), spaces_back(),
+                              added=added, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
+    return tokenizer
+
+
+def metaspace():
+    """Words cut at Metaspace, no bytes to fall back to, one unknown token for each character."""
+    return of_characters(None, pre_tokenizers.Metaspace(), decoders.Metaspace(), every_byte=False, unk_token="<unk>")
+
+
+def metaspace_never():
+    """Only the upper half of the bytes, after digits on their own; a whole word before its merges."""
+    steps = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
+                                     pre_tokenizers.Metaspace(prepend_scheme="never")])
+    return of_characters(normalizers.NFC(), steps, decoders.Metaspace(prepend_scheme="never"), first_byte=0x90,
+                         unk_token="<unk>", fuse_unk=True, byte_fallback=True, ignore_merges=True)
+
+
 def digest(ids):
     """FNV-1a, 64 bits, over the ids as little-endian 32-bit words."""
     value = 0xCBF29CE484222325
@@ -127,11 +242,14 @@ def golden(tokenizer, seed):
         ids = encode(text)
         decoded = tokenizer.decode(ids, skip_special_tokens=False)
         strings.append({"text": text, "ids": ids, **({} if decoded == text else {"decoded": decoded})})
-    return {"vocabulary": tokenizer.get_vocab_size(), "texts": texts, "strings": strings}
+    begin = tokenizer.encode("a").ids[:-len(encode("a"))]
+    return {"vocabulary": tokenizer.get_vocab_size(), **({"begin": begin} if begin else {}), "texts": texts,
+            "strings": strings}
 
 
 def main():
-    makers = [smollm, gpt2, llama3, qwen2, stripping, unknown, unknown_each]
+    makers = [smollm, gpt2, llama3, qwen2, stripping, unknown, unknown_each, qwen35, tekken, gpt4o, deepseek_v3, llama2,
+              phi3, mistral3, gemma, metaspace, metaspace_never]
     folder = TESTS / "data" / "tokenizers"
     folder.mkdir(parents=True, exist_ok=True)
     goldens = {}

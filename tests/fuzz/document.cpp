@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <tuple>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -84,10 +86,20 @@ void read_tokenizer(std::string_view bytes) {
   const Tokenizer tokenizer = Tokenizer::parse(bytes, source);
   const std::string text =
       "Once upon a time, 12 caf\xC3\xA9s \xE2\x80\x94 don't!\n\t \xF0\x9F\x98\x80 <unk> the end";
-  for (const std::int32_t id : tokenizer.encode(text)) {
+  const std::vector<std::int32_t> ids = tokenizer.encode(text);
+  for (const std::int32_t id : ids) {
     check(id >= 0 && id < tokenizer.vocabulary_size(), "ids lie in the vocabulary");
     static_cast<void>(tokenizer.decode(std::span(&id, 1)));
   }
+  std::vector<std::int32_t> in_parts;
+  const std::unique_ptr<TokenStream> stream = tokenizer.stream();
+  for (std::size_t begin = 0; begin < text.size();) {
+    std::size_t end = begin + 1;
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) ++end;
+    stream->push(std::string_view(text).substr(begin, end - begin), end == text.size(), in_parts);
+    begin = end;
+  }
+  check(in_parts == ids, "a text in parts has the ids of the whole");
 }
 
 void read_slurm(std::string_view bytes) {

@@ -1,134 +1,16 @@
 #include "worker/text/json.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/json_reader.h"
-#include "worker/text/pattern.h"
+#include "worker/text/json_steps.h"
 
 namespace cce {
 namespace {
-
-// Tables are indexed by id; the largest published vocabularies have 2^18 tokens.
-constexpr IntegerRange id_range = {0, (1 << 24) - 1};
-
-[[noreturn]] void refuse_unsupported(const JsonReader& node, const std::string& expected) {
-  node.refuse(ErrorCode::unsupported, expected,
-              "Tokenize with scripts/tokenize.py and pass the token file as text");
-}
-
-[[noreturn]] void refuse_malformed(const JsonReader& node, const std::string& expected) {
-  node.refuse(ErrorCode::malformed_file, expected, "Repair the tokenizer.json or download it again");
-}
-
-// A key that nothing here reads could change the ids: that is unsupported, not a typing error.
-void check_keys(JsonReader& node, std::initializer_list<std::string_view> known) {
-  for (const std::string& key : node.keys()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    throw Error{.code = ErrorCode::unsupported,
-                .where = node.where(),
-                .found = "the key '" + key + "'",
-                .expected = "only keys that this version reads",
-                .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
-  }
-}
-
-std::string type_of(JsonReader& node) {
-  return node.required("type").text();
-}
-
-bool parse_normalizer(JsonReader node) {
-  const std::string type = type_of(node);
-  if (type == "NFC") {
-    check_keys(node, {"type"});
-    return true;
-  }
-  if (type != "Sequence") refuse_unsupported(node.required("type"), "NFC, Sequence or null");
-  check_keys(node, {"type", "normalizers"});
-  bool nfc = false;
-  for (const JsonReader& member : node.required("normalizers").items()) nfc = parse_normalizer(member) || nfc;
-  return nfc;
-}
-
-// A String pattern is looked for as it is written.
-std::string escaped_literal(std::string_view literal) {
-  std::string pattern;
-  for (const char character : literal) {
-    if (std::string_view(R"(\^$.[]|()?*+{}-#&~ )").find(character) != std::string_view::npos) pattern += '\\';
-    pattern += character;
-  }
-  return pattern;
-}
-
-SplitStep parse_split(JsonReader& node) {
-  check_keys(node, {"type", "pattern", "behavior", "invert"});
-  JsonReader pattern = node.required("pattern");
-  check_keys(pattern, {"Regex", "String"});
-  SplitStep step;
-  step.behavior = node.required("behavior")
-                      .choice<SplitBehavior>({
-                          {"Removed", SplitBehavior::removed},
-                          {"Isolated", SplitBehavior::isolated},
-                          {"MergedWithPrevious", SplitBehavior::merged_with_previous},
-                          {"MergedWithNext", SplitBehavior::merged_with_next},
-                          {"Contiguous", SplitBehavior::contiguous},
-                      });
-  step.invert = node.boolean_or("invert", false);
-  const bool is_regex = pattern.has("Regex");
-  const JsonReader written = pattern.required(is_regex ? "Regex" : "String");
-  step.where = written.where();
-  step.pattern = is_regex ? to_pcre2_pattern(written.text(), step.where) : escaped_literal(written.text());
-  return step;
-}
-
-// Appends the steps; says whether the last one turned text into bytes, after which nothing may follow.
-bool parse_pre_tokenizer(JsonReader node, std::vector<SplitStep>& steps) {
-  const std::string type = type_of(node);
-  if (type == "Sequence") {
-    check_keys(node, {"type", "pretokenizers"});
-    bool bytes = false;
-    for (const JsonReader& member : node.required("pretokenizers").items()) {
-      if (bytes) refuse_unsupported(member, "ByteLevel as the last pre-tokenizer");
-      bytes = parse_pre_tokenizer(member, steps);
-    }
-    return bytes;
-  }
-  if (type == "ByteLevel") {
-    check_keys(node, {"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    if (node.boolean_or("add_prefix_space", true)) {
-      steps.push_back({.kind = SplitStep::Kind::prefix_space, .pattern = "", .where = node.where()});
-    }
-    if (node.boolean_or("use_regex", true)) steps.push_back(gpt2_split(node.where()));
-    return true;
-  }
-  if (type == "Digits") {
-    check_keys(node, {"type", "individual_digits"});
-    steps.push_back(digits_split(node.boolean_or("individual_digits", false), node.where()));
-  } else if (type == "Split") {
-    steps.push_back(parse_split(node));
-  } else {
-    refuse_unsupported(node.required("type"), "ByteLevel, Digits, Split or a Sequence of them");
-  }
-  return false;
-}
-
-void check_post_processor(JsonReader node) {
-  const std::string type = type_of(node);
-  if (type == "Sequence") {
-    for (const JsonReader& member : node.required("processors").items()) check_post_processor(member);
-  } else if (type != "ByteLevel" && type != "TemplateProcessing") {
-    refuse_unsupported(node.required("type"), "ByteLevel, TemplateProcessing, a Sequence of them or null");
-  }
-}
-
-void check_decoder(JsonReader node) {
-  if (type_of(node) != "ByteLevel") refuse_unsupported(node, "ByteLevel");
-  check_keys(node, {"type", "add_prefix_space", "trim_offsets", "use_regex"});
-}
 
 void parse_merges(const JsonReader& node, BpeDefinition& model) {
   if (!node.is_array()) node.refuse(ErrorCode::wrong_type, "an array");
@@ -157,7 +39,7 @@ void parse_vocabulary(const JsonReader& node, BpeDefinition& model) {
   std::unordered_set<std::int32_t> used;
   for (const auto& [token, id] : node.json().items()) {
     const JsonReader entry(id, node.where() + "." + token);
-    const auto number = static_cast<std::int32_t>(entry.integer(id_range));
+    const auto number = static_cast<std::int32_t>(entry.integer(token_id_range));
     if (!used.insert(number).second) refuse_malformed(entry, "an id of its own");
     model.vocabulary.emplace(token, number);
   }
@@ -175,7 +57,7 @@ BpeDefinition parse_model(JsonReader node) {
   if (node.text_or("type", "BPE") != "BPE") refuse_unsupported(node.required("type"), "BPE");
   check_keys(node, {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
                     "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
-  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) {
+  for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
     check_neutral(node, key);
   }
   BpeDefinition model;
@@ -183,6 +65,7 @@ BpeDefinition parse_model(JsonReader node) {
   parse_merges(node.required("merges"), model);
   if (const auto unknown = node.optional("unk_token")) model.unknown_token = unknown->text();
   model.fuse_unknown = node.boolean_or("fuse_unk", false);
+  model.byte_fallback = node.boolean_or("byte_fallback", false);
   model.ignore_merges = node.boolean_or("ignore_merges", false);
   return model;
 }
@@ -195,7 +78,7 @@ std::vector<AddedToken> parse_added_tokens(const JsonReader& node, const BpeDefi
   for (JsonReader& entry : node.items()) {
     check_keys(entry, {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     const JsonReader id = entry.required("id");
-    AddedToken token{.id = static_cast<std::int32_t>(id.integer(id_range)),
+    AddedToken token{.id = static_cast<std::int32_t>(id.integer(token_id_range)),
                      .content = entry.required("content").text(),
                      .single_word = entry.boolean_or("single_word", false),
                      .left_strip = entry.boolean_or("lstrip", false),
@@ -222,16 +105,20 @@ TokenizerDefinition parse_tokenizer_json(std::string_view json_text, const std::
   if (const auto added = root.optional("added_tokens")) {
     definition.added_tokens = parse_added_tokens(*added, definition.model);
   }
-  if (const auto normalizer = root.optional("normalizer"))
-    definition.normalize_nfc = parse_normalizer(*normalizer);
-  const auto pre_tokenizer = root.optional("pre_tokenizer");
-  if (!pre_tokenizer || !parse_pre_tokenizer(*pre_tokenizer, definition.split_steps)) {
-    refuse_unsupported(pre_tokenizer.value_or(root),
-                       "a pre_tokenizer that is ByteLevel, or a Sequence that ends with it");
+  if (const auto normalizer = root.optional("normalizer")) {
+    definition.normalizer_steps = parse_normalizer(*normalizer);
   }
-  if (const auto post_processor = root.optional("post_processor")) check_post_processor(*post_processor);
-  if (!root.has("decoder")) refuse_unsupported(root, "the decoder ByteLevel");
-  check_decoder(root.required("decoder"));
+  const auto pre_tokenizer = root.optional("pre_tokenizer");
+  const bool bytes = pre_tokenizer && parse_pre_tokenizer(*pre_tokenizer, definition.split_steps);
+  definition.model.alphabet = bytes ? BpeAlphabet::bytes : BpeAlphabet::characters;
+  if (bytes && definition.model.byte_fallback) {
+    refuse_unsupported(root.required("model").required("byte_fallback"), "none with ByteLevel");
+  }
+  if (const auto post_processor = root.optional("post_processor")) {
+    definition.begin_ids = parse_begin_ids(*post_processor);
+  }
+  if (!root.has("decoder")) refuse_unsupported(root, "a decoder");
+  definition.decoder_steps = parse_decoder(root.required("decoder"));
   return definition;
 }
 

@@ -68,21 +68,27 @@ SplitRegex::SplitRegex(std::string_view pattern, const std::string& where)
                 .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
   }
   // Where there is no just-in-time compiler the interpreter finds the same matches.
-  pcre2_jit_compile(code_->compiled, PCRE2_JIT_COMPLETE);
+  pcre2_jit_compile(code_->compiled, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD);
+  std::uint32_t looks_behind = 0;
+  pcre2_pattern_info(code_->compiled, PCRE2_INFO_MAXLOOKBEHIND, &looks_behind);
+  needs_whole_text_ = looks_behind > 0 || pattern.find("\\A") != std::string_view::npos;
 }
 
 SplitRegex::~SplitRegex() = default;
 SplitRegex::SplitRegex(SplitRegex&&) noexcept = default;
 
-void SplitRegex::find_all(std::string_view text, Scratch& scratch, std::vector<TextRange>& matches) const {
+std::size_t SplitRegex::find_all(std::string_view text, bool ends, bool follows_match, Scratch& scratch,
+                                 std::vector<TextRange>& matches) const {
   matches.clear();
   const Scratch::Parts& parts = *scratch.parts_;
   const PCRE2_SIZE* found = pcre2_get_ovector_pointer(parts.match);
+  const std::uint32_t options = PCRE2_NO_UTF_CHECK | (ends ? 0U : PCRE2_PARTIAL_HARD);
   std::size_t start = 0;
   while (start <= text.size()) {
     const int count = pcre2_match(code_->compiled, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                  start, PCRE2_NO_UTF_CHECK, parts.match, parts.context);
-    if (count == PCRE2_ERROR_NOMATCH) return;
+                                  start, options, parts.match, parts.context);
+    if (count == PCRE2_ERROR_NOMATCH) return text.size();
+    if (count == PCRE2_ERROR_PARTIAL) return found[0];
     if (count < 0) {
       throw Error{
           .code = ErrorCode::unsupported,
@@ -91,12 +97,15 @@ void SplitRegex::find_all(std::string_view text, Scratch& scratch, std::vector<T
           .expected = "a text that the pattern splits within PCRE2's limits",
           .remedy = "Look for a very long run of one kind of character, or use a token file"};
     }
+    if (!ends && found[1] == text.size()) return found[0];  // an empty match at the end, for one
     const bool empty = found[0] == found[1];
-    const bool touches_previous = !matches.empty() && matches.back().end == found[0];
+    const bool touches_previous =
+        matches.empty() ? follows_match && found[0] == 0 : matches.back().end == found[0];
     if (!empty || !touches_previous) matches.push_back({found[0], found[1]});
     start = found[1];
     if (empty) start += start < text.size() ? read_utf8(text, start).bytes : 1;
   }
+  return text.size();
 }
 
 }  // namespace cce

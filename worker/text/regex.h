@@ -36,14 +36,21 @@ class SplitRegex {
   SplitRegex(SplitRegex&&) noexcept;
 
   /// Replaces `matches` by all non-overlapping matches, left to right, an empty one never right after another
-  /// match. `text` must be valid UTF-8. Errors: unsupported when a search runs out of PCRE2's memory or step
-  /// limits.
-  void find_all(std::string_view text, Scratch& scratch, std::vector<TextRange>& matches) const;
+  /// match (one that ended where the text begins counts with `follows_match`). Where the text does not end here
+  /// (`ends`), only those that no further text can change. Returns how far that is settled: nothing before it
+  /// is part of another match. `text` must be valid UTF-8, and what is cut off before it must not matter
+  /// (needs_whole_text). Errors: unsupported when a search runs out of PCRE2's memory or step limits.
+  std::size_t find_all(std::string_view text, bool ends, bool follows_match, Scratch& scratch,
+                       std::vector<TextRange>& matches) const;
+
+  /// Whether the pattern looks at what lies before a match.
+  bool needs_whole_text() const { return needs_whole_text_; }
 
  private:
   struct Code;
   std::unique_ptr<Code> code_;
   std::string where_;
+  bool needs_whole_text_ = false;
 };
 
 }  // namespace cce

@@ -1,16 +1,14 @@
 #include "worker/text/tokenizer.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
 #include "worker/text/added.h"
 #include "worker/text/json.h"
-#include "worker/text/models/byte_bpe.h"
+#include "worker/text/models/bpe.h"
 #include "worker/text/split.h"
 #include "worker/text/unicode.h"
 
@@ -18,33 +16,32 @@ namespace cce {
 namespace {
 
 std::vector<AddedToken> added_tokens_of(const TokenizerDefinition& definition, bool normalized,
-                                        const std::optional<NfcNormalizer>& nfc) {
+                                        const Normalizer& normalizer) {
   std::vector<AddedToken> chosen;
   for (AddedToken token : definition.added_tokens) {
     if (token.normalized != normalized) continue;
-    if (normalized && nfc) token.content = nfc->normalize(token.content);
+    if (normalized) token.content = normalizer.normalize(token.content);
     chosen.push_back(std::move(token));
   }
   return chosen;
 }
 
-// id → bytes: of the byte alphabet for the model's tokens, the (normalized) UTF-8 itself for added ones and
-// for tokens with other characters.
-std::vector<std::optional<std::string>> token_bytes_of(const TokenizerDefinition& definition,
-                                                       const std::optional<NfcNormalizer>& nfc) {
-  const ByteAlphabet alphabet;
-  std::vector<std::optional<std::string>> token_bytes;
-  const auto set = [&](std::int32_t id, std::string bytes) {
+// By id, added tokens as they are looked for; an id that no token has is absent.
+std::vector<std::optional<std::string>> tokens_of(const TokenizerDefinition& definition,
+                                                  const Normalizer& normalizer) {
+  std::vector<std::optional<std::string>> tokens;
+  const auto set = [&](std::int32_t id, const std::string& token) {
     const auto index = static_cast<std::size_t>(id);
-    if (index >= token_bytes.size()) token_bytes.resize(index + 1);
-    token_bytes[index] = std::move(bytes);
+    if (index >= tokens.size()) tokens.resize(index + 1);
+    tokens[index] = token;
   };
-  for (const auto& [token, id] : definition.model.vocabulary)
-    set(id, alphabet.bytes_of(token).value_or(token));
+  for (const auto& [token, id] : definition.model.vocabulary) set(id, token);
   for (const bool normalized : {false, true}) {
-    for (const AddedToken& token : added_tokens_of(definition, normalized, nfc)) set(token.id, token.content);
+    for (const AddedToken& token : added_tokens_of(definition, normalized, normalizer)) {
+      set(token.id, token.content);
+    }
   }
-  return token_bytes;
+  return tokens;
 }
 
 std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::path& path) {
@@ -53,7 +50,7 @@ std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::
   throw Error{.code = ErrorCode::missing_file,
               .where = path.string(),
               .found = sentence_piece ? "only a tokenizer.model (SentencePiece)" : "no such file",
-              .expected = "a byte-level BPE tokenizer.json",
+              .expected = "a tokenizer.json",
               .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
 }
 
@@ -61,55 +58,64 @@ std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::
 
 struct Tokenizer::Parts {
   Parts(const TokenizerDefinition& definition, const std::string& where)
-      : nfc(definition.normalize_nfc ? std::optional<NfcNormalizer>(std::in_place) : std::nullopt),
-        added_before(added_tokens_of(definition, false, nfc)),
-        added_after(added_tokens_of(definition, true, nfc)),
+      : normalizer(definition.normalizer_steps),
+        added_before(added_tokens_of(definition, false, normalizer)),
+        added_after(added_tokens_of(definition, true, normalizer)),
         splitter(definition.split_steps),
         model(definition.model, where),
-        token_bytes(token_bytes_of(definition, nfc)) {}
+        tokens(tokens_of(definition, normalizer)),
+        decoder_steps(definition.decoder_steps),
+        begin_ids(definition.begin_ids) {}
 
-  std::optional<NfcNormalizer> nfc;
+  Normalizer normalizer;
   AddedTokenMatcher added_before, added_after;  ///< looked for before and after normalization
   TextSplitter splitter;
   BpeModel model;
-  std::vector<std::optional<std::string>> token_bytes;
+  std::vector<std::optional<std::string>> tokens;
+  std::vector<DecoderStep> decoder_steps;
+  std::vector<std::int32_t> begin_ids;
 };
 
-namespace {
-
-/// Encodes words, remembering those already met in this text: most words of a text are repeats.
-class WordEncoder {
+/// The steps of Tokenizer in a row, each with the next one as its sink.
+class Tokenizer::Pipeline final : public TokenStream {
  public:
-  explicit WordEncoder(const BpeModel& model) : model_(model) {}
+  explicit Pipeline(const Parts& parts)
+      : words_(parts.model),
+        splitter_(parts.splitter,
+                  [this](std::string_view part, bool ends) { words_.push(part, ends, *ids_); }),
+        added_after_(
+            parts.added_after,
+            [this](std::string_view part, bool ends) {
+              splitter_.push(part, ends, starts_whole_);
+              starts_whole_ = starts_whole_ && part.empty();
+            },
+            [this](std::int32_t id) { append(id); }),
+        normalizer_(parts.normalizer,
+                    [this](std::string_view part, bool ends) { added_after_.push(part, ends); }),
+        added_before_(
+            parts.added_before, [this](std::string_view part, bool ends) { normalizer_.push(part, ends); },
+            [this](std::int32_t id) { append(id); }) {}
 
-  void append(std::string_view word, std::vector<std::int32_t>& ids) {
-    if (word.size() > longest_kept_bytes) return model_.encode_word(word, ids);
-    const auto known = ranges_.find(word);
-    if (known != ranges_.end()) {
-      const auto [begin, end] = known->second;
-      ids.insert(ids.end(), kept_ids_.begin() + begin, kept_ids_.begin() + end);
-      return;
-    }
-    const auto begin = static_cast<std::ptrdiff_t>(kept_ids_.size());
-    model_.encode_word(word, kept_ids_);
-    ids.insert(ids.end(), kept_ids_.begin() + begin, kept_ids_.end());
-    ranges_.emplace(std::string(word), std::pair(begin, static_cast<std::ptrdiff_t>(kept_ids_.size())));
+  void push(std::string_view part, bool ends, std::vector<std::int32_t>& ids) override {
+    ids_ = &ids;
+    added_before_.push(part, ends);
+    starts_whole_ = starts_whole_ || ends;
   }
 
  private:
-  struct ViewHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-  static constexpr std::size_t longest_kept_bytes = 256;
+  void append(std::int32_t id) {
+    ids_->push_back(id);
+    starts_whole_ = false;
+  }
 
-  const BpeModel& model_;
-  std::vector<std::int32_t> kept_ids_;
-  std::unordered_map<std::string, std::pair<std::ptrdiff_t, std::ptrdiff_t>, ViewHash, std::equal_to<>>
-      ranges_;
+  std::vector<std::int32_t>* ids_ = nullptr;
+  bool starts_whole_ = true;       ///< nothing of the text has come yet
+  WordEncoder words_;              ///< 4.
+  TextSplitter::Stream splitter_;  ///< 3.
+  AddedTokenMatcher::Stream added_after_;
+  Normalizer::Stream normalizer_;           ///< 2.
+  AddedTokenMatcher::Stream added_before_;  ///< 1.
 };
-
-}  // namespace
 
 Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
@@ -126,6 +132,10 @@ Tokenizer Tokenizer::parse(std::string_view json_text, const std::string& where)
   return Tokenizer(std::make_unique<Parts>(parse_tokenizer_json(json_text, where), where));
 }
 
+std::unique_ptr<TokenStream> Tokenizer::stream() const {
+  return std::make_unique<Pipeline>(*parts_);
+}
+
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::string& where) const {
   if (const auto offset = first_invalid_utf8(text)) {
     throw Error{.code = ErrorCode::malformed_file,
@@ -135,41 +145,32 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::st
                 .remedy = "Convert the text, for example with iconv -t UTF-8"};
   }
   std::vector<std::int32_t> ids;
-  WordEncoder words(parts_->model);
-  TextSplitter::Scratch scratch;
-  const auto on_token = [&](std::int32_t id) { ids.push_back(id); };
-  const auto on_text = [&](std::string_view stretch) {
-    for (const std::string_view word : parts_->splitter.split(stretch, scratch))
-      words.append(word, ids);  // 3. 4.
-  };
-  parts_->added_before.split(  // 1.
-      text,
-      [&](std::string_view stretch) {
-        if (!parts_->nfc) return parts_->added_after.split(stretch, on_text, on_token);
-        parts_->added_after.split(parts_->nfc->normalize(stretch), on_text, on_token);  // 2.
-      },
-      on_token);
+  stream()->push(text, true, ids);
   return ids;
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
-  std::string bytes;
+  std::vector<std::string> tokens;
   for (const std::int32_t id : ids) {
-    const bool known = id >= 0 && id < vocabulary_size() && parts_->token_bytes[static_cast<std::size_t>(id)];
-    if (!known) {
+    if (id < 0) {
       throw Error{.code = ErrorCode::out_of_range,
                   .where = "token id",
                   .found = std::to_string(id),
-                  .expected = "an id with a token, below " + std::to_string(vocabulary_size()),
+                  .expected = "an id, from 0",
                   .remedy = "Use the tokenizer.json that belongs to the model"};
     }
-    bytes += *parts_->token_bytes[static_cast<std::size_t>(id)];
+    const auto index = static_cast<std::size_t>(id);
+    if (index < parts_->tokens.size() && parts_->tokens[index]) tokens.push_back(*parts_->tokens[index]);
   }
-  return replace_invalid_utf8(bytes);
+  return decode_tokens(parts_->decoder_steps, std::move(tokens));
+}
+
+const std::vector<std::int32_t>& Tokenizer::begin_ids() const {
+  return parts_->begin_ids;
 }
 
 std::int64_t Tokenizer::vocabulary_size() const {
-  return static_cast<std::int64_t>(parts_->token_bytes.size());
+  return static_cast<std::int64_t>(parts_->tokens.size());
 }
 
 }  // namespace cce

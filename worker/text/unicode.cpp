@@ -91,6 +91,14 @@ std::string replace_invalid_utf8(std::string_view bytes) {
   return text;
 }
 
+std::string byte_token(unsigned char byte) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string token = "<0x00>";
+  token[3] = digits[byte >> 4U];
+  token[4] = digits[byte & 0xFU];
+  return token;
+}
+
 bool is_word_character(char32_t code_point) {
   const auto character = static_cast<UChar32>(code_point);
   return u_hasBinaryProperty(character, UCHAR_ALPHABETIC) ||
@@ -127,6 +135,15 @@ std::string NfcNormalizer::normalize(std::string_view text) const {
   parts_->normalizer->normalizeUTF8(0, piece, sink, nullptr, status);
   check_icu(status);
   return normalized;
+}
+
+std::size_t NfcNormalizer::last_boundary(std::string_view text) const {
+  for (std::size_t position = text.size(); position-- > 1;) {
+    if ((static_cast<unsigned char>(text[position]) & 0xC0U) == 0x80U) continue;
+    const auto character = static_cast<UChar32>(read_utf8(text, position).code_point);
+    if (parts_->normalizer->hasBoundaryBefore(character)) return position;
+  }
+  return 0;
 }
 
 ByteAlphabet::ByteAlphabet() {

@@ -26,6 +26,9 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 /// Replaces every broken sequence by U+FFFD, one for each maximal part, as Unicode recommends.
 std::string replace_invalid_utf8(std::string_view bytes);
 
+/// The token that stands for a byte where a vocabulary falls back to bytes: "<0x0A>".
+std::string byte_token(unsigned char byte);
+
 /// Characters of \w and \s in the regular expressions that Hugging Face uses around added tokens (Unicode TR
 /// 18).
 bool is_word_character(char32_t code_point);
@@ -42,6 +45,10 @@ class NfcNormalizer {
 
   /// `text` is valid UTF-8 below 2 GiB. Errors: unsupported with ICU's message.
   std::string normalize(std::string_view text) const;
+
+  /// The last place in a valid text, not at its end, before which it can be cut: both parts normalized give
+  /// what the whole gives. 0 where there is none.
+  std::size_t last_boundary(std::string_view text) const;
 
  private:
   struct Parts;

@@ -66,7 +66,8 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedRow{"other_model", "/model/type", "\"Unigram\"", unsupported, "model.type"},
         RefusedRow{"unknown_model_key", "/model/scores", "[]", unsupported, "scores"},
         RefusedRow{"dropout", "/model/dropout", "0.1", unsupported, "model.dropout"},
-        RefusedRow{"byte_fallback", "/model/byte_fallback", "true", unsupported, "model.byte_fallback"},
+        RefusedRow{"byte_fallback_of_bytes", "/model/byte_fallback", "true", unsupported,
+                   "model.byte_fallback"},
         RefusedRow{"subword_prefix", "/model/continuing_subword_prefix", "\"##\"", unsupported,
                    "continuing_subword"},
         RefusedRow{"word_suffix", "/model/end_of_word_suffix", "\"</w>\"", unsupported, "end_of_word_suffix"},
@@ -85,11 +86,20 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedRow{"normalizer_in_sequence", "/normalizer",
                    R"({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "NFKC"}]})", unsupported,
                    "normalizer.normalizers[1].type"},
-        RefusedRow{"no_pre_tokenizer", "/pre_tokenizer", "null", unsupported, "pre_tokenizer"},
-        RefusedRow{"pre_tokenizer", "/pre_tokenizer/type", "\"Metaspace\"", unsupported,
+        RefusedRow{"normalizer_of_pattern", "/normalizer",
+                   R"({"type": "Replace", "pattern": {"Regex": " +"}, "content": " "})", unsupported,
+                   "normalizer.pattern"},
+        RefusedRow{"normalizer_of_nothing", "/normalizer",
+                   R"({"type": "Replace", "pattern": {"String": ""}, "content": " "})", unsupported,
+                   "normalizer.pattern"},
+        RefusedRow{"pre_tokenizer", "/pre_tokenizer/type", "\"Whitespace\"", unsupported,
                    "pre_tokenizer.type"},
-        RefusedRow{"no_byte_level", "/pre_tokenizer", R"({"type": "Digits", "individual_digits": true})",
-                   unsupported, "pre_tokenizer"},
+        RefusedRow{"metaspace_of_two", "/pre_tokenizer", R"({"type": "Metaspace", "replacement": "ab"})",
+                   malformed, "pre_tokenizer.replacement"},
+        RefusedRow{
+            "metaspace_of_two_minds", "/pre_tokenizer",
+            R"({"type": "Metaspace", "replacement": "_", "add_prefix_space": false, "prepend_scheme": "first"})",
+            malformed, "pre_tokenizer.add_prefix_space"},
         RefusedRow{"byte_level_not_last", "/pre_tokenizer",
                    R"({"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]})",
                    unsupported, "pre_tokenizer.pretokenizers[1]"},
@@ -102,7 +112,13 @@ INSTANTIATE_TEST_SUITE_P(
                    ErrorCode::out_of_range, "pre_tokenizer.behavior"},
         RefusedRow{"post_processor", "/post_processor", R"({"type": "BertProcessing"})", unsupported,
                    "post_processor.type"},
-        RefusedRow{"decoder", "/decoder", R"({"type": "Metaspace"})", unsupported, "decoder"},
+        RefusedRow{"template_without_text", "/post_processor",
+                   R"({"type": "TemplateProcessing", "single": [], "special_tokens": {}})", malformed,
+                   "post_processor.single"},
+        RefusedRow{"decoder", "/decoder", R"({"type": "WordPiece"})", unsupported, "decoder"},
+        RefusedRow{"decoder_in_sequence", "/decoder",
+                   R"({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]})", unsupported,
+                   "decoder.decoders[1]"},
         RefusedRow{"no_decoder", "/decoder", "null", unsupported, "decoder"},
         RefusedRow{"added_id_skips", "/added_tokens/0/id", "9", malformed, "added_tokens[0].id"},
         RefusedRow{"added_key", "/added_tokens/0/stripped", "true", unsupported, "stripped"},
@@ -179,12 +195,12 @@ TEST(TokenizerText, refuses_invalid_utf8_with_its_offset) {
   }
 }
 
-TEST(TokenizerText, refuses_ids_without_a_token) {
+TEST(TokenizerText, decodes_an_id_without_a_token_to_nothing) {
   const Tokenizer tokenizer = Tokenizer::parse(small_tokenizer().dump(), "");
   EXPECT_EQ(tokenizer.vocabulary_size(), 5);
   EXPECT_EQ(tokenizer.decode(std::vector<std::int32_t>{2, 3, 4}), "ab <end>");
-  for (const std::int32_t id : {-1, 5})
-    EXPECT_THROW(tokenizer.decode(std::vector<std::int32_t>{id}), Error) << id;
+  EXPECT_EQ(tokenizer.decode(std::vector<std::int32_t>{0, 5, 1, 1'000'000}), "ab");
+  EXPECT_THROW(tokenizer.decode(std::vector<std::int32_t>{-1}), Error);
 }
 
 }  // namespace

@@ -8,12 +8,13 @@
 namespace cce {
 namespace {
 
+constexpr std::int64_t neuron_text_bytes = 32;
 constexpr std::int64_t beside_tensors_bytes = std::int64_t{16} << 20;
 
 }  // namespace
 
 std::int64_t DiskForecast::widest() const {
-  return statistics + prepared + encoded + std::max(training, trained + result + delivered);
+  return statistics + analyzed + prepared + encoded + std::max(training, trained + result + delivered);
 }
 
 DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
@@ -24,6 +25,11 @@ DiskForecast forecast_disk(const JobSpec& spec, const ModelConfig& config) {
     for (const LayerShape& shape : config.layers) {
       disk.statistics +=
           (spec.resources.device == "cuda" ? 4 : 8) * cost::stored_sum_numbers(shape, config.hidden_size);
+    }
+  }
+  if (runs(spec, Stage::analyze)) {
+    for (const LayerShape& shape : config.layers) {
+      disk.analyzed += 8 * cost::value_spectra_numbers(shape) + neuron_text_bytes * cost::ffn_width(shape);
     }
   }
   if (runs(spec, Stage::make_plan)) {

@@ -10,6 +10,8 @@ namespace cce {
 /// remove_params), p_d the whole:
 ///   statistics with calibration.keep_statistics calibration's sums (sizes.h), in 8 bytes a number,
 ///              4 where a GPU computes; they stay
+///   analyzed   analyze's V/O directions in 8 bytes a number (sizes.h), and of each neuron its place and its
+///              cost as text, 32 bytes; they stay
 ///   prepared   make_plan's starting layers in f32 and two d × d metrics of gradients each, L (8 d²) + 4 p;
 ///              they stay, for a resume
 ///   encoded    encode's layers in f32, 4 p; they stay too
@@ -22,7 +24,7 @@ namespace cce {
 ///              shares blocks; an earlier result there goes only once the new one is whole)
 /// Stages that do not run leave nothing.
 struct DiskForecast {
-  std::int64_t statistics = 0, prepared = 0, encoded = 0, training = 0, trained = 0, result = 0,
+  std::int64_t statistics = 0, analyzed = 0, prepared = 0, encoded = 0, training = 0, trained = 0, result = 0,
                delivered = 0;
   /// Where fine-tuning ends, its layers are published beside the last checkpoint and the best weights: less
   /// than two checkpoints. So the widest moment is in training or at the end.

@@ -43,6 +43,10 @@ inline std::int64_t stored_sum_numbers(const LayerShape& shape, std::int64_t hid
   const std::int64_t pairs = rotary_pairs(shape);
   return sub_block(head_output_width(shape)) + sub_block(ffn_width(shape)) + pairs * (pairs + 1) / 2;
 }
+/// Numbers that analyze stores of a layer's V/O directions: L, U and σ² of each KV group.
+inline std::int64_t value_spectra_numbers(const LayerShape& shape) {
+  return shape.has_attention ? shape.kv_groups * (2 * shape.vo_dim * shape.vo_dim + shape.vo_dim) : 0;
+}
 /// Numbers in a sub-block's signature: sketched where the hidden size is above the sketch's width.
 inline std::int64_t signature_width(std::int64_t hidden_size) {
   return std::min(hidden_size, sketch_width);

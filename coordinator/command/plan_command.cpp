@@ -85,6 +85,7 @@ void print_json(const PreparedJob& job, const Surroundings& surroundings) {
                              {"partition", OrderedJson::parse(to_json(job.partition))},
                              {"disk_bytes",
                               {{"statistics", disk.statistics},
+                               {"analyzed", disk.analyzed},
                                {"prepared", disk.prepared},
                                {"encoded", disk.encoded},
                                {"training", disk.training},

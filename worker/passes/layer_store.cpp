@@ -28,7 +28,7 @@ MappedFile map_exactly(const FileSystem& files, const std::filesystem::path& pat
 }
 
 std::size_t bytes_of_block(const ConstMatrix& block) {
-  return static_cast<std::size_t>(block.rows * block.cols) * sizeof(float);
+  return static_cast<std::size_t>(block.rows * block.cols) * size_in_bytes(block.dtype);
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ void write_matrix(FileSystem& files, const std::filesystem::path& path, const Ho
 }
 
 void write_numbers(FileSystem& files, Backend& backend, const std::filesystem::path& path,
-                   std::initializer_list<ConstMatrix> blocks) {
+                   const std::vector<ConstMatrix>& blocks) {
   const auto writer = files.open_writer(path, WriteMode::create_or_replace);
   for (const ConstMatrix& block : blocks) {
     const HostRead host(backend, block);
@@ -56,7 +56,7 @@ void write_numbers(FileSystem& files, Backend& backend, const std::filesystem::p
 }
 
 void read_numbers(const FileSystem& files, Backend& backend, const std::filesystem::path& path,
-                  std::initializer_list<Matrix> blocks) {
+                  const std::vector<Matrix>& blocks) {
   std::size_t bytes = 0;
   for (const Matrix& block : blocks) {
     bytes += bytes_of_block(block);
@@ -64,7 +64,7 @@ void read_numbers(const FileSystem& files, Backend& backend, const std::filesyst
   const MappedFile mapped = map_exactly(files, path, bytes);
   const std::byte* from = mapped.bytes().data();
   for (const Matrix& block : blocks) {
-    backend.upload({from, DType::f32, block.rows, block.cols, block.cols}, block);
+    backend.upload({from, block.dtype, block.rows, block.cols, block.cols}, block);
     from += bytes_of_block(block);
   }
 }

@@ -1,8 +1,8 @@
 #pragma once
 #include <filesystem>
-#include <initializer_list>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
@@ -11,18 +11,19 @@
 
 namespace cce {
 
-/// Raw f32 files of a job's state. Shapes are not stored: the reader knows them from the plan, and the
+/// Raw files of a job's state, of layers f32. Shapes are not stored: the reader knows them from the plan, and the
 /// fingerprint of the state shows that the plan is the same. Synced when the calls return. Errors: those of
 /// FileSystem.
 void write_layer(FileSystem& files, const std::filesystem::path& path, const HostLayer& layer,
                  std::int64_t hidden_size);
 void write_matrix(FileSystem& files, const std::filesystem::path& path, const HostMatrix& matrix);
 
-/// Dense f32 matrices of the backend, one after another, into one file and back. Errors as above.
+/// Dense matrices of the backend, one after another, each in its own dtype, into one file and back to the
+/// same bits. Errors as above and below.
 void write_numbers(FileSystem& files, Backend& backend, const std::filesystem::path& path,
-                   std::initializer_list<ConstMatrix> blocks);
+                   const std::vector<ConstMatrix>& blocks);
 void read_numbers(const FileSystem& files, Backend& backend, const std::filesystem::path& path,
-                  std::initializer_list<Matrix> blocks);
+                  const std::vector<Matrix>& blocks);
 
 /// Errors: missing_file; malformed_file when the size is not that of the shape.
 HostLayer read_layer(const FileSystem& files, const std::filesystem::path& path, const LayerShape& shape,

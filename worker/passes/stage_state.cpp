@@ -31,11 +31,10 @@ void publish_stage(StageContext& context, const std::string& name, const StageIn
   context.communicator.barrier();
 }
 
-bool has_stage(const StageContext& context, const std::string& name, const StageInputs& inputs,
-               StageParts parts) {
+bool has_stage(const StageContext& context, const std::string& name, const StageInputs& inputs) {
   const std::string fingerprint = inputs.fingerprint();
   bool found = context.job.find_state(name, fingerprint).has_value();
-  for (std::int64_t layer = 0; parts == StageParts::layers && layer < context.layers(); ++layer) {
+  for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     found = found && (!context.owns(layer) ||
                       context.job.find_state(layer_state_name(name, layer), fingerprint).has_value());
   }

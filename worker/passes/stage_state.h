@@ -24,12 +24,8 @@ bool agree(Communicator& communicator, bool holds);
 void publish_stage(StageContext& context, const std::string& name, const StageInputs& inputs,
                    const std::function<void(const std::filesystem::path& folder)>& fill);
 
-/// Which parts belong to the state beside state/NAME.
-enum class StageParts { none, layers };
-
 /// Whether every rank finds the state and its own layers' parts, made from these inputs. Collective.
-bool has_stage(const StageContext& context, const std::string& name, const StageInputs& inputs,
-               StageParts parts);
+bool has_stage(const StageContext& context, const std::string& name, const StageInputs& inputs);
 
 /// The folder of a state that has_stage found. Errors: missing_file.
 std::filesystem::path state_folder(const StageContext& context, const std::string& name,

@@ -185,7 +185,10 @@ void Pipeline::run_calibrate() {
 }
 
 void Pipeline::run_analyze() {
-  results_.analysis = analyze(context_, statistics_, data_);
+  results_.analysis = analyze(context_, statistics_, data_,
+                              [this](std::int64_t layer, const std::vector<HeadSpectrum>& spectra) {
+                                save_value_spectra(context_, layer, spectra, analyze_inputs_);
+                              });
   save_analysis(context_, *results_.analysis, analyze_inputs_);
 }
 
@@ -195,8 +198,11 @@ void Pipeline::run_make_plan() {
   planned.plan = make_plan(context_.spec, context_.dense(), *results_.analysis);
   planned.compressed =
       with_refit_biases(apply_plan(context_.dense(), planned.plan), context_.spec.export_settings.format);
-  planned.layers =
-      prepare_layers(context_, statistics_, data_.gradient_tokens(), planned.plan, planned.compressed);
+  const auto spectra_of = [this](std::int64_t layer) {
+    return load_value_spectra(context_, layer, analyze_inputs_);
+  };
+  planned.layers = prepare_layers(context_, statistics_, data_.gradient_tokens(), spectra_of, planned.plan,
+                                  planned.compressed);
   save_plan(context_, planned, plan_inputs_);
   context_.reporter.stage_finished(0.0);
   take_plan(std::move(planned));

@@ -39,7 +39,8 @@ TEST(DiskForecast, counts_the_f32_layers_of_both_stages_that_leave_them) {
   EXPECT_EQ(disk.encoded, 4 * blocks / 2);
   EXPECT_EQ(disk.training + disk.trained, 0);
   EXPECT_EQ(disk.result, 2 * (blocks / 2 + outer) + beside_tensors) << "bf16";
-  EXPECT_EQ(disk.widest(), disk.prepared + disk.encoded + disk.result);
+  EXPECT_EQ(disk.analyzed, 3 * (8 * 4 * (2 * 16 * 16 + 16) + 32 * 160));
+  EXPECT_EQ(disk.widest(), disk.analyzed + disk.prepared + disk.encoded + disk.result);
 }
 
 TEST(DiskForecast, an_export_in_f32_takes_twice_the_bytes_of_its_values) {

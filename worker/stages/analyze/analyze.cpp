@@ -56,7 +56,7 @@ std::int64_t most_owned_layers(const Partition& partition) {
 }  // namespace
 
 ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<LayerStatistics>>& statistics,
-                      const CalibrationData& data) {
+                      const CalibrationData& data, const TakeSpectra& take_spectra) {
   context.reporter.stage_started(Stage::analyze);
   const std::vector<std::int64_t> owned = owned_layers(context);
   CheckpointLayers source(context.checkpoint, context.compute_dtype);
@@ -73,11 +73,13 @@ ModelAnalysis analyze(StageContext& context, const std::vector<std::optional<Lay
       const Buffer packed = pack_on_backend(context.backend, source, layer);
       const LayerWeights weights = source.view(layer, bytes_of(packed));
       const LayerStatistics& sums = *statistics[static_cast<std::size_t>(layer)];
-      mine[static_cast<std::size_t>(layer)] =
+      AnalyzedLayer found =
           analyze_layer(context.backend, weights, sums, data.gradient_tokens(), context.spec,
                         [&](SubBlock kind, ConstMatrix output_weights, ConstMatrix centred) {
                           signatures.add(layer, kind, output_weights, centred);  // 2.
                         });
+      take_spectra(layer, found.value_spectra);
+      mine[static_cast<std::size_t>(layer)] = std::move(found.costs);
     }
     context.reporter.progress(round + 1, steps, -1, 0.0);
   }

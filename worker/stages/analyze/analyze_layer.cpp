@@ -9,6 +9,7 @@
 #include "worker/numeric/rotary_selection.h"
 #include "worker/numeric/spectrum.h"
 #include "worker/stages/analyze/feature_groups.h"
+#include "worker/stages/analyze/loss_metric.h"
 #include "worker/tensor/host_access.h"
 #include "worker/tensor/ops.h"
 
@@ -32,30 +33,8 @@ void analyze_ffn(Backend& backend, const LossMetric& metric, const JobSpec& spec
   result.ffn = eliminate_columns(backend, metric.covariance.view(), metric.weighted_outputs.view(), options);
 }
 
-void analyze_attention(Backend& backend, const LayerShape& shape, const LossMetric& metric,
-                       const LayerStatistics& statistics, double tokens, LayerAnalysis& result) {
-  result.vo_cost.assign(static_cast<std::size_t>(shape.vo_dim) + 1, 0.0);
-  for (const HeadSpectrum& spectrum : value_output_spectra(backend, shape, metric)) {
-    for (std::int64_t rank = 0; rank <= shape.vo_dim; ++rank) {
-      result.vo_cost[static_cast<std::size_t>(rank)] += spectrum.cost_at(rank);
-    }
-  }
-  const std::int64_t pairs = shape.qk_dim / 2;
-  const OwnedMatrix moment = scaled_copy(backend, statistics.pair_covariance.view(), 1.0 / tokens);
-  const HostRead host_moment(backend, moment.view());
-  for (std::int64_t group = 0; group < shape.kv_groups; ++group) {
-    result.rope_pairs.push_back(
-        order_rotary_pairs(host_moment.view().block(group * pairs, group * pairs, pairs, pairs), 1.0));
-  }
-  GroupEliminationOptions options;
-  options.ridge_lambda = covariance_ridge;
-  options.minimum_groups = 1;
-  result.kv_groups = eliminate_groups(backend, metric.covariance.view(), metric.weighted_outputs.view(),
-                                      features_of_groups(shape), options);
-}
-
-}  // namespace
-
+/// The V/O directions of every KV group by what dropping them costs. G is the mean of the group's heads'
+/// diagonal blocks of `metric.covariance`.
 std::vector<HeadSpectrum> value_output_spectra(Backend& backend, const LayerShape& shape,
                                                const LossMetric& metric) {
   std::vector<HeadSpectrum> result;
@@ -76,9 +55,34 @@ std::vector<HeadSpectrum> value_output_spectra(Backend& backend, const LayerShap
   return result;
 }
 
-LayerAnalysis analyze_layer(Backend& backend, const LayerWeights& weights, const LayerStatistics& statistics,
+void analyze_attention(Backend& backend, const LayerShape& shape, const LossMetric& metric,
+                       const LayerStatistics& statistics, double tokens,
+                       const std::vector<HeadSpectrum>& spectra, LayerAnalysis& result) {
+  result.vo_cost.assign(static_cast<std::size_t>(shape.vo_dim) + 1, 0.0);
+  for (const HeadSpectrum& spectrum : spectra) {
+    for (std::int64_t rank = 0; rank <= shape.vo_dim; ++rank) {
+      result.vo_cost[static_cast<std::size_t>(rank)] += spectrum.cost_at(rank);
+    }
+  }
+  const std::int64_t pairs = shape.qk_dim / 2;
+  const OwnedMatrix moment = scaled_copy(backend, statistics.pair_covariance.view(), 1.0 / tokens);
+  const HostRead host_moment(backend, moment.view());
+  for (std::int64_t group = 0; group < shape.kv_groups; ++group) {
+    result.rope_pairs.push_back(
+        order_rotary_pairs(host_moment.view().block(group * pairs, group * pairs, pairs, pairs), 1.0));
+  }
+  GroupEliminationOptions options;
+  options.ridge_lambda = covariance_ridge;
+  options.minimum_groups = 1;
+  result.kv_groups = eliminate_groups(backend, metric.covariance.view(), metric.weighted_outputs.view(),
+                                      features_of_groups(shape), options);
+}
+
+}  // namespace
+
+AnalyzedLayer analyze_layer(Backend& backend, const LayerWeights& weights, const LayerStatistics& statistics,
                             double tokens, const JobSpec& spec, const TakeMap& take_map) {
-  LayerAnalysis result;
+  AnalyzedLayer result;
   const bool for_threshold = spec.target.kind == TargetKind::threshold;
   for (const SubBlock kind : {SubBlock::ffn, SubBlock::attention}) {
     if (!has(weights.shape, kind)) {
@@ -89,13 +93,15 @@ LayerAnalysis analyze_layer(Backend& backend, const LayerWeights& weights, const
     const LossMetric metric =
         make_loss_metric(backend, sums, part_view(weights, output_part(kind)), tokens, spec.encode);
     if (is_ffn) {  // 1.
-      analyze_ffn(backend, metric, spec, result);
+      analyze_ffn(backend, metric, spec, result.costs);
     } else {
-      analyze_attention(backend, weights.shape, metric, statistics, tokens, result);
+      result.value_spectra = value_output_spectra(backend, weights.shape, metric);
+      analyze_attention(backend, weights.shape, metric, statistics, tokens, result.value_spectra,
+                        result.costs);
     }
     const OwnedMatrix centred = centred_covariance(backend, sums.covariance.view(), sums.feature_sum.view(),
                                                    static_cast<std::int64_t>(tokens));
-    (is_ffn ? result.ffn_spectra : result.attention_spectra) =
+    (is_ffn ? result.costs.ffn_spectra : result.costs.attention_spectra) =
         spectra_of(backend, metric, centred.view(), for_threshold);  // 2.
     take_map(kind, metric.output_weights.view(), centred.view());    // 3.
   }

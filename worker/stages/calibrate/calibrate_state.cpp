@@ -141,7 +141,7 @@ void save_statistics(StageContext& context, std::vector<std::optional<LayerStati
 }
 
 bool has_statistics(const StageContext& context, const StageInputs& inputs) {
-  return has_stage(context, state_name, inputs, StageParts::layers);
+  return has_stage(context, state_name, inputs);
 }
 
 std::vector<std::optional<LayerStatistics>> load_statistics(const StageContext& context,

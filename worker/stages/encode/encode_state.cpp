@@ -17,7 +17,7 @@ void save_encoded(StageContext& context, const CompressionPlan& plan, const Stag
 }
 
 bool has_encoded(const StageContext& context, const StageInputs& inputs) {
-  return has_stage(context, state_name, inputs, StageParts::layers);
+  return has_stage(context, state_name, inputs);
 }
 
 CompressionPlan load_encoded_plan(const StageContext& context, const StageInputs& inputs) {

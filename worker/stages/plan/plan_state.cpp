@@ -34,7 +34,7 @@ void save_plan(StageContext& context, const PlannedModel& planned, const StageIn
 }
 
 bool has_plan(const StageContext& context, const StageInputs& inputs) {
-  return has_stage(context, state_name, inputs, StageParts::layers);
+  return has_stage(context, state_name, inputs);
 }
 
 PlannedModel load_plan(const StageContext& context, const StageInputs& inputs, bool with_layers) {

@@ -23,7 +23,7 @@ HostMatrix second_moment(Backend& backend, const SubBlockStatistics& statistics,
 
 std::vector<std::optional<StartingLayer>> prepare_layers(
     StageContext& context, const std::vector<std::optional<LayerStatistics>>& statistics, double tokens,
-    const CompressionPlan& plan, const ModelConfig& compressed) {
+    const SpectraOf& spectra_of, const CompressionPlan& plan, const ModelConfig& compressed) {
   CheckpointLayers source(context.checkpoint, DType::f32);
   std::vector<std::optional<StartingLayer>> result(statistics.size());
   for (std::size_t i = 0; i < statistics.size(); ++i) {
@@ -33,9 +33,12 @@ std::vector<std::optional<StartingLayer>> prepare_layers(
     const auto layer = static_cast<std::int64_t>(i);
     std::vector<std::byte> block(source.packed_bytes(layer));  // the host's: selection works there
     source.pack(layer, block);
+    const std::vector<HeadSpectrum> spectra = narrows_values(context.dense().layers[i], plan.layers[i])
+                                                  ? spectra_of(layer)
+                                                  : std::vector<HeadSpectrum>();
     StartingLayer start;
     start.layer = make_starting_layer(context.backend, source.view(layer, block), plan.layers[i],
-                                      compressed.layers[i], *statistics[i], tokens, context.spec);
+                                      compressed.layers[i], *statistics[i], tokens, spectra, context.spec);
     start.attention_gradient = second_moment(context.backend, statistics[i]->attention, tokens);
     start.ffn_gradient = second_moment(context.backend, statistics[i]->ffn, tokens);
     result[i] = std::move(start);

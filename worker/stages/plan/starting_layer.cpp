@@ -39,6 +39,16 @@ std::vector<std::int32_t> features_of(const LayerShape& shape, const std::vector
   return result;
 }
 
+// 3., W_0 of the kept groups, in × out.
+OwnedMatrix outputs_of_groups(Backend& backend, const LayerWeights& weights, const LayerPlan& plan,
+                              const SubBlockStatistics& statistics, double tokens,
+                              const EncodeSettings& settings) {
+  const OnBackend output(backend, weights.o);
+  const OwnedMatrix covariance = loss_covariance(backend, statistics, tokens, settings);
+  return eliminated_solution(backend, covariance.view(), transposed_f64(backend, output.view()).view(),
+                             features_of(weights.shape, plan.kv_groups), covariance_ridge);
+}
+
 // 3., the change of basis: `outputs` is W_0 of the kept groups, in × out.
 void narrow_values(Backend& backend, const LayerShape& dense, const LayerPlan& plan,
                    const std::vector<HeadSpectrum>& spectra, ConstMatrix outputs, HostLayer& layer) {
@@ -108,9 +118,14 @@ void add_missing_biases(HostLayer& layer, const LayerShape& shape, std::int64_t 
 
 }  // namespace
 
+bool narrows_values(const LayerShape& dense, const LayerPlan& plan) {
+  return plan.keep_attention && plan.vo_dim < dense.vo_dim;
+}
+
 HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, const LayerPlan& plan,
                               const LayerShape& compressed_shape, const LayerStatistics& statistics,
-                              double tokens, const JobSpec& spec) {
+                              double tokens, const std::vector<HeadSpectrum>& value_spectra,
+                              const JobSpec& spec) {
   const EncodeSettings& settings = spec.encode;
   HostLayer layer = prune_layer(weights, plan);  // 1.
   const bool redistributes = settings.target != RefitTarget::none && settings.target != RefitTarget::random;
@@ -129,23 +144,14 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
     scatter_outputs(weights.down, plan, static_cast<std::uint64_t>(spec.seed), layer.down);
   }
   const bool fewer_groups = compressed_shape.kv_groups < dense.kv_groups;
-  const bool narrower = compressed_shape.vo_dim < dense.vo_dim;
+  const bool narrower = narrows_values(dense, plan);
   if (plan.keep_attention && (narrower || (redistributes && fewer_groups))) {  // 3.
-    const OnBackend output(backend, weights.o);
-    LossMetric metric;
-    metric.covariance = loss_covariance(backend, statistics.attention, tokens, settings);
-    metric.output_weights = transposed_f64(backend, output.view());
-    const std::vector<std::int32_t> kept = features_of(dense, plan.kv_groups);
     const OwnedMatrix outputs =
         redistributes && fewer_groups
-            ? eliminated_solution(backend, metric.covariance.view(), metric.output_weights.view(), kept,
-                                  covariance_ridge)
+            ? outputs_of_groups(backend, weights, plan, statistics.attention, tokens, settings)
             : transposed_f64(backend, OnBackend(backend, std::as_const(layer.o).view()).view());
     if (narrower) {
-      metric.weighted_outputs = loss_weighted_outputs(backend, statistics.attention,
-                                                      metric.output_weights.view(), tokens, settings);
-      narrow_values(backend, dense, plan, value_output_spectra(backend, dense, metric), outputs.view(),
-                    layer);
+      narrow_values(backend, dense, plan, value_spectra, outputs.view(), layer);
     } else {
       store_transposed(backend, outputs.view(), layer.o);
     }

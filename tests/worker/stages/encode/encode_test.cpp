@@ -23,7 +23,10 @@ void encode_and(StageJob& job, int ranks, const PlanOf& plan_of, const Check& ch
     CompressionPlan plan = plan_of(context.dense());
     const ModelConfig compressed =
         with_refit_biases(apply_plan(context.dense(), plan), context.spec.export_settings.format);
-    auto layers = prepare_layers(context, statistics, data.gradient_tokens(), plan, compressed);
+    const SpectraOf none = [](std::int64_t) {
+      return std::vector<HeadSpectrum>();
+    };  // no plan narrows values
+    auto layers = prepare_layers(context, statistics, data.gradient_tokens(), none, plan, compressed);
     encode(context, {data, compressed, layers, fingerprint}, plan);
     context.communicator.barrier();
     if (context.rank() == 0) {

@@ -7,6 +7,7 @@
 #include "tests/worker/model/random_layer.h"
 #include "tests/worker/stages/stage_fixture.h"
 #include "worker/model/block.h"
+#include "worker/stages/analyze/analyze_layer.h"
 #include "worker/tensor/ops.h"
 
 namespace cce {
@@ -80,7 +81,10 @@ class StartingLayerTest : public ::testing::Test {
     whole.layers = {plan};
     LayerShape shape = apply_plan(config_, whole).layers[0];
     shape.o_bias = shape.down_bias = with_biases;
-    return make_starting_layer(*backend_, view_host_layer(layer_, hidden), plan, shape, statistics_, tokens,
+    const LayerWeights dense = view_host_layer(layer_, hidden);
+    const AnalyzedLayer analyzed = analyze_layer(*backend_, dense, statistics_, tokens, spec_,
+                                                 [](SubBlock, ConstMatrix, ConstMatrix) {});
+    return make_starting_layer(*backend_, dense, plan, shape, statistics_, tokens, analyzed.value_spectra,
                                spec_);
   }
   LayerPlan keep_everything() const { return keep_all(config_).layers[0]; }
@@ -122,6 +126,7 @@ TEST_F(StartingLayerTest, narrowing_values_loses_nothing_where_they_had_no_more_
   }
   statistics_ = make_layer_statistics(*backend_, layer_.shape, hidden);
   fill(features(view_host_layer(layer_, hidden), true), statistics_.attention);
+  fill(features(view_host_layer(layer_, hidden), false), statistics_.ffn);
   LayerPlan plan = keep_everything();
   plan.vo_dim = 4;
   const HostLayer found = start(plan);

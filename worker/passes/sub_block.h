@@ -21,6 +21,16 @@ inline std::int64_t feature_width(const LayerShape& shape, SubBlock kind) {
   return kind == SubBlock::attention ? shape.query_heads() * shape.vo_dim : shape.ffn_width;
 }
 
+/// The sub-blocks that a layer has, in the order of a forward pass.
+template <typename Work>
+void for_each_sub_block(const LayerShape& shape, const Work& work) {
+  for (const SubBlock kind : {SubBlock::attention, SubBlock::ffn}) {
+    if (has(shape, kind)) {
+      work(kind);
+    }
+  }
+}
+
 /// F of one sub-block: tokens × feature_width, compute dtype.
 inline void compute_features(BlockRunner& runner, SubBlock kind, const LayerWeights& weights,
                              TokenBatch batch, ConstMatrix stream, Matrix features) {
@@ -29,6 +39,13 @@ inline void compute_features(BlockRunner& runner, SubBlock kind, const LayerWeig
   } else {
     runner.ffn_features(weights, stream, features);
   }
+}
+
+/// stream ← stream + F Wᵀ + bias: what a sub-block with these features adds. `features` as above, stream f32.
+inline void add_outputs(BlockRunner& runner, SubBlock kind, const LayerWeights& weights, ConstMatrix features,
+                        Matrix stream) {
+  runner.project(features, part_view(weights, output_part(kind)), part_view(weights, output_bias_part(kind)),
+                 stream);
 }
 
 }  // namespace cce

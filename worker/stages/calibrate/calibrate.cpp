@@ -59,10 +59,8 @@ class Calibration {
   }
 
   void allocate() {
-    std::int64_t widest = 1;
     std::int64_t pairs = 1;
     for (const LayerShape& shape : context_.dense().layers) {
-      widest = std::max({widest, shape.query_heads() * shape.vo_dim, shape.ffn_width});
       pairs = std::max(pairs, shape.kv_groups * shape.qk_dim / 2);
     }
     const std::int64_t hidden = context_.dense().hidden_size;
@@ -73,7 +71,6 @@ class Calibration {
     gradient_ = backend_.matrix(DType::f32, chunk_tokens, hidden);
     const std::int64_t tokens = micro_batch_ * data_.length;
     gradient_after_ = backend_.matrix(DType::f32, tokens, hidden);
-    features_ = backend_.matrix(context_.compute_dtype, tokens, widest);
     pair_products_ = backend_.matrix(DType::f32, tokens, pairs);
     losses_ = backend_.matrix(DType::f32, 1, data_.length);
     hidden_gradient_ = backend_.matrix(DType::f32, data_.length, hidden);
@@ -103,9 +100,6 @@ class Calibration {
   Matrix boundary(std::int64_t index, std::int64_t first, TokenBatch batch) {
     return rows(boundaries_[static_cast<std::size_t>(index)], first, batch.tokens());
   }
-  Matrix features(TokenBatch batch, std::int64_t width) {
-    return {features_.view().data, context_.compute_dtype, batch.tokens(), width, width};
-  }
 
   TokenBatch chunk_batch() const { return {static_cast<std::int64_t>(chunk_.size()), data_.length}; }
 
@@ -129,20 +123,14 @@ class Calibration {
 
   void forward_micro_batch(const LayerWeights& weights, std::int64_t layer, std::int64_t first,
                            TokenBatch batch) {
-    const Matrix before = boundary(2 * layer, first, batch);
-    const Matrix middle = boundary(2 * layer + 1, first, batch);
-    const Matrix after = boundary(2 * layer + 2, first, batch);
-    ops::convert(backend_, before, middle);
-    if (weights.shape.has_attention) {
-      const Matrix heads = features(batch, weights.o.cols);
-      sweep_.runner().attention_features(weights, batch, before, heads);
-      sweep_.runner().project(heads, weights.o, weights.o_bias, middle);
-    }
-    ops::convert(backend_, middle, after);
-    if (weights.shape.has_ffn) {
-      const Matrix activations = features(batch, weights.down.cols);
-      sweep_.runner().ffn_features(weights, middle, activations);
-      sweep_.runner().project(activations, weights.down, weights.down_bias, after);
+    std::int64_t index = 2 * layer;
+    for (const SubBlock kind : {SubBlock::attention, SubBlock::ffn}) {
+      const Matrix before = boundary(index, first, batch);
+      const Matrix after = boundary(++index, first, batch);
+      ops::convert(backend_, before, after);
+      if (has(weights.shape, kind)) {
+        sweep_.step(kind, weights, batch, before, after);
+      }
     }
   }
 
@@ -193,13 +181,13 @@ class Calibration {
     const Matrix after = rows(gradient_after_, 0, batch.tokens());
     if (weights.shape.has_ffn) {
       ops::convert(backend_, carried, after);
-      const Matrix activations = features(batch, weights.down.cols);
+      const Matrix activations = sweep_.feature_memory(batch, weights.down.cols);
       sweep_.runner().ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried);
       statistics_.add_ffn(activations, after);
     }
     if (weights.shape.has_attention) {
       ops::convert(backend_, carried, after);
-      const Matrix heads = features(batch, weights.o.cols);
+      const Matrix heads = sweep_.feature_memory(batch, weights.o.cols);
       const std::int64_t pairs = weights.shape.kv_groups * weights.shape.qk_dim / 2;
       const Matrix products{pair_products_.view().data, DType::f32, batch.tokens(), pairs, pairs};
       sweep_.runner().attention_backward(weights, batch, boundary(2 * layer, first, batch), heads, carried,
@@ -222,7 +210,7 @@ class Calibration {
 
   std::vector<std::int64_t> chunk_;
   std::vector<OwnedMatrix> boundaries_;  ///< streams before every sub-block and after the last: 2 L + 1
-  OwnedMatrix gradient_, gradient_after_, features_, pair_products_, losses_, hidden_gradient_;
+  OwnedMatrix gradient_, gradient_after_, pair_products_, losses_, hidden_gradient_;
   std::int64_t visits_done_ = 0;
   std::int64_t visits_total_ = 0;
 };

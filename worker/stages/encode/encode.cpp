@@ -11,6 +11,7 @@
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/layer_store.h"
 #include "worker/passes/sub_block.h"
+#include "worker/passes/sweep.h"
 #include "worker/stages/encode/output_refit.h"
 #include "worker/stages/encode/output_scale.h"
 #include "worker/stages/encode/refine.h"
@@ -38,15 +39,13 @@ class Encoder {
         plan_(plan),
         backend_(context.backend),
         hidden_(context.dense().hidden_size),
-        dense_runner_(context.backend, context.dense()),
-        compressed_runner_(context.backend, input.compressed),
         source_(context.checkpoint, context.compute_dtype),
-        stream_(context.communicator, context.backend, context.partition, source_, context.delivery),
+        sweep_(context, context.dense(), source_, context.delivery),
+        compressed_runner_(context.backend, input.compressed),
         streams_(context, input.data),
         refit_(context, streams_, widest_features(input.compressed)),
         refiner_(context, streams_, compressed_runner_) {
     const std::int64_t tokens = streams_.largest_micro_batch_tokens();
-    dense_features_ = backend_.matrix(context.compute_dtype, tokens, widest_features(context.dense()));
     features_ = backend_.matrix(context.compute_dtype, streams_.tokens(), widest_features(input.compressed));
     targets_ = backend_.matrix(DType::f32, tokens, hidden_);
   }
@@ -57,27 +56,22 @@ class Encoder {
       const OwnedMatrix embedding = context_.checkpoint.embedding(backend_, context_.compute_dtype);
       streams_.embed(embedding.view());
     }
-    stream_.forward(0, context_.layers(), [this](const LayerVisit& visit) { encode_layer(visit); });
+    sweep_.forward([this](const Sweep::Visit& visit) { encode_layer(visit); });
     share_measurements();
     publish_output_scale(choose_output_scale(context_, streams_));
     context_.reporter.stage_finished(static_cast<double>(streams_.tokens()), refinement_metrics());
   }
 
  private:
-  void encode_layer(const LayerVisit& visit) {
-    const LayerWeights dense = source_.view(visit.layer, visit.packed);
+  void encode_layer(const Sweep::Visit& visit) {
     const LayerShape& shape = input_.compressed.layers[static_cast<std::size_t>(visit.layer)];
     const bool resumed = load_if_encoded(visit.layer);
     share_layer(visit.layer, shape);
-    for (const SubBlock kind : {SubBlock::attention, SubBlock::ffn}) {
-      if (has(dense.shape, kind)) {
-        encode_sub_block(visit.layer, kind, dense, resumed);
-      }
-    }
+    for_each_sub_block(visit.weights.shape,
+                       [&](SubBlock kind) { encode_sub_block(visit.layer, kind, visit.weights, resumed); });
     if (visit.owner && !resumed) {
       publish(visit.layer);
     }
-    stream_.progress();
     context_.reporter.progress(
         visit.layer + 1, context_.layers(), visit.layer,
         static_cast<double>(streams_.tokens() * (visit.layer + 1)) / static_cast<double>(context_.layers()));
@@ -112,10 +106,12 @@ class Encoder {
       pack_host_layer(backend_, input_.layers[static_cast<std::size_t>(layer)]->layer, hidden_,
                       context_.compute_dtype, block);
     }
-    broadcast(context_.communicator, backend_, block, stream_.owner(layer));
+    broadcast(context_.communicator, backend_, block, owner_of(layer));
     compressed_ = writable_packed_layer(shape, hidden_, context_.compute_dtype, block);
     weights_ = view_packed_layer(shape, hidden_, context_.compute_dtype, block);
   }
+
+  int owner_of(std::int64_t layer) const { return context_.partition.owner[static_cast<std::size_t>(layer)]; }
 
   Matrix features_of(const MicroBatch& micro_batch, std::int64_t width) {
     auto* first =
@@ -133,10 +129,9 @@ class Encoder {
     if (refits) {
       refit_.start(width);
     }
-    for (const MicroBatch& micro_batch : streams_.micro_batches()) {  // 1.
+    sweep_.for_each_of(streams_.micro_batches(), [&](const MicroBatch& micro_batch) {  // 1.
       take_in(kind, dense, micro_batch, width, refits);
-      stream_.progress();
-    }
+    });
     if (refits) {
       solve(layer, kind);  // 2.
       if (refiner_.asked_for()) {
@@ -149,27 +144,22 @@ class Encoder {
   // 1.
   void take_in(SubBlock kind, const LayerWeights& dense, const MicroBatch& micro_batch, std::int64_t width,
                bool refits) {
-    const Matrix before = streams_.dense(micro_batch);
+    const Matrix stream = streams_.dense(micro_batch);
     const Matrix compressed = streams_.compressed(micro_batch);
     const Matrix targets = targets_.view().rows_from(0, micro_batch.batch.tokens());
     const bool local = context_.spec.encode.target == RefitTarget::local;
     const Matrix features = features_of(micro_batch, width);
     // y = dense stream after − compressed stream before (error-aware), or − dense stream before (local).
     backend_.fill_zero(targets);
-    ops::add(backend_, local ? before : compressed, targets, -1.0);
+    ops::add(backend_, local ? stream : compressed, targets, -1.0);
     if (width > 0) {
-      compute_features(compressed_runner_, kind, weights_, micro_batch.batch, local ? before : compressed,
+      compute_features(compressed_runner_, kind, weights_, micro_batch.batch, local ? stream : compressed,
                        features);
     }
-    const std::int64_t dense_width = feature_width(dense.shape, kind);
-    const Matrix dense_features{dense_features_.view().data, context_.compute_dtype,
-                                micro_batch.batch.tokens(), dense_width, dense_width};
-    compute_features(dense_runner_, kind, dense, micro_batch.batch, before, dense_features);
-    dense_runner_.project(dense_features, part_view(dense, output_part(kind)),
-                          part_view(dense, output_bias_part(kind)), before);
+    sweep_.step(kind, dense, micro_batch.batch, stream, stream);
     if (refits) {
-      ops::add(backend_, before, targets);
-      refit_.add(micro_batch, features, targets, before);
+      ops::add(backend_, stream, targets);
+      refit_.add(micro_batch, features, targets, stream);
     }
     if (local && width > 0) {
       compute_features(compressed_runner_, kind, weights_, micro_batch.batch, compressed, features);
@@ -178,7 +168,7 @@ class Encoder {
 
   // 2.
   void solve(std::int64_t layer, SubBlock kind) {
-    const int owner = stream_.owner(layer);
+    const int owner = owner_of(layer);
     HostLayer* mine = context_.owns(layer) ? &input_.layers[static_cast<std::size_t>(layer)]->layer : nullptr;
     refit_.solve(layer, owner, kind, mine);
     if (mine != nullptr) {
@@ -204,10 +194,10 @@ class Encoder {
     if (!refiner_.refine(layer, kind, weights_.shape, packed, mine)) {
       return;
     }
-    for (const MicroBatch& micro_batch : streams_.micro_batches()) {
+    sweep_.for_each_of(streams_.micro_batches(), [&](const MicroBatch& micro_batch) {
       compute_features(compressed_runner_, kind, weights_, micro_batch.batch,
                        streams_.compressed(micro_batch), features_of(micro_batch, width));
-    }
+    });
   }
 
   std::map<std::string, double> refinement_metrics() const {
@@ -227,17 +217,15 @@ class Encoder {
     if (!resumed) {
       refit_.start_measuring();
     }
-    for (const MicroBatch& micro_batch : streams_.micro_batches()) {
+    sweep_.for_each_of(streams_.micro_batches(), [&](const MicroBatch& micro_batch) {
       const Matrix compressed = streams_.compressed(micro_batch);
       if (width > 0) {
-        compressed_runner_.project(features_of(micro_batch, width), part_view(weights_, output_part(kind)),
-                                   part_view(weights_, output_bias_part(kind)), compressed);
+        add_outputs(compressed_runner_, kind, weights_, features_of(micro_batch, width), compressed);
       }
       if (!resumed) {
         refit_.measure(micro_batch, streams_.dense(micro_batch), compressed);
       }
-      stream_.progress();
-    }
+    });
     if (resumed) {
       return;
     }
@@ -247,7 +235,7 @@ class Encoder {
       const StartingLayer& mine = *input_.layers[index];
       gradient = kind == SubBlock::attention ? &mine.attention_gradient : &mine.ffn_gradient;
     }
-    const double nats = refit_.finish_measuring(stream_.owner(layer), gradient);
+    const double nats = refit_.finish_measuring(owner_of(layer), gradient);
     (kind == SubBlock::attention ? plan_.layers[index].measured_attention_nats
                                  : plan_.layers[index].measured_ffn_nats) = nats;
   }
@@ -307,13 +295,12 @@ class Encoder {
   CompressionPlan& plan_;
   Backend& backend_;
   std::int64_t hidden_;
-  BlockRunner dense_runner_, compressed_runner_;
   CheckpointLayers source_;
-  LayerStream stream_;
+  Sweep sweep_;                    ///< the dense layers, on the dense stream
+  BlockRunner compressed_runner_;  ///< their successors, a sub-block behind
   StreamPair streams_;
   OutputRefit refit_;
   Refiner refiner_;
-  OwnedMatrix dense_features_;      ///< of one micro-batch
   OwnedMatrix features_, targets_;  ///< of all this rank's tokens; of one micro-batch
   Buffer packed_;                   ///< the compressed layer in work
   LayerWeightsMutable compressed_;

@@ -7,7 +7,7 @@
 #include "worker/comm/device/device_exchange.h"
 #include "worker/numeric/gram.h"
 #include "worker/numeric/similarity.h"
-#include "worker/passes/layer_stream.h"
+#include "worker/passes/sweep.h"
 #include "worker/tensor/host_access.h"
 #include "worker/tensor/ops.h"
 
@@ -48,36 +48,29 @@ SimilarityTerm::SimilarityTerm(StageContext& context, const ModelConfig& student
 void SimilarityTerm::measure(TrainedParameters& parameters,
                              const std::vector<TrainingText::Window>& windows) {
   Backend& backend = context_.backend;
-  BlockRunner runner(backend, student_);
-  LayerStream stream(context_.communicator, backend, context_.partition, parameters,
-                     LayerDelivery::broadcast);
+  Sweep sweep(context_, student_, parameters, LayerDelivery::broadcast);
   const std::vector<std::int32_t> ids = own_tokens(context_.communicator, windows);
   const auto length = static_cast<std::int64_t>(windows.front().size());
   const auto tokens = static_cast<std::int64_t>(ids.size());
+  const TokenBatch mine{tokens / length, length};
   const auto all_tokens = static_cast<std::int64_t>(windows.size()) * length;
   OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), student_.hidden_size);
   if (tokens > 0) {
     const OwnedMatrix embedding = context_.checkpoint.embedding(backend, context_.compute_dtype);
     ops::embed(backend, ids, embedding.view(), hidden.view());
   }
-  stream.forward(0, context_.layers(), [&](const LayerVisit& visit) {
-    const LayerWeights weights = parameters.view(visit.layer, visit.packed);
+  sweep.forward([&](const Sweep::Visit& visit) {
     for (Kind& kind : kinds_) {
-      if (!has(weights.shape, kind.name)) {
+      if (!has(visit.weights.shape, kind.name)) {
         continue;
       }
-      const std::int64_t width = feature_width(weights.shape, kind.name);
-      GramAccumulator sums(backend, width);
-      OwnedMatrix features = backend.matrix(context_.compute_dtype, length, width);
-      for (std::int64_t first = 0; first < tokens; first += length) {
-        const Matrix rows = hidden.view().rows_from(first, length);
-        compute_features(runner, kind.name, weights, {1, length}, rows, features.view());
-        sums.add(features.view());
-        runner.project(features.view(), part_view(weights, output_part(kind.name)),
-                       part_view(weights, output_bias_part(kind.name)), rows);
-      }
-      stream.reduce_to_owner(visit.layer, sums.gram());
-      stream.reduce_to_owner(visit.layer, sums.feature_sum());
+      GramAccumulator sums(backend, feature_width(visit.weights.shape, kind.name));
+      sweep.for_each_micro_batch(mine, 1, [&](std::int64_t first, TokenBatch batch) {
+        const Matrix rows = hidden.view().rows_from(first, batch.tokens());
+        sums.add(sweep.step(kind.name, visit.weights, batch, rows, rows));
+      });
+      sweep.reduce_to_owner(visit.layer, sums.gram());
+      sweep.reduce_to_owner(visit.layer, sums.feature_sum());
       if (visit.owner) {
         take_covariance(kind, visit.layer, sums.gram(), sums.feature_sum(), all_tokens);
       }

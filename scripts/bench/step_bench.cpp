@@ -139,8 +139,9 @@ class Step {
       tokens_.push_back(static_cast<std::int32_t>(t * 7919 % vocabulary));
     }
     for (std::int64_t k = 0; k < layer_count; ++k) {
-      trained_.emplace_back(*backend_);
-      trained_.back().start(student_.layer(k), hidden);
+      masters_.emplace_back(*backend_);
+      masters_.back().assign(student_.layer(k), hidden);
+      moments_.emplace_back(*backend_, student_.config.layers[static_cast<std::size_t>(k)], hidden);
       gradients_.emplace_back(*backend_);
       boundaries_.push_back(backend_->matrix(DType::f32, batch_.tokens(), hidden));
       injected_.push_back(backend_->matrix(DType::bf16, batch_.tokens(), hidden));
@@ -188,7 +189,7 @@ class Step {
         .step = number, .learning_rate = 3e-4, .gradient_scale = 1.0 / std::max(1.0, std::sqrt(squares))};
     for (std::int64_t k = 0; k < layer_count; ++k) {
       const auto at = static_cast<std::size_t>(k);
-      step_layer(*backend_, step, gradients_[at], trained_[at], DType::bf16, student_.block(k));
+      step_layer(*backend_, step, gradients_[at], masters_[at], moments_[at], DType::bf16, student_.block(k));
     }
     clock.lap("optimiser");
     return kl / count;
@@ -202,8 +203,8 @@ class Step {
   OutputGradients output_;
   EndWeights ends_, teacher_ends_;
   std::vector<std::int32_t> tokens_;
-  std::vector<TrainedLayer> trained_;
-  std::vector<LayerNumbers> gradients_;
+  std::vector<LayerNumbers> masters_, gradients_;
+  std::vector<LayerMoments> moments_;
   std::vector<OwnedMatrix> boundaries_, injected_;
   OwnedMatrix stream_, teacher_stream_, d_stream_, losses_, d_final_norm_, features_;
 };

@@ -51,30 +51,18 @@ ConstMatrix LayerNumbers::row() const {
   return {memory_.as<float>(), DType::f32, 1, count_, count_};
 }
 
-void TrainedLayer::start(const HostLayer& weights, std::int64_t hidden_size) {
-  master.assign(weights, hidden_size);
-  m.reset(weights.shape, hidden_size);
-  v.reset(weights.shape, hidden_size);
-}
-
-void TrainedLayer::start(const LayerWeights& weights, std::int64_t hidden_size) {
-  master.assign(weights, hidden_size);
-  m.reset(weights.shape, hidden_size);
-  v.reset(weights.shape, hidden_size);
-}
-
-void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, TrainedLayer& layer,
-                DType compute_dtype, std::span<std::byte> packed) {
+void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, LayerNumbers& master,
+                LayerMoments& moments, DType compute_dtype, std::span<std::byte> packed) {
   const LayerWeights slopes = gradients.weights();
   const std::int64_t hidden_size = hidden_size_of(slopes);
   LayerWeightsMutable copy = writable_packed_layer(slopes.shape, hidden_size, compute_dtype, packed);
-  LayerWeightsMutable master = layer.master.parts(), m = layer.m.parts(), v = layer.v.parts();
+  LayerWeightsMutable to = master.parts(), m = moments.m.parts(), v = moments.v.parts();
   for (const TensorRole role : layer_roles()) {
     const ConstMatrix& slope = part_view(slopes, role);
     if (slope.empty()) continue;
     AdamWStep own = step;
     if (!part_size(slopes.shape, hidden_size, role).is_matrix) own.weight_decay = 0.0;
-    ops::adamw(backend, own, slope, part_view(master, role), part_view(m, role), part_view(v, role),
+    ops::adamw(backend, own, slope, part_view(to, role), part_view(m, role), part_view(v, role),
                part_view(copy, role));
   }
 }

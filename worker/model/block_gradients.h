@@ -42,21 +42,20 @@ class LayerNumbers {
   LayerWeightsMutable parts_;
 };
 
-/// What one layer's owner keeps to train it: 12 bytes a parameter.
-struct TrainedLayer {
-  LayerNumbers master, m, v;
+/// AdamW's two moments of a layer's parameters: 8 bytes a parameter.
+struct LayerMoments {
+  LayerNumbers m, v;
 
-  explicit TrainedLayer(Backend& backend) : master(backend), m(backend), v(backend) {}
-  /// Masters from `weights`, moments zero.
-  void start(const HostLayer& weights, std::int64_t hidden_size);
-  void start(const LayerWeights& weights, std::int64_t hidden_size);  ///< in the backend's memory
+  explicit LayerMoments(Backend& backend) : m(backend), v(backend) {}
+  /// Zeros for a layer of this shape.
+  LayerMoments(Backend& backend, const LayerShape& shape, std::int64_t hidden_size)
+      : m(backend, shape, hidden_size), v(backend, shape, hidden_size) {}
 };
 
-/// One AdamW step of a layer: every part of `layer` moves by its gradient, and `packed` (a packed layer of
-/// the same shape in compute_dtype, in the backend's memory) gets the new weights. Weight
-/// decay acts on matrices alone, not on norm gains and biases. Errors: shape_mismatch, out_of_range
-/// (settings).
-void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, TrainedLayer& layer,
-                DType compute_dtype, std::span<std::byte> packed);
+/// One AdamW step of a layer: every part of `master` (f32) moves by its gradient, and `packed` (a packed
+/// layer of the same shape in compute_dtype, in the backend's memory) gets the new weights. Weight decay acts
+/// on matrices alone, not on norm gains and biases. Errors: shape_mismatch, out_of_range (settings).
+void step_layer(Backend& backend, const AdamWStep& step, const LayerNumbers& gradients, LayerNumbers& master,
+                LayerMoments& moments, DType compute_dtype, std::span<std::byte> packed);
 
 }  // namespace cce

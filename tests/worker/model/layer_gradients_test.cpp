@@ -249,14 +249,16 @@ TEST(StepLayer, moves_every_part_against_its_gradient_and_decays_matrices_alone)
   const HostLayer layer = random_layer(shape, hidden_size, 1);
   LayerNumbers gradients(*backend);
   gradients.assign(random_layer(shape, hidden_size, 2), hidden_size);
-  TrainedLayer trained(*backend);
-  trained.start(layer, hidden_size);
+  LayerNumbers trained(*backend);
+  trained.assign(layer, hidden_size);
+  LayerMoments moments(*backend, shape, hidden_size);
   const std::size_t bytes = packed_layer_bytes(shape, hidden_size, DType::bf16);
   OwnedMatrix packed = backend->zeros(DType::bf16, 1, static_cast<std::int64_t>(bytes / 2));
   const std::span<std::byte> block{packed.as<std::byte>(), bytes};
-  step_layer(*backend, {.learning_rate = 0.01, .weight_decay = 0.5}, gradients, trained, DType::bf16, block);
+  step_layer(*backend, {.learning_rate = 0.01, .weight_decay = 0.5}, gradients, trained, moments, DType::bf16,
+             block);
   const LayerWeights rounded = view_packed_layer(shape, hidden_size, DType::bf16, block);
-  const LayerWeights slopes = gradients.weights(), master = trained.master.weights();
+  const LayerWeights slopes = gradients.weights(), master = trained.weights();
   for (const TensorRole role : layer_roles()) {
     const PartSize size = part_size(shape, hidden_size, role);
     const double kept = size.is_matrix ? 1.0 - 0.01 * 0.5 : 1.0;

@@ -105,9 +105,10 @@ void Refiner::run_steps(std::int64_t layer, SubBlock kind, const LayerWeights& w
                         std::span<std::byte> packed, HostLayer* mine) {
   const std::int64_t hidden = context_.dense().hidden_size;
   const int owner = context_.partition.owner[static_cast<std::size_t>(layer)];
-  TrainedLayer state(backend_);
+  LayerMoments moments(backend_);
   if (mine != nullptr) {
-    state.start(*mine, hidden);
+    master_.assign(*mine, hidden);
+    moments = LayerMoments(backend_, weights.shape, hidden);
   }
   for (std::int64_t step = 0; step < context_.spec.encode.refine_steps; ++step) {
     slopes_.reset(weights.shape, hidden);
@@ -120,11 +121,10 @@ void Refiner::run_steps(std::int64_t layer, SubBlock kind, const LayerWeights& w
                   .learning_rate = learning_rate(context_.spec.encode, step),
                   .beta1 = beta1,
                   .beta2 = beta2},
-                 slopes_, state, context_.compute_dtype, packed);
+                 slopes_, master_, moments, context_.compute_dtype, packed);
     }
     broadcast(context_.communicator, backend_, packed, owner);
   }
-  master_ = std::move(state.master);
 }
 
 void Refiner::step_gradient(const LayerWeights& weights, SubBlock kind, std::int64_t step) {

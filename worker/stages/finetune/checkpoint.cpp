@@ -69,7 +69,8 @@ void FinetuneCheckpoints::remove_others(const std::string& kept) {
 void FinetuneCheckpoints::save(const FinetuneProgress& progress, const State& state) {
   const std::string name = step_state(progress.step);
   const auto folder = context_.job.begin_state(name);
-  state.parameters.save(folder);
+  state.weights.save(folder);
+  state.optimiser.save(folder);
   if (state.nuclear != nullptr) {
     state.nuclear->save(folder);
   }
@@ -85,7 +86,8 @@ std::optional<FinetuneProgress> FinetuneCheckpoints::load(const State& state) {
   if (!agree(context_.communicator, folder.has_value())) {
     return std::nullopt;
   }
-  state.parameters.load(*folder);
+  state.weights.load(*folder);
+  state.optimiser.load(*folder);
   if (state.nuclear != nullptr) {
     state.nuclear->load(*folder);
   }
@@ -97,13 +99,13 @@ std::optional<std::int64_t> FinetuneCheckpoints::latest_step() const {
   return progress ? std::optional(progress->step) : std::nullopt;
 }
 
-void FinetuneCheckpoints::save_best(TrainedParameters& parameters) {
-  parameters.save_weights(context_.job.begin_state(best_state()));
+void FinetuneCheckpoints::save_best(const StudentWeights& weights) {
+  weights.save(context_.job.begin_state(best_state()));
   context_.job.publish_state(best_state(), fingerprint_);
   context_.communicator.barrier();
 }
 
-void FinetuneCheckpoints::load_best(TrainedParameters& parameters) {
+void FinetuneCheckpoints::load_best(StudentWeights& weights) {
   const auto folder = context_.job.find_state(best_state(), fingerprint_);
   if (!folder) {
     throw Error{.code = ErrorCode::missing_file,
@@ -112,23 +114,22 @@ void FinetuneCheckpoints::load_best(TrainedParameters& parameters) {
                 .expected = "the weights of its best validation",
                 .remedy = "Delete the job's state folder and resume"};
   }
-  parameters.load_weights(*folder);
+  weights.load(*folder);
 }
 
-void FinetuneCheckpoints::publish(const FinetuneProgress& progress, const TrainedParameters& parameters) {
+void FinetuneCheckpoints::publish(const FinetuneProgress& progress, const StudentWeights& weights) {
   const auto layers = context_.layers();
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     if (context_.owns(layer)) {
       const std::string name = layer_state_name("finetune", layer);
       const auto folder = context_.job.begin_state(name);
-      write_layer(context_.files, folder / "layer.f32", parameters.layer(layer), parameters.hidden_size());
+      write_layer(context_.files, folder / "layer.f32", weights.layer(layer), weights.hidden_size());
       context_.job.publish_state(name, fingerprint_);
     }
   }
   if (context_.rank() == 0) {
     const auto folder = context_.job.begin_state(final_norm_state);
-    write_matrix(context_.files, folder / "final_norm.f32",
-                 copy_of(context_.backend, parameters.final_norm()));
+    write_matrix(context_.files, folder / "final_norm.f32", copy_of(context_.backend, weights.final_norm()));
     context_.job.publish_state(final_norm_state, fingerprint_);
   }
   write_progress(finetune_done_state, progress);

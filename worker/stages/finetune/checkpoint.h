@@ -3,8 +3,9 @@
 #include <string>
 
 #include "worker/stages/finetune/nuclear.h"
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/optimiser.h"
 #include "worker/stages/finetune/progress.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 
@@ -22,7 +23,8 @@ class FinetuneCheckpoints {
 
   /// What a checkpoint holds; `nuclear` may be null.
   struct State {
-    TrainedParameters& parameters;
+    StudentWeights& weights;
+    Optimiser& optimiser;
     NuclearTerm* nuclear = nullptr;
   };
 
@@ -33,11 +35,11 @@ class FinetuneCheckpoints {
   /// The step of the latest checkpoint. Not collective.
   std::optional<std::int64_t> latest_step() const;
 
-  void save_best(TrainedParameters& parameters);
-  void load_best(TrainedParameters& parameters);
+  void save_best(const StudentWeights& weights);
+  void load_best(StudentWeights& weights);
 
   /// The trained weights as the stages after this one read them; checkpoints are then removed.
-  void publish(const FinetuneProgress& progress, const TrainedParameters& parameters);
+  void publish(const FinetuneProgress& progress, const StudentWeights& weights);
   /// The progress of a run that was finished before.
   std::optional<FinetuneProgress> finished() const;
 

@@ -11,14 +11,16 @@
 
 #include "common/cost/sizes.h"
 #include "worker/stages/finetune/checkpoint.h"
+#include "worker/stages/finetune/gradients.h"
 #include "worker/stages/finetune/health.h"
 #include "worker/stages/finetune/nuclear.h"
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/optimiser.h"
 #include "worker/stages/finetune/pass.h"
 #include "worker/stages/finetune/schedule.h"
 #include "worker/stages/finetune/similarity.h"
 #include "worker/stages/finetune/text.h"
 #include "worker/stages/finetune/validation.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 namespace {
@@ -37,9 +39,11 @@ class Finetuner {
         checkpoints_(context, input.fingerprint),
         text_(context),
         batch_sequences_(batch_sequences(settings_, text_.length())),
-        parameters_(context, input.student),
-        pass_(context, input.student, parameters_, input.teacher, batch_sequences_),
-        validation_(context, input.student, parameters_) {}
+        weights_(context, input.student),
+        gradients_(context, input.student),
+        optimiser_(context, input.student),
+        pass_(context, weights_, gradients_, input.teacher, batch_sequences_),
+        validation_(context, weights_) {}
 
   FinetuneProgress run() {
     load();
@@ -70,7 +74,7 @@ class Finetuner {
     }
     if (settings_.beta > 0.0) {  // measured on the student as it was at the very start
       take_student();
-      similarity_.emplace(context_, input_.student, parameters_,
+      similarity_.emplace(context_, weights_,
                           text_.slice(0, std::min(cost::similarity_windows, text_.windows())));
     }
     if (std::optional<FinetuneProgress> found = checkpoints_.load(state())) {
@@ -82,15 +86,15 @@ class Finetuner {
     progress_.total_steps = planned_steps(settings_, text_.length());
   }
 
-  FinetuneCheckpoints::State state() { return {parameters_, nuclear_ ? &*nuclear_ : nullptr}; }
+  FinetuneCheckpoints::State state() { return {weights_, optimiser_, nuclear_ ? &*nuclear_ : nullptr}; }
 
   void take_student() {
     for (std::int64_t layer = 0; layer < context_.layers(); ++layer) {
       if (context_.owns(layer)) {
-        parameters_.set_layer(layer, input_.layer(layer));
+        weights_.set_layer(layer, input_.layer(layer));
       }
     }
-    parameters_.set_final_norm(input_.final_norm);
+    weights_.set_final_norm(input_.final_norm);
   }
 
   FinetunePoint step() {
@@ -101,21 +105,22 @@ class Finetuner {
     point.terms = pass_.run(text_.slice(first, first + batch_sequences_));  // 1. and 2.
     refuse_divergence(point);  // before the terms of the weights, whose factorisations need finite ones
     if (similarity_) {
-      point.terms.sim = similarity_->add(parameters_);
+      point.terms.sim = similarity_->add(gradients_);
     }
     if (nuclear_) {
-      point.terms.reg = nuclear_->add(progress_.step, parameters_);
+      point.terms.reg = nuclear_->add(progress_.step, weights_, gradients_);
     }
     point.loss = point.terms.total(settings_);
-    point.gradient_norm = parameters_.gradient_norm();  // 3.
+    point.gradient_norm = gradients_.norm();  // 3.
     point.learning_rate = learning_rate_at(settings_, progress_.step, progress_.total_steps);
     refuse_divergence(point);
-    parameters_.step({.step = point.step,  // 4.
-                      .learning_rate = point.learning_rate,
-                      .beta1 = beta1,
-                      .beta2 = beta2,
-                      .weight_decay = settings_.weight_decay,
-                      .gradient_scale = clip_factor(point.gradient_norm)});
+    optimiser_.step({.step = point.step,  // 4.
+                     .learning_rate = point.learning_rate,
+                     .beta1 = beta1,
+                     .beta2 = beta2,
+                     .weight_decay = settings_.weight_decay,
+                     .gradient_scale = clip_factor(point.gradient_norm)},
+                    gradients_, weights_);
     const double seconds = agreed_seconds(started);
     point.tokens_per_second = static_cast<double>(batch_tokens()) / seconds;
     progress_.step = point.step;
@@ -200,7 +205,7 @@ class Finetuner {
     if (validation_.possible() && !progress_.first_validation) {
       progress_.first_validation = timed_perplexity();
       progress_.best_validation = progress_.first_validation;
-      checkpoints_.save_best(parameters_);
+      checkpoints_.save_best(weights_);
     }
   }
 
@@ -217,7 +222,7 @@ class Finetuner {
       progress_.best_validation = point.validation_perplexity;
       progress_.best_step = point.step;
       progress_.worse_in_a_row = 0;
-      checkpoints_.save_best(parameters_);
+      checkpoints_.save_best(weights_);
     } else {
       ++progress_.worse_in_a_row;
     }
@@ -248,10 +253,10 @@ class Finetuner {
 
   FinetuneProgress finish() {
     if (validation_.possible() && progress_.best_step != progress_.step) {
-      checkpoints_.load_best(parameters_);
+      checkpoints_.load_best(weights_);
     }
     agreed_seconds(started_);
-    checkpoints_.publish(progress_, parameters_);
+    checkpoints_.publish(progress_, weights_);
     return std::move(progress_);
   }
 
@@ -263,7 +268,9 @@ class Finetuner {
   FinetuneCheckpoints checkpoints_;
   TrainingText text_;
   std::int64_t batch_sequences_;
-  TrainedParameters parameters_;
+  StudentWeights weights_;
+  StudentGradients gradients_;
+  Optimiser optimiser_;
   JointPass pass_;
   Validation validation_;
   std::optional<NuclearTerm> nuclear_;

@@ -37,19 +37,19 @@ void NuclearTerm::refresh(LayerNumbers& factors, const LayerWeights& weights) {
   }
 }
 
-double NuclearTerm::add(std::int64_t step, TrainedParameters& parameters) {
+double NuclearTerm::add(std::int64_t step, const StudentWeights& student, StudentGradients& gradients) {
   std::array<double, 1> sum{0.0};
   for (std::size_t layer = 0; layer < factors_.size(); ++layer) {
     if (!factors_[layer]) {
       continue;
     }
     const auto index = static_cast<std::int64_t>(layer);
-    const LayerWeights weights = parameters.master(index);
+    const LayerWeights weights = student.master(index);
     if (step % refresh_steps == 0) {
       refresh(*factors_[layer], weights);
     }
     const LayerWeights factors = factors_[layer]->weights();
-    LayerWeightsMutable gradient = parameters.gradient(index);
+    LayerWeightsMutable gradient = gradients.parts(index);
     for (const TensorRole role : layer_roles()) {
       if (part_size(weights.shape, hidden_, role).is_matrix) {
         sum[0] += add_nuclear_ratio(context_.backend, part_view(weights, role), part_view(factors, role),

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "worker/model/block_gradients.h"
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/gradients.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 
@@ -21,7 +22,7 @@ class NuclearTerm {
 
   /// Adds gamma times the term's gradient to the reduced gradients of this rank's layers. Returns L_reg.
   /// step = 0, 1, …: steps done before. Collective. Errors: those of polar_factor.
-  double add(std::int64_t step, TrainedParameters& parameters);
+  double add(std::int64_t step, const StudentWeights& student, StudentGradients& gradients);
 
   /// The factors in use, into a folder and back to the same bits, synced. Errors: those of FileSystem,
   /// malformed_file.

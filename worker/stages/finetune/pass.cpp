@@ -31,26 +31,27 @@ void check_layers(const FinetuneSettings& settings, const ModelConfig& student, 
 
 }  // namespace
 
-JointPass::JointPass(StageContext& context, const ModelConfig& student, TrainedParameters& parameters,
+JointPass::JointPass(StageContext& context, StudentWeights& weights, StudentGradients& gradients,
                      const Checkpoint& teacher, std::int64_t batch_sequences)
     : context_(context),
-      student_(student),
-      parameters_(parameters),
+      student_(weights.student()),
+      weights_(weights),
+      gradients_(gradients),
       settings_(context.spec.finetune),
       backend_(context.backend),
-      sweep_(context, student, parameters, LayerDelivery::broadcast),
-      output_(context.backend, student.rms_epsilon, context.compute_dtype),
+      sweep_(context, student_, weights, LayerDelivery::broadcast),
+      output_(context.backend, student_.rms_epsilon, context.compute_dtype),
       ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
       length_(context.spec.calibration.length),
       capacity_(std::max<std::int64_t>(
           share_windows(batch_sequences, batch_sequences, context.communicator).mine.count, 1)) {
-  check_layers(settings_, student, teacher.config());
+  check_layers(settings_, student_, teacher.config());
   const std::int64_t tokens = capacity_ * length_;
   if (settings_.alpha > 0.0 || settings_.kl > 0.0) {
     teacher_.emplace(context, teacher, tokens);
   }
-  const auto layers = static_cast<std::int64_t>(student.layers.size());
-  const std::int64_t hidden = student.hidden_size;
+  const auto layers = static_cast<std::int64_t>(student_.layers.size());
+  const std::int64_t hidden = student_.hidden_size;
   for (std::int64_t i = 0; i < layers + 1; ++i) {
     boundaries_.push_back(backend_.matrix(DType::f32, tokens, hidden));
   }
@@ -138,8 +139,8 @@ void JointPass::compare(std::int64_t layer) {
 
 // 2. Sequence by sequence, which bounds the memory of the output layer's operands.
 void JointPass::output() {
-  ops::convert(backend_, parameters_.final_norm(), ends_.final_norm.view());
-  const Matrix gain_gradient = parameters_.start_final_norm_gradient();
+  ops::convert(backend_, weights_.final_norm(), ends_.final_norm.view());
+  const Matrix gain_gradient = gradients_.start_final_norm();
   const auto windows = static_cast<double>(batch_sequences_);
   const double per_token = settings_.kl / (windows * static_cast<double>(length_));
   const double per_prediction = settings_.delta / (windows * static_cast<double>(length_ - 1));
@@ -159,13 +160,13 @@ void JointPass::output() {
                                  gain_gradient);
     }
   }
-  parameters_.reduce_final_norm_gradient();
+  gradients_.reduce_final_norm();
 }
 
 // 3.
 void JointPass::backward() {
   sweep_.backward([&](const Sweep::Visit& visit) {
-    const LayerWeightsMutable& gradients = parameters_.start_gradient(visit.layer);
+    const LayerWeightsMutable& gradients = gradients_.start(visit.layer);
     sweep_.for_each_micro_batch(mine(), [&](std::int64_t first, TokenBatch batch) {
       const Matrix carried = gradient_.view().rows_from(first, batch.tokens());
       if (settings_.alpha > 0.0) {
@@ -175,7 +176,7 @@ void JointPass::backward() {
       sweep_.runner().layer_gradients(visit.weights, batch, boundary(visit.layer, first, batch), carried,
                                       gradients);
     });
-    parameters_.reduce_gradient(visit.layer);
+    gradients_.reduce(visit.layer);
   });
 }
 

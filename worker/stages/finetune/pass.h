@@ -5,10 +5,11 @@
 
 #include "worker/model/output_gradients.h"
 #include "worker/passes/sweep.h"
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/gradients.h"
 #include "worker/stages/finetune/progress.h"
 #include "worker/stages/finetune/teacher.h"
 #include "worker/stages/finetune/text.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 
@@ -26,10 +27,10 @@ class JointPass {
   /// batch_sequences: of the largest batch, over all ranks. The teacher is not run where neither alpha nor kl
   /// asks for it. All must outlive it. Errors: impossible_combination where alpha > 0 and the teacher has
   /// another number of layers or another width than the student; does_not_fit.
-  JointPass(StageContext& context, const ModelConfig& student, TrainedParameters& parameters,
+  JointPass(StageContext& context, StudentWeights& weights, StudentGradients& gradients,
             const Checkpoint& teacher, std::int64_t batch_sequences);
 
-  /// Collective. The gradients are left in `parameters`, reduced, with respect to the weighted sum of the
+  /// Collective. The gradients are left in `gradients`, reduced, with respect to the weighted sum of the
   /// terms; returned are the terms' means over the whole batch, the same on every rank.
   LossTerms run(const std::vector<TrainingText::Window>& batch);
 
@@ -45,7 +46,8 @@ class JointPass {
 
   StageContext& context_;
   const ModelConfig& student_;
-  TrainedParameters& parameters_;
+  StudentWeights& weights_;
+  StudentGradients& gradients_;
   const FinetuneSettings& settings_;
   Backend& backend_;
   Sweep sweep_;

@@ -27,34 +27,32 @@ std::vector<std::int32_t> own_tokens(const Communicator& communicator,
 
 }  // namespace
 
-SimilarityTerm::SimilarityTerm(StageContext& context, const ModelConfig& student,
-                               TrainedParameters& parameters,
+SimilarityTerm::SimilarityTerm(StageContext& context, StudentWeights& weights,
                                const std::vector<TrainingText::Window>& windows)
     : context_(context),
-      student_(student),
-      sketch_(context.backend, student.hidden_size, static_cast<std::uint64_t>(context.spec.seed)),
+      weights_(weights),
+      sketch_(context.backend, weights.hidden_size(), static_cast<std::uint64_t>(context.spec.seed)),
       maps_(context.backend, sketch_) {
   for (Kind& kind : kinds_) {
-    kind.sketched.resize(student.layers.size());
+    kind.sketched.resize(weights.student().layers.size());
   }
   kinds_[1].name = SubBlock::ffn;
-  measure(parameters, windows);
+  measure(windows);
   for (Kind& kind : kinds_) {
-    find_clusters(kind, parameters);
+    find_clusters(kind);
   }
 }
 
 /// One forward pass; the features of each sub-block as they go by.
-void SimilarityTerm::measure(TrainedParameters& parameters,
-                             const std::vector<TrainingText::Window>& windows) {
+void SimilarityTerm::measure(const std::vector<TrainingText::Window>& windows) {
   Backend& backend = context_.backend;
-  Sweep sweep(context_, student_, parameters, LayerDelivery::broadcast);
+  Sweep sweep(context_, weights_.student(), weights_, LayerDelivery::broadcast);
   const std::vector<std::int32_t> ids = own_tokens(context_.communicator, windows);
   const auto length = static_cast<std::int64_t>(windows.front().size());
   const auto tokens = static_cast<std::int64_t>(ids.size());
   const TokenBatch mine{tokens / length, length};
   const auto all_tokens = static_cast<std::int64_t>(windows.size()) * length;
-  OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), student_.hidden_size);
+  OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), weights_.hidden_size());
   if (tokens > 0) {
     const OwnedMatrix embedding = context_.checkpoint.embedding(backend, context_.compute_dtype);
     ops::embed(backend, ids, embedding.view(), hidden.view());
@@ -85,12 +83,12 @@ void SimilarityTerm::take_covariance(Kind& kind, std::int64_t layer, Matrix gram
 }
 
 /// L × size, every rank's rows on every rank; rows of sub-blocks that were removed or have no partner stay 0.
-OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters) {
+OwnedMatrix SimilarityTerm::signatures(Kind& kind) {
   OwnedMatrix all = context_.backend.zeros(DType::f64, context_.layers(), maps_.size());
   for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
     if (kind.sketched[layer]) {
       const auto index = static_cast<std::int64_t>(layer);
-      const LayerWeights weights = parameters.master(index);
+      const LayerWeights weights = weights_.master(index);
       kind.sketched[layer]->signature(part_view(weights, output_part(kind.name)),
                                       all.view().rows_from(index, 1));
     }
@@ -99,14 +97,14 @@ OwnedMatrix SimilarityTerm::signatures(Kind& kind, TrainedParameters& parameters
   return all;
 }
 
-void SimilarityTerm::find_clusters(Kind& kind, TrainedParameters& parameters) {
-  const OwnedMatrix all = signatures(kind, parameters);
+void SimilarityTerm::find_clusters(Kind& kind) {
+  const OwnedMatrix all = signatures(kind);
   const OwnedMatrix similarity = similarity_matrix(context_.backend, std::as_const(all).view());
   std::vector<bool> has_partner(kind.sketched.size(), false);
   const HostRead host(context_.backend, similarity.view());
   for (auto& cluster : cluster_by_similarity(host.view(), context_.spec.similarity.cluster_threshold)) {
     std::erase_if(cluster, [&](std::int32_t layer) {  // a threshold of 0 takes in even what is not there
-      return !has(student_.layers[static_cast<std::size_t>(layer)], kind.name);
+      return !has(weights_.student().layers[static_cast<std::size_t>(layer)], kind.name);
     });
     if (cluster.size() > 1) {
       for (const std::int32_t member : cluster) {
@@ -132,7 +130,7 @@ std::int64_t SimilarityTerm::pairs() const {
   return total;
 }
 
-double SimilarityTerm::add(TrainedParameters& parameters) {
+double SimilarityTerm::add(StudentGradients& gradients) {
   double total = 0.0;
   const auto kinds = static_cast<double>(
       std::count_if(kinds_.begin(), kinds_.end(), [](const Kind& kind) { return !kind.clusters.empty(); }));
@@ -140,7 +138,7 @@ double SimilarityTerm::add(TrainedParameters& parameters) {
     if (kind.clusters.empty()) {
       continue;
     }
-    const OwnedMatrix all = signatures(kind, parameters);
+    const OwnedMatrix all = signatures(kind);
     OwnedMatrix slopes = context_.backend.zeros(DType::f64, all.rows(), all.cols());
     const HostRead host_signatures(context_.backend, all.view());
     HostEdit host_slopes(context_.backend, slopes.view(), HostEdit::Start::uninitialised);
@@ -149,7 +147,7 @@ double SimilarityTerm::add(TrainedParameters& parameters) {
     for (std::size_t layer = 0; layer < kind.sketched.size(); ++layer) {
       if (kind.sketched[layer]) {
         const auto index = static_cast<std::int64_t>(layer);
-        LayerWeightsMutable gradient = parameters.gradient(index);
+        LayerWeightsMutable gradient = gradients.parts(index);
         kind.sketched[layer]->add_gradient(std::as_const(slopes).view().rows_from(index, 1),
                                            context_.spec.finetune.beta / kinds,
                                            part_view(gradient, output_part(kind.name)));

@@ -7,8 +7,9 @@
 #include "worker/model/block.h"
 #include "worker/numeric/similarity_loss.h"
 #include "worker/passes/sub_block.h"
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/gradients.h"
 #include "worker/stages/finetune/text.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 
@@ -18,15 +19,15 @@ namespace cce {
 /// signatures are all-reduced at every step. One thread; all calls collective.
 class SimilarityTerm {
  public:
-  /// Runs the student as `parameters` have it over these windows, shared out over the ranks, for the
-  /// covariances; then clusters at similarity.cluster_threshold. Both others must outlive it. Errors:
+  /// Runs the student as `weights` are now over these windows, shared out over the ranks, for the
+  /// covariances; then clusters at similarity.cluster_threshold. The weights must outlive it. Errors:
   /// does_not_fit.
-  SimilarityTerm(StageContext& context, const ModelConfig& student, TrainedParameters& parameters,
+  SimilarityTerm(StageContext& context, StudentWeights& weights,
                  const std::vector<TrainingText::Window>& windows);
 
   /// Adds beta times the term's gradient to the reduced gradients of this rank's layers. Returns L_sim; 0
   /// where no sub-block has a partner.
-  double add(TrainedParameters& parameters);
+  double add(StudentGradients& gradients);
   /// Pairs over which the term is a mean.
   std::int64_t pairs() const;
 
@@ -37,13 +38,13 @@ class SimilarityTerm {
     std::vector<std::vector<std::int32_t>> clusters;       ///< with at least two members
     std::vector<std::optional<SketchedWeights>> sketched;  ///< of owned sub-blocks
   };
-  void measure(TrainedParameters& parameters, const std::vector<TrainingText::Window>& windows);
+  void measure(const std::vector<TrainingText::Window>& windows);
   void take_covariance(Kind& kind, std::int64_t layer, Matrix gram, Matrix sum, std::int64_t tokens);
-  void find_clusters(Kind& kind, TrainedParameters& parameters);
-  OwnedMatrix signatures(Kind& kind, TrainedParameters& parameters);
+  void find_clusters(Kind& kind);
+  OwnedMatrix signatures(Kind& kind);
 
   StageContext& context_;
-  const ModelConfig& student_;
+  StudentWeights& weights_;
   SimilaritySketch sketch_;
   SketchMaps maps_;
   std::array<Kind, 2> kinds_;

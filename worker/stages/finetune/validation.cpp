@@ -6,8 +6,8 @@
 
 namespace cce {
 
-Validation::Validation(StageContext& context, const ModelConfig& student, TrainedParameters& parameters)
-    : context_(context), student_(student), parameters_(parameters) {
+Validation::Validation(StageContext& context, StudentWeights& weights)
+    : context_(context), weights_(weights) {
   for (const TextSource& source : context.spec.finetune.validation) {
     for (auto& window : share_text_windows(context, source, context.spec.calibration.length)) {
       windows_.push_back(std::move(window));
@@ -17,8 +17,8 @@ Validation::Validation(StageContext& context, const ModelConfig& student, Traine
 
 double Validation::perplexity() {
   EndWeights ends = context_.checkpoint.end_weights(context_.backend, context_.compute_dtype);
-  ops::convert(context_.backend, parameters_.final_norm(), ends.final_norm.view());
-  const EvaluatedModel model{student_, parameters_, ends, LayerDelivery::broadcast};
+  ops::convert(context_.backend, weights_.final_norm(), ends.final_norm.view());
+  const EvaluatedModel model{weights_.student(), weights_, ends, LayerDelivery::broadcast};
   return evaluate_losses(context_, model, windows_).perplexity();
 }
 

@@ -1,15 +1,15 @@
 #pragma once
 #include <vector>
 
-#include "worker/stages/finetune/parameters.h"
+#include "worker/stages/finetune/weights.h"
 
 namespace cce {
 
 /// The student's perplexity on finetune.validation while it is trained. One thread; all calls collective.
 class Validation {
  public:
-  /// Reads the texts. Both others must outlive it. Errors: those of read_text_windows.
-  Validation(StageContext& context, const ModelConfig& student, TrainedParameters& parameters);
+  /// Reads the texts. Both must outlive it. Errors: those of read_text_windows.
+  Validation(StageContext& context, StudentWeights& weights);
 
   bool possible() const { return !windows_.empty(); }
   /// Over all validation texts together. Errors: those of evaluate_losses.
@@ -17,8 +17,7 @@ class Validation {
 
  private:
   StageContext& context_;
-  const ModelConfig& student_;
-  TrainedParameters& parameters_;
+  StudentWeights& weights_;
   std::vector<std::vector<std::int32_t>> windows_;
 };
 

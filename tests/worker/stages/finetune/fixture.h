@@ -8,7 +8,6 @@
 
 #include "tests/worker/stages/stage_fixture.h"
 #include "worker/stages/finetune/finetune.h"
-#include "worker/stages/finetune/parameters.h"
 
 namespace cce {
 

@@ -29,27 +29,28 @@ TEST_P(JointPassGradient, agrees_with_differences) {
   job.spec.finetune.delta = row.delta;
   const auto batch = some_windows(job, 4);
   job.run(row.ranks, [&](StageContext& context) {
-    TrainedParameters parameters(context, context.dense());
-    JointPass pass(context, context.dense(), parameters, context.checkpoint, 4);
+    StudentWeights weights(context, context.dense());
+    StudentGradients gradients(context, context.dense());
+    JointPass pass(context, weights, gradients, context.checkpoint, 4);
     const auto set = [&](double distance) {
       for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
         if (context.owns(layer)) {
-          HostLayer weights = job.student_layer(layer);
+          HostLayer moved = job.student_layer(layer);
           const HostLayer other = job.student_layer(layer, -0.6);
           for (const TensorRole role : layer_roles()) {
-            HostMatrix& part = part_view(weights, role);
+            HostMatrix& part = part_view(moved, role);
             for (std::size_t i = 0; i < part.values.size(); ++i) {
               part.values[i] += static_cast<float>(distance) * part_view(other, role).values[i];
             }
           }
-          parameters.set_layer(layer, weights);
+          weights.set_layer(layer, moved);
         }
       }
       HostMatrix gain = job.final_norm();
       for (float& value : gain.values) {
         value *= 1.0f + static_cast<float>(distance);
       }
-      parameters.set_final_norm(gain);
+      weights.set_final_norm(gain);
       return pass.run(batch).total(context.spec.finetune);
     };
     constexpr double step = 2e-3;
@@ -59,7 +60,7 @@ TEST_P(JointPassGradient, agrees_with_differences) {
     for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
       if (context.owns(layer)) {
         const HostLayer direction = job.student_layer(layer, -0.6);
-        LayerWeightsMutable gradient = parameters.gradient(layer);
+        LayerWeightsMutable gradient = gradients.parts(layer);
         for (const TensorRole role : layer_roles()) {
           const Matrix& part = part_view(gradient, role);
           for (std::size_t i = 0; i < part_view(direction, role).values.size(); ++i) {
@@ -71,7 +72,7 @@ TEST_P(JointPassGradient, agrees_with_differences) {
     }
     if (context.rank() == 0) {
       const HostMatrix gain = job.final_norm();
-      const ConstMatrix gradient = parameters.final_norm_gradient();
+      const ConstMatrix gradient = gradients.final_norm();
       for (std::size_t i = 0; i < gain.values.size(); ++i) {
         inner += static_cast<double>(gradient.as<float>()[i]) * static_cast<double>(gain.values[i]);
       }
@@ -95,19 +96,20 @@ TEST(JointPass, the_teacher_itself_has_nothing_to_learn) {
   FinetuneJob job;
   const auto batch = some_windows(job, 3);
   job.run(2, [&](StageContext& context) {
-    TrainedParameters parameters(context, context.dense());
+    StudentWeights weights(context, context.dense());
+    StudentGradients gradients(context, context.dense());
     for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
       if (context.owns(layer)) {
-        parameters.set_layer(layer, job.student_layer(layer, 0.0));
+        weights.set_layer(layer, job.student_layer(layer, 0.0));
       }
     }
-    parameters.set_final_norm(job.final_norm());
-    JointPass pass(context, context.dense(), parameters, context.checkpoint, 4);
+    weights.set_final_norm(job.final_norm());
+    JointPass pass(context, weights, gradients, context.checkpoint, 4);
     const LossTerms terms = pass.run(batch);
     EXPECT_LT(terms.rec, 1e-10);
     EXPECT_LT(terms.kl, 1e-6);
     EXPECT_EQ(terms.task, 0.0);
-    EXPECT_LT(parameters.gradient_norm(), 1e-3);
+    EXPECT_LT(gradients.norm(), 1e-3);
   });
 }
 
@@ -116,9 +118,10 @@ TEST(JointPass, a_teacher_of_another_depth_is_refused_where_layers_are_compared)
   ModelConfig student = job.dense();
   student.layers.pop_back();
   job.run(1, [&](StageContext& context) {
-    TrainedParameters parameters(context, student);
+    StudentWeights weights(context, student);
+    StudentGradients gradients(context, student);
     try {
-      JointPass(context, student, parameters, context.checkpoint, 4);
+      JointPass(context, weights, gradients, context.checkpoint, 4);
       ADD_FAILURE() << "accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code, ErrorCode::impossible_combination);

@@ -8,6 +8,7 @@
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/stages/stage_fixture.h"
 #include "worker/stages/finetune/nuclear.h"
+#include "worker/stages/finetune/optimiser.h"
 #include "worker/stages/finetune/pass.h"
 #include "worker/stages/finetune/similarity.h"
 
@@ -42,20 +43,20 @@ std::vector<TrainingText::Window> windows_of(const ModelGolden& golden) {
 }
 
 /// The student as its checkpoint has it.
-void take_student(StageContext& context, TrainedParameters& parameters) {
+void take_student(StageContext& context, StudentWeights& student) {
   const std::int64_t hidden = context.dense().hidden_size;
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     const LayerShape& shape = context.dense().layers[static_cast<std::size_t>(layer)];
     std::vector<std::byte> block(packed_layer_bytes(shape, hidden, DType::f32));
     context.checkpoint.pack_layer(layer, DType::f32, block);
     if (context.owns(layer)) {
-      parameters.set_layer(layer, to_host_layer(view_packed_layer(shape, hidden, DType::f32, block)));
+      student.set_layer(layer, to_host_layer(view_packed_layer(shape, hidden, DType::f32, block)));
     }
   }
   HostMatrix gain(1, hidden);
   context.checkpoint.read(TensorRole::final_norm, -1, DType::f32,
                           std::as_writable_bytes(std::span(gain.values)));
-  parameters.set_final_norm(gain);
+  student.set_final_norm(gain);
 }
 
 /// Each trained tensor of this rank against the golden's "KIND.NAME".
@@ -85,16 +86,18 @@ void expect_tensors(StageContext& context, const ModelGolden& golden, const std:
 void check_step(StageContext& context, const ModelGolden& golden, const Checkpoint& teacher) {
   const Settings settings = settings_of(golden);
   const auto windows = windows_of(golden);
-  TrainedParameters parameters(context, context.dense());
-  take_student(context, parameters);
-  SimilarityTerm similarity(context, context.dense(), parameters, windows);
+  StudentWeights student(context, context.dense());
+  StudentGradients gradients(context, context.dense());
+  Optimiser optimiser(context, context.dense());
+  take_student(context, student);
+  SimilarityTerm similarity(context, student, windows);
   NuclearTerm nuclear(context, context.dense());
-  JointPass pass(context, context.dense(), parameters, teacher, golden.batch().sequences);
+  JointPass pass(context, student, gradients, teacher, golden.batch().sequences);
 
   LossTerms found = pass.run(windows);
-  found.sim = similarity.add(parameters);
-  found.reg = nuclear.add(0, parameters);
-  const double norm = parameters.gradient_norm();
+  found.sim = similarity.add(gradients);
+  found.reg = nuclear.add(0, student, gradients);
+  const double norm = gradients.norm();
   const double values[] = {
       found.rec, found.kl, found.sim, found.reg, found.task, found.total(context.spec.finetune), norm};
   const std::vector<float> terms = golden.matrix("terms").values;
@@ -104,18 +107,19 @@ void check_step(StageContext& context, const ModelGolden& golden, const Checkpoi
     EXPECT_NEAR(values[i], expected, 2e-5 * expected) << "term " << i;
   }
   expect_tensors(
-      context, golden, "gradient.", [&](std::int64_t layer) { return parameters.gradient(layer); },
-      parameters.final_norm_gradient());
+      context, golden, "gradient.", [&](std::int64_t layer) { return gradients.parts(layer); },
+      gradients.final_norm());
 
-  parameters.step({.learning_rate = settings.learning_rate,
-                   .beta1 = settings.beta1,
-                   .beta2 = settings.beta2,
-                   .epsilon = settings.epsilon,
-                   .weight_decay = settings.weight_decay,
-                   .gradient_scale = std::min(1.0, settings.clip / norm)});
+  optimiser.step({.learning_rate = settings.learning_rate,
+                  .beta1 = settings.beta1,
+                  .beta2 = settings.beta2,
+                  .epsilon = settings.epsilon,
+                  .weight_decay = settings.weight_decay,
+                  .gradient_scale = std::min(1.0, settings.clip / norm)},
+                 gradients, student);
   expect_tensors(
-      context, golden, "stepped.", [&](std::int64_t layer) { return parameters.master(layer); },
-      parameters.final_norm());
+      context, golden, "stepped.", [&](std::int64_t layer) { return student.master(layer); },
+      student.final_norm());
 }
 
 TEST(FinetuneStep, is_the_step_of_pytorch) {

@@ -9,8 +9,7 @@ namespace cce {
 namespace {
 
 /// The student moved along its direction, every matrix by `distance` times another draw of itself.
-void set_student(StageContext& context, const FinetuneJob& job, TrainedParameters& parameters,
-                 double distance) {
+void set_student(StageContext& context, const FinetuneJob& job, StudentWeights& student, double distance) {
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     if (!context.owns(layer)) {
       continue;
@@ -23,27 +22,27 @@ void set_student(StageContext& context, const FinetuneJob& job, TrainedParameter
         part.values[i] += static_cast<float>(distance) * part_view(other, role).values[i];
       }
     }
-    parameters.set_layer(layer, weights);
+    student.set_layer(layer, weights);
   }
 }
 
-void clear_gradients(StageContext& context, TrainedParameters& parameters) {
+void clear_gradients(StageContext& context, StudentGradients& gradients) {
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     if (context.owns(layer)) {
-      parameters.start_gradient(layer);
+      gradients.start(layer);
     }
   }
 }
 
 /// ⟨gradient, direction⟩ over all ranks.
-double slope(StageContext& context, const FinetuneJob& job, TrainedParameters& parameters) {
+double slope(StageContext& context, const FinetuneJob& job, const StudentGradients& gradients) {
   double inner = 0.0;
   for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
     if (!context.owns(layer)) {
       continue;
     }
     const HostLayer direction = job.student_layer(layer, -2.0);
-    LayerWeightsMutable gradient = parameters.gradient(layer);
+    LayerWeightsMutable gradient = gradients.parts(layer);
     for (const TensorRole role : layer_roles()) {
       const Matrix& part = part_view(gradient, role);
       for (std::size_t i = 0; i < part_view(direction, role).values.size(); ++i) {
@@ -93,11 +92,12 @@ TEST(NuclearTerm, agrees_with_singular_values_on_every_matrix) {
     FinetuneJob job;
     job.spec.finetune.gamma = 0.5;
     job.run(ranks, [&](StageContext& context) {
-      TrainedParameters parameters(context, context.dense());
-      set_student(context, job, parameters, 0.0);
-      clear_gradients(context, parameters);
+      StudentWeights student(context, context.dense());
+      StudentGradients gradients(context, context.dense());
+      set_student(context, job, student, 0.0);
+      clear_gradients(context, gradients);
       NuclearTerm term(context, context.dense());
-      const double found = term.add(0, parameters);
+      const double found = term.add(0, student, gradients);
       double expected = 0.0;
       for (std::int64_t layer = 0; layer < context.layers(); ++layer) {
         const HostLayer weights = job.student_layer(layer);
@@ -111,7 +111,7 @@ TEST(NuclearTerm, agrees_with_singular_values_on_every_matrix) {
             for (double& value : exact.gradient) {
               value *= 0.5;  // gamma
             }
-            LayerWeightsMutable gradient = parameters.gradient(layer);
+            LayerWeightsMutable gradient = gradients.parts(layer);
             EXPECT_LT(relative_distance(part_view(gradient, role), exact.gradient), 2e-3)
                 << "layer " << layer << ", " << role_name(role);
           }
@@ -126,20 +126,22 @@ TEST(NuclearTerm, old_polar_factors_serve_until_the_next_refresh_and_come_back_f
   FinetuneJob job;
   job.spec.finetune.gamma = 1.0;
   job.run(2, [&](StageContext& context) {
-    TrainedParameters parameters(context, context.dense());
-    set_student(context, job, parameters, 0.0);
-    clear_gradients(context, parameters);
+    StudentWeights student(context, context.dense());
+    StudentGradients gradients(context, context.dense());
+    set_student(context, job, student, 0.0);
+    clear_gradients(context, gradients);
     NuclearTerm term(context, context.dense());
-    term.add(0, parameters);
+    term.add(0, student, gradients);
     const auto folder = context.job.root() / ("polar-" + std::to_string(context.rank()));
     context.files.make_directory(folder);
     term.save(folder);
-    set_student(context, job, parameters, 0.1);
-    const double old_factors = term.add(NuclearTerm::refresh_steps - 1, parameters);
+    set_student(context, job, student, 0.1);
+    const double old_factors = term.add(NuclearTerm::refresh_steps - 1, student, gradients);
     NuclearTerm loaded(context, context.dense());
     loaded.load(folder);
-    EXPECT_EQ(loaded.add(NuclearTerm::refresh_steps - 1, parameters), old_factors);
-    EXPECT_GT(term.add(NuclearTerm::refresh_steps, parameters), old_factors) << "a bound from below no more";
+    EXPECT_EQ(loaded.add(NuclearTerm::refresh_steps - 1, student, gradients), old_factors);
+    EXPECT_GT(term.add(NuclearTerm::refresh_steps, student, gradients), old_factors)
+        << "a bound from below no more";
   });
 }
 
@@ -151,18 +153,19 @@ TEST(SimilarityTerm, its_gradient_agrees_with_differences) {
     job.spec.similarity.cluster_threshold = 0.0;  // all sub-blocks of a kind in one cluster
     const CalibrationData data = job.data();
     job.run(ranks, [&](StageContext& context) {
-      TrainedParameters parameters(context, context.dense());
-      set_student(context, job, parameters, 0.0);
-      SimilarityTerm term(context, context.dense(), parameters, data.windows);
+      StudentWeights student(context, context.dense());
+      StudentGradients gradients(context, context.dense());
+      set_student(context, job, student, 0.0);
+      SimilarityTerm term(context, student, data.windows);
       EXPECT_EQ(term.pairs(), context.layers() * (context.layers() - 1));
       const auto value_at = [&](double distance) {
-        set_student(context, job, parameters, distance);
-        clear_gradients(context, parameters);
-        return term.add(parameters);
+        set_student(context, job, student, distance);
+        clear_gradients(context, gradients);
+        return term.add(gradients);
       };
       const double difference = (value_at(step) - value_at(-step)) / (2.0 * step);
       const double middle = value_at(0.0);
-      const double found = slope(context, job, parameters);
+      const double found = slope(context, job, gradients);
       EXPECT_NEAR(found, difference, 2e-2 * std::abs(difference) + 1e-4) << ranks;
       if (context.rank() == 0) {
         values.push_back(middle);
@@ -178,13 +181,14 @@ TEST(SimilarityTerm, without_partners_there_is_nothing_to_do) {
   job.spec.similarity.cluster_threshold = 1.0;
   const CalibrationData data = job.data();
   job.run(2, [&](StageContext& context) {
-    TrainedParameters parameters(context, context.dense());
-    set_student(context, job, parameters, 0.0);
-    SimilarityTerm term(context, context.dense(), parameters, data.windows);
-    clear_gradients(context, parameters);
+    StudentWeights student(context, context.dense());
+    StudentGradients gradients(context, context.dense());
+    set_student(context, job, student, 0.0);
+    SimilarityTerm term(context, student, data.windows);
+    clear_gradients(context, gradients);
     EXPECT_EQ(term.pairs(), 0);
-    EXPECT_EQ(term.add(parameters), 0.0);
-    EXPECT_EQ(slope(context, job, parameters), 0.0);
+    EXPECT_EQ(term.add(gradients), 0.0);
+    EXPECT_EQ(slope(context, job, gradients), 0.0);
   });
 }
 

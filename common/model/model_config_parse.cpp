@@ -1,5 +1,6 @@
 #include "common/base/json_reader.h"
 #include "common/model/attention_window.h"
+#include "common/model/checkpoint/quantization.h"
 #include "common/model/families/family.h"
 #include "common/model/formats/format.h"
 #include "common/model/model_config.h"
@@ -43,11 +44,6 @@ void refuse_other_computation(JsonReader& config, const Family& family) {
     config.required("per_layer_config")
         .refuse(ErrorCode::unsupported, "one configuration for all layers",
                 "No checkpoint with this setting can be read");
-  }
-  if (config.has("quantization_config")) {
-    config.required("quantization_config")
-        .refuse(ErrorCode::unsupported, "F32, F16 or BF16 weights",
-                "Start from the checkpoint before quantisation");
   }
 }
 
@@ -134,6 +130,7 @@ ModelConfig parse_model_config(const std::string& json_text, const std::string& 
   config.family = &family_of(base_type);
   check_architecture(reader, own, config);
   refuse_other_computation(reader, *config.family);
+  refuse_quantized_weights(reader);
   config.hidden_size = reader.required("hidden_size").integer(size_range);
   config.vocabulary_size = reader.required("vocab_size").integer(size_range);
   config.max_positions =

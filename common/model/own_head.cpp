@@ -4,18 +4,6 @@
 #include "common/model/architecture.h"
 
 namespace cce {
-namespace {
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "[";
-  for (const std::int64_t extent : shape) {
-    text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-  }
-  return text + "]";
-}
-
-}  // namespace
-
 bool has_own_head(const StoredTensor& embedding, const StoredTensor& head,
                   const std::filesystem::path& folder) {
   if (head.shape != embedding.shape) {

@@ -1,19 +1,10 @@
 #pragma once
-#include <cstdint>
 #include <filesystem>
 #include <string>
-#include <vector>
 
-#include "common/model/model_config.h"
-#include "common/model/weight_values.h"
+#include "common/model/checkpoint/stored_tensor.h"
 
 namespace cce {
-
-/// A tensor of the checkpoint with its values.
-struct StoredTensor {
-  std::vector<std::int64_t> shape;
-  StoredValues values;
-};
 
 /// What a folder with both an embedding and a head computes with where its config.json ties them. As
 /// transformers 5 does: two tensors with the same values stay tied; a head with values of its own is used.

@@ -144,16 +144,6 @@ const TensorEntry* SafetensorsHeader::find(const std::string& name) const {
   return found == index_by_name.end() ? nullptr : &tensors[found->second];
 }
 
-void check_weight_dtype(const TensorEntry& tensor, const std::string& where) {
-  if (tensor.dtype != "F32" && tensor.dtype != "F16" && tensor.dtype != "BF16") {
-    throw Error{.code = ErrorCode::unsupported,
-                .where = where + ", " + tensor.name,
-                .found = "dtype " + tensor.dtype,
-                .expected = "F32, F16 or BF16",
-                .remedy = "Use the unquantised checkpoint, or convert it to one of these"};
-  }
-}
-
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, const std::string& where) {
   const std::int64_t length = header_length(file, where);
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + length_bytes,

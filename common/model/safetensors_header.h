@@ -36,10 +36,6 @@ struct SafetensorsHeader {
 /// Bytes of one element, or 0 for a dtype the format does not know.
 std::int64_t dtype_bytes(std::string_view dtype);
 
-/// Refuses a weight whose dtype nothing here computes with. `where`: the file.
-/// Errors: unsupported unless F32, F16 or BF16.
-void check_weight_dtype(const TensorEntry& tensor, const std::string& where);
-
 /// Reads and checks the header of a whole file (its bytes, as mapped): lengths within the file, known dtypes,
 /// shape × size = bytes without overflow, offsets that cover the data section exactly once, no name twice.
 /// Errors: malformed_file, wrong_type, unknown_key, out_of_range, with file and tensor.

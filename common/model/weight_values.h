@@ -8,8 +8,8 @@
 
 namespace cce {
 
-/// The elements of one tensor as a safetensors file holds them. `dtype`: F32, F16 or BF16, as
-/// check_weight_dtype lets pass. The bytes need not be aligned, and belong to the mapped file.
+/// The elements of one tensor as a safetensors file holds them. `dtype`: F32, F16 or BF16. The bytes need not
+/// be aligned, and belong to the mapped file.
 struct StoredValues {
   std::span<const std::byte> bytes;
   std::string dtype;

@@ -1,6 +1,7 @@
 #include "coordinator/command/job_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -91,12 +92,22 @@ void apply_flags(const RecipeOptions& options, const FlagTarget& target) {
   }
 }
 
-/// The positional argument as what it is: a folder is the model, anything else the recipe.
+/// A folder is the model, and so is what can only be meant as one and is then refused with words of its own: a
+/// file of weights, or a name that is nowhere here and not a recipe's ("org/name").
+bool names_model(const fs::path& path) {
+  const auto ends_in = [&path](std::initializer_list<std::string_view> endings) {
+    return std::find(endings.begin(), endings.end(), path.extension().string()) != endings.end();
+  };
+  return fs::is_directory(path) || ends_in({".gguf", ".safetensors", ".bin", ".pt", ".pth"}) ||
+         (!fs::exists(path) && !ends_in({".yaml", ".yml", ".json"}));
+}
+
+/// The positional argument as what it is.
 RecipeOptions with_source(RecipeOptions options, const fs::path& current_folder) {
   if (options.source.empty()) {
     return options;
   }
-  if (!fs::is_directory(current_folder / options.source)) {
+  if (!names_model(current_folder / options.source)) {
     options.recipe = options.source;
   } else if (options.model.empty()) {
     options.model = options.source;
@@ -201,7 +212,7 @@ Json resolve_recipe(const RecipeOptions& given, JobKind kind, const fs::path& cu
 JobSpec resolve_job(const RecipeOptions& options, JobKind kind, const fs::path& current_folder) {
   const Json recipe = resolve_recipe(options, kind, current_folder);
   const std::string source = options.recipe.empty() ? options.source : options.recipe;
-  const bool is_file = !source.empty() && !fs::is_directory(current_folder / source);
+  const bool is_file = !source.empty() && !names_model(current_folder / source);
   JobSpec spec = parse_job_spec(recipe_text(recipe), is_file ? source : "command line");
   spec.kind = kind;
   check_combinations(spec);

@@ -6,10 +6,8 @@
 #include "common/base/error.h"
 #include "common/base/number_format.h"
 #include "common/cost/kept_share.h"
-#include "common/model/architecture.h"
-#include "common/model/safetensors_header.h"
+#include "common/model/checkpoint/checkpoint_files.h"
 #include "common/model/weight_values.h"
-#include "coordinator/forecast/checkpoint_facts.h"
 
 namespace cce {
 namespace {
@@ -35,8 +33,7 @@ std::string index_text(std::int64_t index, const std::vector<std::int64_t>& shap
   return "[" + text + "]";
 }
 
-[[noreturn]] void refuse(const fs::path& shard, const TensorEntry& tensor, const UnheldValues& found,
-                         const std::string& dtype) {
+[[noreturn]] void refuse(const StoredTensor& tensor, const UnheldValues& found, const std::string& dtype) {
   const bool is_finite = std::isfinite(found.value);
   const std::string value = is_finite                 ? format_number(static_cast<double>(found.value))
                             : std::isnan(found.value) ? "NaN"
@@ -47,7 +44,7 @@ std::string index_text(std::int64_t index, const std::vector<std::int64_t>& shap
     where_in += ", the first of " + std::to_string(found.count) + " such values";
   }
   throw Error{.code = ErrorCode::out_of_range,
-              .where = shard.string() + ", " + tensor.name,
+              .where = place_of(tensor),
               .found = where_in,
               .expected = is_finite ? "at most " + format_number(static_cast<double>(largest_finite(dtype))) +
                                           ", the largest number of export.dtype"
@@ -56,27 +53,12 @@ std::string index_text(std::int64_t index, const std::vector<std::int64_t>& shap
                                   : "Take the checkpoint from before the merge or conversion that left it"};
 }
 
-void check_shard(const FileSystem& files, const fs::path& shard, const std::string& dtype) {
-  const MappedFile mapped = files.map_readonly(shard);
-  const SafetensorsHeader header = parse_safetensors_header(mapped.bytes(), shard.string());
-  for (const TensorEntry& tensor : header.tensors) {
-    if (is_ignorable_tensor(tensor.name)) {
-      continue;
-    }
-    check_weight_dtype(tensor, shard.string());
-    const StoredValues values{
-        mapped.bytes().subspan(static_cast<std::size_t>(header.data_offset + tensor.begin),
-                               static_cast<std::size_t>(tensor.bytes())),
-        tensor.dtype};
-    if (const std::optional<UnheldValues> found = find_unheld_values(values, dtype)) {
-      refuse(shard, tensor, *found, dtype);
-    }
-  }
-}
-
 void check_folder(const FileSystem& files, const fs::path& folder, const std::string& dtype) {
-  for (const std::string& name : shard_names(files, folder)) {
-    check_shard(files, folder / name, dtype);
+  const CheckpointFiles checkpoint = CheckpointFiles::open(files, folder);
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
+    if (const std::optional<UnheldValues> found = find_unheld_values(tensor.values, dtype)) {
+      refuse(tensor, *found, dtype);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include "common/base/digest.h"
 #include "common/base/error.h"
 #include "common/base/number_format.h"
+#include "common/base/unfetched_file.h"
 #include "common/cost/disk_forecast.h"
 #include "common/cost/sizes.h"
 #include "common/job/job_checks.h"
@@ -34,6 +35,7 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
                   .expected = "a .txt, .jsonl or token file",
                   .remedy = "Check the path; paths in a recipe are relative to the recipe"};
     }
+    refuse_unfetched(files, text.path);
   }
 }
 

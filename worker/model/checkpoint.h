@@ -2,13 +2,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "common/base/file.h"
 #include "common/model/architecture.h"
+#include "common/model/checkpoint/checkpoint_files.h"
 #include "common/model/model_config.h"
 #include "worker/model/layer_weights.h"
 #include "worker/tensor/backend.h"
@@ -24,23 +24,19 @@ struct EndWeights {
   ConstMatrix head() const { return own_head.rows() > 0 ? own_head.view() : embedding.view(); }
 };
 
-/// A Hugging Face folder, mapped and checked: config.json with model.safetensors, or its shards and their
-/// index. Everything is checked on opening, before anything is computed: each tensor that the architecture
-/// needs is there once, with its shape and a dtype that is read (F32, F16, BF16), and nothing else is. A head
-/// beside a tied embedding counts where its values are its own (common/model/own_head.h): config() is untied then.
-/// Threads may share it; the matrices it makes belong to the caller.
+/// A Hugging Face folder whose weights are read into memory that computes. Threads may share it; the matrices
+/// it makes belong to the caller.
 class Checkpoint {
  public:
-  /// Errors: missing_file (config, weights, a shard), malformed_file, unsupported (model, dtype, tensors that
-  /// the architecture does not know), missing_tensor, shape_mismatch; each with file, tensor and remedy.
+  /// Errors: those of CheckpointFiles::open, which checks everything before anything is computed.
   static Checkpoint open(const FileSystem& files, const std::filesystem::path& folder);
 
-  const ModelConfig& config() const { return config_; }
-  const std::string& config_text() const { return config_text_; }  ///< config.json as it was read
-  const std::filesystem::path& folder() const { return folder_; }
-  std::int64_t tensor_bytes() const;
+  const ModelConfig& config() const { return files_.config(); }
+  const std::string& config_text() const { return files_.config_text(); }  ///< config.json as it was read
+  const std::filesystem::path& folder() const { return files_.folder(); }
+  std::int64_t tensor_bytes() const { return files_.tensor_bytes(); }
   /// Whether the head is one of its own although config.json ties it.
-  bool has_own_head() const { return has_own_head_; }
+  bool has_own_head() const { return files_.has_own_head(); }
 
   /// Fills a block of packed_layer_bytes(shape of `layer`, hidden size, compute_dtype) with the layer's
   /// parameters, matrices rounded to nearest even for bf16. Errors: out_of_range, shape_mismatch (block too
@@ -57,24 +53,11 @@ class Checkpoint {
   EndWeights end_weights(Backend& backend, DType dtype) const;
 
  private:
-  struct Tensor {
-    std::span<const std::byte> bytes;
-    DType dtype = DType::f32;
-    std::vector<std::int64_t> shape;
-  };
-  Checkpoint() = default;
-  void add_shard(const FileSystem& files, const std::string& file_name);
-  void settle_head();
-  void check_tensors() const;
-  const Tensor& tensor(TensorRole role, std::int64_t layer) const;
+  explicit Checkpoint(CheckpointFiles files) : files_(std::move(files)) {}
+  const StoredTensor& tensor(TensorRole role, std::int64_t layer) const;
   OwnedMatrix load(Backend& backend, TensorRole role, DType dtype) const;
 
-  std::filesystem::path folder_;
-  ModelConfig config_;
-  std::string config_text_;
-  std::vector<MappedFile> shards_;
-  std::map<std::string, Tensor> tensors_;
-  bool has_own_head_ = false;
+  CheckpointFiles files_;
 };
 
 }  // namespace cce

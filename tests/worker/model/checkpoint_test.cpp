@@ -129,7 +129,7 @@ TEST_F(SpoiltCheckpoint, a_folder_without_weights_or_config) {
   write_bytes(folder_ / "pytorch_model.bin", "x");
   expect_error([&] { open(folder_.path()); }, ErrorCode::missing_file, "save_pretrained");
   std::filesystem::remove(folder_ / "config.json");
-  expect_error([&] { open(folder_.path()); }, ErrorCode::missing_file, "config.json");
+  expect_error([&] { open(folder_.path()); }, ErrorCode::missing_file, "pytorch_model.bin");
 }
 
 TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {

@@ -1,5 +1,6 @@
 #include "coordinator/run/job_run.h"
 
+#include "common/job/rank_errors.h"
 #include "coordinator/system/log_tail.h"
 
 namespace cce {
@@ -61,13 +62,25 @@ RunVerdict JobRun::verdict(const RunState& run, const LastWord& last_word, StopR
   if (last_word.cancelled || (last_word.error && last_word.error->code == ErrorCode::cancelled)) {  // 4.
     return {RunResult::cancelled, std::nullopt};
   }
-  if (last_word.error) {  // 5.
-    return {RunResult::failed, last_word.error};
+  const std::optional<Error> named = named_error(last_word);
+  if (named && named->code == ErrorCode::cancelled) {
+    return {RunResult::cancelled, std::nullopt};
+  }
+  if (named && !(by_user && !last_word.error)) {  // 5.
+    return {RunResult::failed, named};
   }
   if (by_user && run.end != RunEnd::vanished) {  // 6.
     return {RunResult::cancelled, std::nullopt};
   }
   return silent_end(run);
+}
+
+std::optional<Error> JobRun::named_error(const LastWord& last_word) const {
+  if (last_word.error && !follows_from_another(*last_word.error)) {
+    return last_word.error;
+  }
+  const std::optional<Error> written = rank_error_ ? rank_error_() : std::nullopt;
+  return written && !follows_from_another(*written) ? written : last_word.error;
 }
 
 RunVerdict JobRun::silent_end(const RunState& run) const {

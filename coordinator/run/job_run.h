@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -40,8 +41,12 @@ struct RunWords {
 /// it. One for each attempt; not thread-safe.
 class JobRun {
  public:
+  /// What the ranks of the attempt wrote down as they ended, each for itself (common/job/rank_errors.h).
+  using RankError = std::function<std::optional<Error>()>;
+
   /// `log`: what the workers printed, whose end is quoted where they died.
-  JobRun(std::filesystem::path log, RunWords words) : log_(std::move(log)), words_(std::move(words)) {}
+  JobRun(std::filesystem::path log, RunWords words, RankError rank_error = {})
+      : log_(std::move(log)), words_(std::move(words)), rank_error_(std::move(rank_error)) {}
 
   /// The events file cannot be read on: the error of a run that otherwise ends without one.
   void events_unreadable(const Error& error) { events_error_ = error; }
@@ -53,7 +58,8 @@ class JobRun {
   ///   2. out of time, by the scheduler's limit or ours: failed, whatever the workers said when they were stopped
   ///   3. the scheduler was told to end it: cancelled, whatever dying ranks said of each other
   ///   4. the workers say cancelled: cancelled
-  ///   5. they name an error: failed with it
+  ///   5. they name an error: failed with it; where rank 0 said none, or only that others were gone, with the one
+  ///      that another rank wrote down
   ///   6. no last word: cancelled where a user wanted that; else a lost node, memory, or it died, with the end of
   ///      the log as what was found
   /// A run that was cancelled has an error only where no user asked for it here.
@@ -63,10 +69,12 @@ class JobRun {
  private:
   RunVerdict verdict(const RunState& run, const LastWord& last_word, StopRequest stop) const;
   RunVerdict silent_end(const RunState& run) const;
+  std::optional<Error> named_error(const LastWord& last_word) const;
   Error error(ErrorCode code, std::string found, const RunState& run) const;
 
   std::filesystem::path log_;
   RunWords words_;
+  RankError rank_error_;
   std::optional<Error> events_error_;
   std::optional<double> silent_since_;
 };

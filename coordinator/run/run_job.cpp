@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/error.h"
+#include "common/job/rank_errors.h"
 #include "coordinator/run/event_reader.h"
 #include "coordinator/run/job_run.h"
 
@@ -36,7 +37,10 @@ class Run {
         deadlines_(deadlines),
         words_(words_of(job)),
         events_(job.events_path()),
-        run_(attempt_log_path(job.root(), launch.attempt), words_) {}
+        run_(attempt_log_path(job.root(), launch.attempt), words_,
+             [root = job.root(), attempt = launch.attempt] {
+               return find_rank_error(PosixFileSystem(), root, attempt);
+             }) {}
 
   void run() {
     while (!events_.read_new().empty()) {  // of earlier attempts

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/job/rank_errors.h"
 #include "coordinator/run/finish_job.h"
 
 namespace cce {
@@ -321,8 +322,10 @@ void JobEngine::press_cancel(const OpenJob& job, const RunState& run) {
 JobRun& JobEngine::run_of(const OpenJob& job) {
   std::optional<JobRun>& run = follows_[job.id].run;
   if (!run) {
-    run.emplace(attempt_log_path(table_.folder(job.id), job.attempt),
-                RunWords{.where = "the run", .remedy = "Resume the job: finished work is kept."});
+    const fs::path root = table_.folder(job.id);
+    run.emplace(attempt_log_path(root, job.attempt),
+                RunWords{.where = "the run", .remedy = "Resume the job: finished work is kept."},
+                [this, root, attempt = job.attempt] { return find_rank_error(files_, root, attempt); });
   }
   return *run;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "common/job/job_dir.h"
 #include "common/job/job_event.h"
 #include "common/job/numerics_record.h"
+#include "common/job/rank_errors.h"
 #include "common/model/own_head.h"
 #include "worker/comm/device/device_route.h"
 #include "worker/comm/mpi/mpi_communicator.h"
@@ -43,6 +45,7 @@ class WorkerRun {
     if (rank_ == 0) {
       lock_.emplace(job_.take_lock(attempt));
       job_.recover();
+      clear_rank_errors(files_, job_.root(), attempt);
       events_.emplace(files_, job_.events_path());
     }
   }
@@ -94,6 +97,21 @@ class WorkerRun {
     JobEvent done;
     done.kind = EventKind::done;
     write(std::move(done));
+  }
+
+  /// Runs this rank's work; what it throws is written down before another rank can hear of it and end this one.
+  void recorded(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      try {
+        write_rank_error(files_, job_.root(), attempt_, rank_, error);
+      } catch (const Error& second) {  // the disk is full, perhaps: the log has it still
+        std::fprintf(stderr, "rank %d: its error could not be written: %s\n", rank_,
+                     describe(second).c_str());
+      }
+      throw;
+    }
   }
 
   void report(const Error& error) {
@@ -179,9 +197,9 @@ int run_worker(const std::string& job_folder, std::int64_t attempt, int threads)
     worker.emplace(runtime, job_folder, attempt, threads);
     auto host = make_mpi_communicator(runtime, {.deadline_seconds = deadline_seconds});
     Backend* backend = nullptr;
-    run_or_abort(*host, [&] { backend = &worker->prepare(*host); });
+    run_or_abort(*host, [&] { worker->recorded([&] { backend = &worker->prepare(*host); }); });
     const auto communicator = make_backend_communicator(std::move(host), *backend);
-    run_or_abort(*communicator, [&] { worker->run(*communicator); });
+    run_or_abort(*communicator, [&] { worker->recorded([&] { worker->run(*communicator); }); });
     return 0;
   } catch (const Error& error) {
     failure = error;

@@ -110,8 +110,10 @@ struct Selection {
 Selection select_windows(const TextSource& source, std::int64_t length, std::int64_t tokens) {
   const std::int64_t count = tokens / length;
   const std::int64_t last = source.last.value_or(count);
-  const std::int64_t needed =
-      std::max({std::int64_t{1}, -source.first, source.last.value_or(1), -source.last.value_or(-1)});
+  // From the start to a place counted from the end: one window at least between the two.
+  const bool spans = source.first >= 0 && last < 0;
+  const std::int64_t needed = std::max({std::int64_t{1}, -source.first, source.last.value_or(1),
+                                        -source.last.value_or(-1), spans ? source.first - last + 1 : 1});
   if (needed > count) throw_too_short(source.path, tokens, length, needed);
   const Selection selection{source.first < 0 ? source.first + count : source.first,
                             last < 0 ? last + count : last};

@@ -145,6 +145,30 @@ TEST(JobRun, a_death_is_told_with_the_end_of_the_log_and_the_remedy) {
             "'cce resume /jobs/1'.");
 }
 
+TEST(JobRun, a_rank_that_ended_first_says_why_where_rank_0_could_not) {
+  std::optional<Error> written = Error{.code = ErrorCode::text_too_short, .where = "text.txt"};
+  JobRun run("/no/log", {}, [&] { return written; });
+  const auto verdict = [&](const LastWord& word, StopRequest stop = StopRequest::none) {
+    RunState state = ended(RunEnd::exited);
+    state.exit_status = 2;
+    return *run.judge(state, word, stop, any_time);
+  };
+  for (const LastWord& word :
+       {LastWord(), said_error(ErrorCode::worker_died), said_error(ErrorCode::deadline_exceeded)}) {
+    EXPECT_EQ(name_of(verdict(word).result), "failed");
+    EXPECT_EQ(verdict(word).error->where, "text.txt");
+  }
+  EXPECT_EQ(verdict(said_error(ErrorCode::does_not_fit)).error->where, "rank 1") << "rank 0's own cause";
+  EXPECT_EQ(name_of(verdict({}, StopRequest::by_user).result), "cancelled");
+  written->code = ErrorCode::worker_died;
+  EXPECT_EQ(error_name(verdict({}).error->code), "worker_died");
+  EXPECT_NE(verdict({}).error->where, "text.txt") << "what a rank saw of another's end explains nothing";
+  written->code = ErrorCode::cancelled;
+  EXPECT_EQ(name_of(verdict({}).result), "cancelled");
+  written.reset();
+  EXPECT_EQ(error_name(verdict({}).error->code), "worker_died");
+}
+
 TEST(JobRun, unreadable_events_explain_an_end_without_an_error) {
   JobRun run("/no/log", {});
   run.events_unreadable({.code = ErrorCode::malformed_file, .where = "event 7"});

@@ -103,8 +103,9 @@ TEST_F(TextWindowsTest, says_how_many_tokens_are_missing) {
     std::optional<std::int64_t> last;
     const char* needed;
   };
-  const std::vector<Row> rows = {
-      {59, 0, {}, "59"}, {10, 0, 6, "60"}, {10, -6, {}, "60"}, {10, 0, -7, "70"}, {1024, 0, 32, "32768"}};
+  const std::vector<Row> rows = {{59, 0, {}, "59"},     {10, 0, 6, "60"},  {10, -6, {}, "60"},
+                                 {10, 0, -7, "80"},     {10, 0, -5, "60"}, {10, 2, -4, "70"},
+                                 {1024, 0, 32, "32768"}};
   for (const Row& row : rows) {
     const Error error = error_of([&] {
       read_text_windows(files_, source(path, row.first, row.last), row.length, nullptr, vocabulary);
@@ -117,7 +118,8 @@ TEST_F(TextWindowsTest, says_how_many_tokens_are_missing) {
 
 TEST_F(TextWindowsTest, refuses_empty_selections_and_lengths) {
   const std::string path = write_count(58);
-  for (const auto& [first, last] : {std::pair<std::int64_t, std::int64_t>{2, 2}, {3, 1}, {-1, -1}, {2, -4}}) {
+  for (const auto& [first, last] :
+       {std::pair<std::int64_t, std::int64_t>{2, 2}, {3, 1}, {-1, -1}, {-3, -4}}) {
     const Error error = error_of([&, begin = first, end = last] {
       read_text_windows(files_, source(path, begin, end), 10, nullptr, vocabulary);
     });

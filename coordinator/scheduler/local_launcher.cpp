@@ -12,6 +12,7 @@
 
 #include "common/base/error.h"
 #include "coordinator/scheduler/run_record.h"
+#include "coordinator/system/host_name.h"
 #include "coordinator/system/process_table.h"
 
 namespace cce {
@@ -169,6 +170,9 @@ void run_local_launch(FileSystem& files, const LocalLaunch& launch) {
   }
   const sigset_t set = child_signal();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  if (!suits_mpi(host_name())) {
+    take_host_name("cce");
+  }
   // What the program's children leave behind becomes this process's child and is found.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 

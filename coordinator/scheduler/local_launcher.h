@@ -22,6 +22,7 @@ struct LocalLaunch {
 ///   2. the program, in this process's session; it dies with this process
 ///   3. wait for its end, and end it when the time limit has passed
 ///   4. end whatever it left behind, then write NAME.end
+/// Where Open MPI cannot start under this machine's host name, the program gets one of its own.
 /// SIGTERM, SIGINT and SIGHUP are ignored: they mean the program, which is in the same process group. Must be
 /// the only thread of its process. Errors: job_locked where another launcher has or had the name; io_failure.
 void run_local_launch(FileSystem& files, const LocalLaunch& launch);

@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/job/job_dir.h"
+#include "coordinator/scheduler/mpi_surroundings.h"
 #include "coordinator/system/machine.h"
 
 namespace cce {
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* shared_memory = "/dev/shm";
 constexpr double grace_seconds = 2.0;
 constexpr double launcher_grace_seconds = 8.0;
 constexpr double terminate_deadline_seconds = 10.0;
@@ -93,7 +95,8 @@ ProcessRequest launch_command(const Launch& launch, const fs::path& mpirun, cons
                                      std::to_string(launch.attempt)});
   return {.arguments = std::move(arguments),
           .environment = environment_of(launch, machine, bound),
-          .output = attempt_log_path(launch.job_dir, launch.attempt)};
+          .output = attempt_log_path(launch.job_dir, launch.attempt),
+          .inherits = mpi_inherits};
 }
 
 LocalScheduler::LocalScheduler(FileSystem& files, LocalSchedulerOptions options)
@@ -137,6 +140,8 @@ void check_local_launch(const Launch& launch) {
 void LocalScheduler::check(const Launch& launch) const {
   check_run_name(launch.name);
   check_local_launch(launch);
+  check_host_name();
+  find_mpi_folders(files_, session_candidates(), shared_memory, launch.ranks);
 }
 
 std::string LocalScheduler::submit(const Launch& launch) {
@@ -155,6 +160,9 @@ std::string LocalScheduler::submit(const Launch& launch) {
   check_room();
   files_.make_directory(launch.job_dir / "logs");
   ProcessRequest request = launch_command(launch, *mpirun, machine_load());
+  const MpiFolders folders = find_mpi_folders(files_, session_candidates(), shared_memory, launch.ranks);
+  request.environment["TMPDIR"] = folders.session.string();
+  request.environment["OMPI_MCA_btl_vader_backing_directory"] = folders.shared_memory.string();
   std::vector<std::string> wrapped{options_.launcher.string(), "launch-local", "--folder",
                                    options_.folder.string(),   "--name",       launch.name};
   if (launch.time_limit_seconds) {

@@ -36,11 +36,13 @@ Error system_error(const std::string& where, int number) {
                .remedy = "Check that it is installed and may be run."};
 }
 
-std::vector<std::string> merged_environment(const std::map<std::string, std::string>& additions) {
+std::vector<std::string> merged_environment(const ProcessRequest& request) {
+  const std::map<std::string, std::string>& additions = request.environment;
   std::vector<std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    if (!additions.contains(text.substr(0, text.find('=')))) {
+    const std::string name = text.substr(0, text.find('='));
+    if (!additions.contains(name) && (!request.inherits || request.inherits(name))) {
       merged.push_back(text);
     }
   }
@@ -113,7 +115,7 @@ double seconds_since(Clock::time_point start) {
 
 ChildProcess::ChildProcess(const ProcessRequest& request) {
   std::vector<std::string> arguments = request.arguments;
-  std::vector<std::string> environment = merged_environment(request.environment);
+  std::vector<std::string> environment = merged_environment(request);
   const SpawnAttributes attributes;
   const SpawnFiles files(request);
   const int result = ::posix_spawnp(&pid_, arguments[0].c_str(), &files.value, &attributes.value,

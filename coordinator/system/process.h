@@ -2,9 +2,11 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coordinator/system/process_table.h"
@@ -21,7 +23,9 @@ struct ProcessState {
 struct ProcessRequest {
   std::vector<std::string> arguments;  ///< arguments[0] is looked up in PATH when it has no '/'; no shell
   std::map<std::string, std::string> environment;  ///< added to, or replacing, this process's
-  std::filesystem::path output;       ///< stdout, and stderr without a place of its own, are appended here
+  std::filesystem::path output;  ///< stdout, and stderr without a place of its own, are appended here
+  std::function<bool(std::string_view)> inherits =
+      {};                             ///< which variables of this process's it gets; null: all
   std::filesystem::path errors = {};  ///< stderr is appended here, where named; stdin is always empty
 };
 

@@ -54,10 +54,12 @@ class FaultyFileSystem final : public FileSystem {
   MappedFile map_readonly(const Path& path) const override { return real_.map_readonly(path); }
   std::vector<std::string> list(const Path& folder) const override { return real_.list(folder); }
   std::int64_t free_bytes(const Path& path) const override {
-    return free_bytes_ ? *free_bytes_ : real_.free_bytes(path);
+    const auto at = free_at_.find(path);
+    return at != free_at_.end() ? at->second : free_bytes_ ? *free_bytes_ : real_.free_bytes(path);
   }
   /// What the disk says it has left from now on.
   void set_free_bytes(std::int64_t bytes) { free_bytes_ = bytes; }
+  void set_free_bytes(const Path& path, std::int64_t bytes) { free_at_[path] = bytes; }
 
   std::unique_ptr<FileWriter> open_writer(const Path& path, WriteMode mode) override {
     step("open", path);
@@ -147,6 +149,7 @@ class FaultyFileSystem final : public FileSystem {
 
   FileSystem& real_;
   std::optional<std::int64_t> free_bytes_;
+  std::map<Path, std::int64_t> free_at_;
   Fault fault_;
   std::int64_t steps_ = 0;
   std::map<std::string, std::int64_t> synced_;

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "common/base/json_writer.h"
 #include "common/base/number_format.h"
 #include "common/model/formats/format.h"
 #include "coordinator/page/report_rows.h"
@@ -47,6 +48,34 @@ void add_markdown_table(const ReportTable& table, std::string& text) {
   text += "\n";
 }
 
+/// A line of a model card's front matter for each thing that the original's card says of its licence.
+std::string license_lines(const Json& report) {
+  std::string lines;
+  for (const char* key : {"license", "license_name", "license_link"}) {
+    const std::string value = text_at(report, {"model", key}, "");
+    if (!value.empty()) {
+      lines.append(key).append(": ").append(compact_json(value)).append("\n");
+    }
+  }
+  return lines;
+}
+
+/// What else of the original's folder lies here, and its terms.
+std::string companions_text(const Json& report) {
+  std::string names;
+  const Json& copied = member_at(report, {"copied_files"});
+  for (const Json& name : copied.is_array() ? copied : Json::array()) {
+    names.append(names.empty() ? "`" : ", `")
+        .append(name.is_string() ? name.get<std::string>() : "")
+        .append("`");
+  }
+  const std::string license =
+      text_at(report, {"model", "license_name"}, text_at(report, {"model", "license"}, ""));
+  std::string text = "The licence is that of the original model";
+  text.append(license.empty() ? "" : ", " + license).append(".");
+  return names.empty() ? text : text.append(" Copied from it as they are: ").append(names).append(".");
+}
+
 }  // namespace
 
 std::string report_table(const std::string& report_json, const std::string& where) {
@@ -65,8 +94,8 @@ std::string model_card(const std::string& report_json, const std::string& where)
   const Json report = parse_json(report_json, where);
   const std::string name = text_at(report, {"model", "name"}, "model");
   const std::string format = text_at(report, {"format"}, std::string(format_name(export_formats().front())));
-  std::string text =
-      "---\nlibrary_name: transformers\ntags: [compressed, cce]\n---\n\n# " + name + ", compressed\n\n";
+  std::string text = "---\nlibrary_name: transformers\ntags: [compressed, cce]\n" + license_lines(report) +
+                     "---\n\n# " + name + ", compressed\n\n";
   text += "Made by Contextual Compression Encoding (CCE) " + text_at(report, {"code_version"}, "") +
           " from `" + name + "` (" + text_at(report, {"model", "architecture"}, "unknown architecture") +
           "), export format `" + format + "`.\n\n";
@@ -84,9 +113,8 @@ std::string model_card(const std::string& report_json, const std::string& where)
   text += "## Loading\n\n" + std::string(rules_of(format_named(format, where + ": format")).loading_advice);
   text +=
       "\n`recipe.yaml` repeats the run; `report.json` and `report.html` hold every figure, `plan.json` what "
-      "each layer "
-      "kept. The licence is that of the original model.\n";
-  return text;
+      "each layer kept. ";
+  return text + companions_text(report) + "\n";
 }
 
 }  // namespace cce

@@ -1,6 +1,5 @@
 #include "worker/model/checkpoint_writer.h"
 
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -11,6 +10,7 @@
 #include "common/model/model_config_write.h"
 #include "common/model/safetensors_header.h"
 #include "common/model/weight_values.h"
+#include "worker/model/companion_files.h"
 #include "worker/model/element_conversion.h"
 #include "worker/model/formats/format_writer.h"
 
@@ -18,12 +18,6 @@ namespace cce {
 namespace {
 
 using Path = std::filesystem::path;
-
-/// Files that say how text becomes tokens and how to decode: not the model's business, so copied as they are.
-constexpr std::array copied_files = {
-    "tokenizer.json",      "tokenizer.model",         "tokenizer_config.json", "vocab.json",
-    "merges.txt",          "special_tokens_map.json", "added_tokens.json",     "generation_config.json",
-    "chat_template.jinja", "chat_template.json"};
 
 /// One tensor of the new checkpoint: its place in the model that is written, and the layer it comes from.
 struct PlannedTensor {
@@ -178,18 +172,6 @@ void write_tensors(FileSystem& files, const Path& folder, const CheckpointConten
   }
 }
 
-void copy_files(FileSystem& files, const Path& from, const Path& to) {
-  for (const char* file_name : copied_files) {
-    if (!files.exists(from / file_name)) continue;
-    const MappedFile source = files.map_readonly(from / file_name);
-    const std::unique_ptr<FileWriter> writer =
-        files.open_writer(to / file_name, WriteMode::create_or_replace);
-    writer->append(source.bytes());
-    writer->sync();
-    writer->close();
-  }
-}
-
 }  // namespace
 
 void write_text_file(FileSystem& files, const Path& path, std::string_view text) {
@@ -205,7 +187,7 @@ void write_hugging_face(FileSystem& files, const Path& folder, const CheckpointC
       contents.config, settings.format, contents.original.config_text(), std::string(name(settings.dtype)));
   write_text_file(files, folder / "config.json", config_json);
   write_tensors(files, folder, contents, settings);
-  copy_files(files, contents.original.folder(), folder);
+  copy_companion_files(files, contents.original.folder(), folder);
 }
 
 void write_checkpoint(FileSystem& files, const Path& folder, const CheckpointContents& contents,

@@ -27,7 +27,7 @@ struct CheckpointWriteSettings {
 };
 
 /// Writes a checkpoint into an existing folder as the format's writer does (worker/model/formats): config.json,
-/// model.safetensors (or shards with their index), tokenizer and generation files as they are, each synced. Tensors
+/// model.safetensors (or shards with their index), the original's companion_files as they are, each synced. Tensors
 /// are converted and appended one by one: memory is one layer, or the embedding. Whoever gave the folder publishes it.
 /// Errors: impossible_combination and unsupported (the format cannot hold the shapes); shape_mismatch (a
 /// layer that is not as `config` says); out_of_range (a number that the dtype rounds to infinity);

@@ -54,6 +54,20 @@ TEST(ReportTable, every_rendering_has_the_same_cells) {
   EXPECT_EQ(tables[1].rows[0].back().style, "passed");
 }
 
+TEST(ModelCard, names_the_licence_and_what_was_copied) {
+  const std::string card = model_card(
+      R"json({"model": {"name": "m", "license": "other", "license_name": "llama \"3\"", "license_link": "LICENSE"},
+              "copied_files": ["LICENSE", "tokenizer.json"]})json",
+      "r");
+  EXPECT_THAT(
+      card,
+      HasSubstr("license: \"other\"\nlicense_name: \"llama \\\"3\\\"\"\nlicense_link: \"LICENSE\"\n---"));
+  EXPECT_THAT(card, HasSubstr("that of the original model, llama \"3\". Copied from it as they are: "
+                              "`LICENSE`, `tokenizer.json`."));
+  EXPECT_THAT(model_card(R"({"format": "uniform"})", "r"),
+              HasSubstr("The licence is that of the original model."));
+}
+
 TEST(ReportTable, shows_one_column_where_one_model_was_measured) {
   const std::string text =
       report_table(R"({"evaluation": {"perplexity": {"wiki": {"before": 20.75}}}})", "report.json");

@@ -34,7 +34,7 @@ const FormatWriter& writer_of(ExportFormat format);
 
 // For formats that are Hugging Face folders.
 
-/// config.json, model.safetensors (or shards with their index), and the original's tokenizer files.
+/// config.json, model.safetensors (or shards with their index), and the original's companion_files.
 void write_hugging_face(FileSystem& files, const std::filesystem::path& folder,
                         const CheckpointContents& contents, const CheckpointWriteSettings& settings);
 ReadBack read_hugging_face(Backend& backend, const FileSystem& files, const std::filesystem::path& folder,

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/base/version.h"
 #include "common/cost/sizes.h"
 #include "common/job/numerics_record.h"
 #include "common/model/format_rules.h"
+#include "worker/model/companion_files.h"
 
 namespace cce {
 namespace {
@@ -132,6 +134,20 @@ void add_evaluation(const Evaluation& evaluation, OrderedJson& report) {
   report["signatures"] = signatures;
 }
 
+/// What of the original's folder lies in the result too, and under which terms its card says that it may be used.
+void add_companions(const StageContext& context, OrderedJson& report) {
+  const std::filesystem::path& folder = context.checkpoint.folder();
+  report["copied_files"] = companion_files(context.files, folder);
+  const ModelLicense license = read_model_license(context.files, folder);
+  for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"license", license.license},
+                                   {"license_name", license.name},
+                                   {"license_link", license.link}}) {
+    if (!value.empty()) {
+      report["model"][key] = value;
+    }
+  }
+}
+
 void add_history(const std::vector<JobEvent>& events, OrderedJson& report) {
   OrderedJson stages = OrderedJson::object();
   std::vector<std::string> warnings;
@@ -172,6 +188,9 @@ std::string report_json(const StageContext& context, const RunResults& results,
     report["target"] = target_of(context, *results.compressed);
   }
   add_sizes(context, results, report);
+  if (results.exported_bytes > 0) {
+    add_companions(context, report);
+  }
   if (results.evaluation) {
     add_evaluation(*results.evaluation, report);
   }

@@ -44,7 +44,7 @@ constexpr std::string_view adapter_remedy =
     "A.from_pretrained('DIR').merge_and_unload().save_pretrained('NEW')\", then copy the tokenizer's files";
 
 constexpr ForeignKind gguf_kind{
-    is_between<"", ".gguf">, "a GGUF file (FILE), the format of llama.cpp",
+    is_between<"", ".gguf">, "a GGUF file (FILE), a format of quantised weights",
     "Take the model that it was made from, which its card names: hf download ORG/NAME --local-dir "
     "NEW. Where that is gone, transformers reads the GGUF: "
     "AutoModelForCausalLM.from_pretrained('DIR', gguf_file='FILE')"};
@@ -63,12 +63,11 @@ constexpr std::array foreign_kinds = {
     gguf_kind,
     ForeignKind{
         is_between<"consolidated", ".pth">, "the original files of Meta (FILE), not those of Hugging Face",
-        "Download the Hugging Face form of the model (hf download ORG/NAME --exclude 'original/*' "
-        "--local-dir NEW), or convert it: python3 -m transformers.models.llama.convert_llama_weights_to_hf "
-        "--input_dir DIR --output_dir NEW"},
+        "Download the Hugging Face form of the model: hf download ORG/NAME --exclude 'original/*' "
+        "--local-dir NEW. Where there is none, transformers has a script of each family that converts them "
+        "(convert_..._weights_to_hf.py)"},
     ForeignKind{
-        is_between<"consolidated", ".safetensors">,
-        "the original files of Mistral (FILE), not those of Hugging Face",
+        is_between<"consolidated", ".safetensors">, "a maker's own files (FILE), not those of Hugging Face",
         "Download the files of Hugging Face's form that the same repository has: hf download ORG/NAME "
         "--exclude 'consolidated*' --local-dir NEW"},
     ForeignKind{is_between<"tf_model", ".h5">, "TensorFlow weights (FILE) and no safetensors",

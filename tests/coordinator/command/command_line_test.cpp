@@ -297,9 +297,9 @@ TEST_F(CommandLine, plan_runs_nothing_and_shows_what_would) {
   EXPECT_EQ(plan["partition"]["owner"].size(), 5U);
   EXPECT_EQ(plan["spec"]["calibration"]["sequences"], 64);
   const Json& disk = plan["disk_bytes"];
-  EXPECT_EQ(disk["widest"].get<std::int64_t>(), disk["prepared"].get<std::int64_t>() +
-                                                    disk["encoded"].get<std::int64_t>() +
-                                                    disk["result"].get<std::int64_t>());
+  EXPECT_EQ(disk["widest"].get<std::int64_t>(),
+            disk["analyzed"].get<std::int64_t>() + disk["prepared"].get<std::int64_t>() +
+                disk["encoded"].get<std::int64_t>() + disk["result"].get<std::int64_t>());
 }
 
 TEST_F(CommandLine, probe_prints_rates) {

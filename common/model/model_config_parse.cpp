@@ -130,7 +130,7 @@ ModelConfig parse_model_config(const std::string& json_text, const std::string& 
   config.family = &family_of(base_type);
   check_architecture(reader, own, config);
   refuse_other_computation(reader, *config.family);
-  refuse_quantized_weights(reader);
+  read_quantization(reader);
   config.hidden_size = reader.required("hidden_size").integer(size_range);
   config.vocabulary_size = reader.required("vocab_size").integer(size_range);
   config.max_positions =

@@ -42,6 +42,8 @@ std::string to_config_json(const ModelConfig& config, ExportFormat format,
     document["tie_word_embeddings"] = config.tied_embeddings;
   }
   document.erase("_name_or_path");
+  document.erase("quantization_config");  // what is written holds plain numbers
+  document.erase("compression_config");
   const bool newer_spelling = document.contains("dtype");
   document[newer_spelling ? "dtype" : "torch_dtype"] = torch_name(dtype);
   if (newer_spelling) {

@@ -59,6 +59,8 @@ float half_value(std::uint16_t bits) {
   return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
+}  // namespace
+
 float value_at(const StoredValues& values, std::size_t index) {
   const std::byte* place = values.bytes.data() + index * element_bytes(values.dtype);
   if (values.dtype == "F32") {
@@ -71,6 +73,8 @@ float value_at(const StoredValues& values, std::size_t index) {
   return values.dtype == "F16" ? half_value(bits)
                                : std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
+
+namespace {
 
 template <typename Signed>
 std::optional<UnheldValues> find_above(const StoredValues& values, Signed limit) {

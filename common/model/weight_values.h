@@ -17,6 +17,9 @@ struct StoredValues {
   std::int64_t count() const;
 };
 
+/// One element as f32. Precondition: index < count().
+float value_at(const StoredValues& values, std::size_t index);
+
 /// Values that cannot be computed with, or not be written.
 struct UnheldValues {
   std::int64_t count = 0;

@@ -7,6 +7,7 @@
 #include "common/base/number_format.h"
 #include "common/cost/kept_share.h"
 #include "common/model/checkpoint/checkpoint_files.h"
+#include "common/model/checkpoint/fp8.h"
 #include "common/model/weight_values.h"
 
 namespace cce {
@@ -56,7 +57,7 @@ std::string index_text(std::int64_t index, const std::vector<std::int64_t>& shap
 void check_folder(const FileSystem& files, const fs::path& folder, const std::string& dtype) {
   const CheckpointFiles checkpoint = CheckpointFiles::open(files, folder);
   for (const auto& [name, tensor] : checkpoint.tensors()) {
-    if (const std::optional<UnheldValues> found = find_unheld_values(tensor.values, dtype)) {
+    if (const std::optional<UnheldValues> found = find_unheld_values(tensor, dtype)) {
       refuse(tensor, *found, dtype);
     }
   }

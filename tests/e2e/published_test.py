@@ -1,5 +1,6 @@
 """Checkpoints as they are published and as downloads leave them: read, or refused by every command with what mends them."""
 import json
+import random
 import shutil
 import struct
 import unittest
@@ -9,12 +10,27 @@ import cce_case
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 1000\n"
 
 
-def rename_tensors(path, change):
+def read_tensors(path):
+    """{name: (dtype, shape, bytes)}"""
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + size])
-    text = json.dumps({change(name): entry for name, entry in header.items()}).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size:])
+    header.pop("__metadata__", None)
+    return {name: (entry["dtype"], entry["shape"], content[8 + size:][slice(*entry["data_offsets"])])
+            for name, entry in header.items()}
+
+
+def write_tensors(path, tensors):
+    header, offset = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + len(data)]}
+        offset += len(data)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values()))
+
+
+def rename_tensors(path, change):
+    write_tensors(path, {change(name): tensor for name, tensor in read_tensors(path).items()})
 
 
 class Published(cce_case.CceCase):
@@ -71,6 +87,43 @@ class Published(cce_case.CceCase):
             self.compress(cce_case.recipe(model=model, resources={"ranks": 2}), out)
         for out in ("links", "names"):
             self.assert_same_result("plain", out)
+
+    def test_fp8_weights_are_the_numbers_that_they_stand_for(self):
+        values = json.loads((cce_case.TESTS / "goldens/fp8.json").read_text())["F8_E4M3"]
+        plain, fp8 = self.copy_model("stories260K", "plain-model"), self.copy_model("stories260K", "fp8-model")
+        tensors, source = read_tensors(plain / "model.safetensors"), random.Random(1)
+        stored, numbers, block = dict(tensors), dict(tensors), 32
+        for name, (_, (rows, cols), _) in [row for row in tensors.items() if "_proj" in row[0]]:
+            data = bytes(source.choice((0x10, 0x18, 0x20, 0x90, 0x98, 0xa0, 0)) for _ in range(rows * cols))
+            blocks = [-(-rows // block), -(-cols // block)]
+            scales = [source.choice((0.25, 0.5, 1.0)) for _ in range(blocks[0] * blocks[1])]
+            read = [values[data[row * cols + col]] * scales[row // block * blocks[1] + col // block]
+                    for row in range(rows) for col in range(cols)]
+            stored[name] = ("F8_E4M3", [rows, cols], data)
+            stored[name + "_scale_inv"] = ("F32", blocks, struct.pack(f"<{len(scales)}f", *scales))
+            numbers[name] = ("F32", [rows, cols], struct.pack(f"<{len(read)}f", *read))
+        write_tensors(plain / "model.safetensors", numbers)
+        write_tensors(fp8 / "model.safetensors", stored)
+        config = json.loads((fp8 / "config.json").read_text())
+        config["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [block, block]}
+        (fp8 / "config.json").write_text(json.dumps(config))
+        for out, model in (("plain", plain), ("fp8", fp8)):
+            self.compress(cce_case.recipe(model=model, resources={"ranks": 2}), out)
+        self.assertEqual((self.folder / "plain/model.safetensors").read_bytes(),
+                         (self.folder / "fp8/model.safetensors").read_bytes())
+        self.assertNotIn("quantization_config", json.loads((self.folder / "fp8/config.json").read_text()))
+
+    def test_what_the_result_could_not_hold_is_refused_before_any_work(self):
+        model = self.copy_model("stories260K")
+        tensors = read_tensors(model / "model.safetensors")
+        name = "model.layers.1.mlp.up_proj.weight"
+        dtype, shape, data = tensors[name]
+        tensors[name] = (dtype, shape, data[:8] + struct.pack("<f", 70000.0) + data[12:])
+        write_tensors(model / "model.safetensors", tensors)
+        found = self.compress(cce_case.recipe(model=model, export={"dtype": "f16"}), "out", status=2)
+        for part in (name, "70000", "65504", "export.dtype"):
+            self.assertIn(part, found.err)
+        self.assertFalse((self.folder / "out.job").exists())
 
 
 if __name__ == "__main__":

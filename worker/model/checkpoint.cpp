@@ -3,17 +3,9 @@
 #include <algorithm>
 
 #include "common/base/error.h"
-#include "worker/model/element_conversion.h"
+#include "worker/model/stored_rows.h"
 
 namespace cce {
-namespace {
-
-DType dtype_of(const StoredTensor& tensor) {
-  return tensor.values.dtype == "F32" ? DType::f32 : tensor.values.dtype == "F16" ? DType::f16 : DType::bf16;
-}
-
-}  // namespace
-
 Checkpoint Checkpoint::open(const FileSystem& files, const std::filesystem::path& folder) {
   return Checkpoint(CheckpointFiles::open(files, folder));
 }
@@ -48,29 +40,24 @@ void Checkpoint::pack_layer(std::int64_t layer, DType compute_dtype, std::span<s
 
 void Checkpoint::read(TensorRole role, std::int64_t layer, DType dtype, std::span<std::byte> target) const {
   const StoredTensor& source = tensor(role, layer);
-  convert_elements(source.values.bytes, dtype_of(source), target, dtype);
+  read_rows(source, 0, stored_rows(source), dtype, target);
 }
 
 OwnedMatrix Checkpoint::load(Backend& backend, TensorRole role, DType dtype) const {
   constexpr std::int64_t chunk_bytes = std::int64_t{4}
                                        << 20;  // staged, so that a large table is not held twice
   const StoredTensor& source = tensor(role, -1);
-  const DType source_dtype = dtype_of(source);
-  const bool is_matrix = source.shape.size() == 2;
-  const std::int64_t rows = is_matrix ? source.shape[0] : 1;
-  const std::int64_t cols = source.shape.back();
+  const std::int64_t rows = stored_rows(source);
+  const std::int64_t cols = stored_columns(source);
   OwnedMatrix result = backend.matrix(dtype, rows, cols);
-  const std::size_t source_row = static_cast<std::size_t>(cols) * size_in_bytes(source_dtype);
   const std::size_t target_row = static_cast<std::size_t>(cols) * size_in_bytes(dtype);
   const std::int64_t chunk_rows =
       std::clamp<std::int64_t>(chunk_bytes / static_cast<std::int64_t>(target_row), 1, rows);
   std::vector<std::byte> staged(static_cast<std::size_t>(chunk_rows) * target_row);
   for (std::int64_t row = 0; row < rows; row += chunk_rows) {
     const std::int64_t count = std::min(chunk_rows, rows - row);
-    const auto size = static_cast<std::size_t>(count);
-    convert_elements(
-        source.values.bytes.subspan(static_cast<std::size_t>(row) * source_row, size * source_row),
-        source_dtype, std::span(staged).first(size * target_row), dtype);
+    read_rows(source, row, count, dtype,
+              std::span(staged).first(static_cast<std::size_t>(count) * target_row));
     backend.upload(ConstMatrix{staged.data(), dtype, count, cols, cols}, result.view().rows_from(row, count));
   }
   return result;

@@ -9,6 +9,8 @@
 #include "common/base/unfetched_file.h"
 #include "common/model/architecture.h"
 #include "common/model/checkpoint/foreign_folder.h"
+#include "common/model/checkpoint/fp8.h"
+#include "common/model/checkpoint/quantization.h"
 #include "common/model/own_head.h"
 #include "common/model/safetensors_header.h"
 
@@ -68,13 +70,22 @@ std::vector<std::string> weight_files(const FileSystem& files, const fs::path& f
   return names;
 }
 
-void check_dtype(const StoredTensor& tensor) {
+/// Names of what stands beside FP8 weights.
+bool is_scale(const std::string& name) {
+  constexpr std::array<std::string_view, 8> endings = {
+      ".weight_scale_inv", ".weight_scale",     ".input_scale", ".input_scale_ub",
+      ".output_scale",     ".activation_scale", ".k_scale",     ".v_scale"};
+  return std::any_of(endings.begin(), endings.end(),
+                     [&name](std::string_view ending) { return name.ends_with(ending); });
+}
+
+void check_dtype(const StoredTensor& tensor, bool may_be_fp8) {
   const std::string& dtype = tensor.values.dtype;
-  if (dtype != "F32" && dtype != "F16" && dtype != "BF16") {
+  if (dtype != "F32" && dtype != "F16" && dtype != "BF16" && !(may_be_fp8 && is_fp8(dtype))) {
     throw Error{.code = ErrorCode::unsupported,
                 .where = place_of(tensor),
                 .found = "dtype " + dtype,
-                .expected = "F32, F16 or BF16",
+                .expected = may_be_fp8 ? "F32, F16, BF16 or FP8" : "F32, F16 or BF16",
                 .remedy = "Use the unquantised checkpoint, or convert it to one of these"};
   }
 }
@@ -96,6 +107,7 @@ CheckpointFiles CheckpointFiles::open(const FileSystem& files, const fs::path& f
     checkpoint.add_shard(files, name);
   }
   checkpoint.complete_names();
+  checkpoint.settle_scales();
   checkpoint.settle_head();
   checkpoint.check_tensors();  // 4.
   checkpoint.check_nothing_else();
@@ -142,14 +154,43 @@ void CheckpointFiles::complete_names() {
   tensors_ = std::move(complete);
 }
 
+/// Gives FP8 weights their scales and drops what else stands beside them: scales of activations and caches, which
+/// plain numbers have no need of.
+void CheckpointFiles::settle_scales() {
+  const Json document = parse_json(config_text_, (folder_ / "config.json").string());
+  JsonReader reader(document, (folder_ / "config.json").string());
+  const std::optional<Quantization> quantization = read_quantization(reader);
+  if (!quantization) {
+    return;
+  }
+  for (auto& [name, tensor] : tensors_) {
+    if (!is_fp8(tensor.values.dtype)) {
+      continue;
+    }
+    auto scales = tensors_.find(name + "_scale_inv");
+    scales = scales != tensors_.end() ? scales : tensors_.find(name + "_scale");
+    if (scales == tensors_.end()) {
+      throw Error{
+          .code = ErrorCode::missing_tensor,
+          .where = place_of(tensor),
+          .found = "an FP8 weight without scales",
+          .expected = name + "_scale_inv or " + name + "_scale, as config.json's quantization_config asks",
+          .remedy = "Check that config.json and the weights belong together and the download is whole"};
+    }
+    check_dtype(scales->second, false);
+    attach_scales(tensor, scales->second, quantization->block);
+  }
+  std::erase_if(tensors_, [](const auto& entry) { return is_scale(entry.first); });
+}
+
 void CheckpointFiles::settle_head() {
   const auto embedding = tensors_.find(tensor_name(TensorRole::embedding, -1));
   const auto head = tensors_.find(tensor_name(TensorRole::head, -1));
   if (!config_.tied_embeddings || embedding == tensors_.end() || head == tensors_.end()) {
     return;
   }
-  check_dtype(embedding->second);
-  check_dtype(head->second);
+  check_dtype(embedding->second, false);
+  check_dtype(head->second, false);
   has_own_head_ = cce::has_own_head(embedding->second, head->second, folder_);
   if (has_own_head_) {
     config_.tied_embeddings = false;
@@ -169,7 +210,7 @@ void CheckpointFiles::check_tensors() const {
           .expected = shape_text(spec.shape) + ", as config.json asks",
           .remedy = "Check that config.json and the weights belong together and the download is whole"};
     }
-    check_dtype(found->second);
+    check_dtype(found->second, true);
     if (found->second.shape != spec.shape) {
       throw Error{.code = ErrorCode::shape_mismatch,
                   .where = place_of(found->second),

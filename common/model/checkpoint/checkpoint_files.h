@@ -22,7 +22,7 @@ class CheckpointFiles {
   ///   4. each tensor that the architecture needs is there once, with its shape and a dtype for weights, and
   ///      nothing else is, so that none is dropped unseen
   /// Names may lack the prefix of the base model ("layers.0…" for "model.layers.0…"), as transformers allows.
-  /// A head beside a tied embedding counts where its values are its own (own_head.h): config() is untied then.
+  /// FP8 weights have their scales with them. A head beside a tied embedding counts where its values are its own (own_head.h): config() is untied then.
   /// Errors: missing_file, malformed_file, unsupported (model, dtype, tensors that the architecture does not
   /// know), missing_tensor, shape_mismatch, each with file, tensor and remedy; those of the parsers.
   static CheckpointFiles open(const FileSystem& files, const std::filesystem::path& folder);
@@ -40,6 +40,7 @@ class CheckpointFiles {
  private:
   void add_shard(const FileSystem& files, const std::string& file_name);
   void complete_names();
+  void settle_scales();
   void settle_head();
   void check_tensors() const;
   void check_nothing_else() const;

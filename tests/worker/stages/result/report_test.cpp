@@ -70,8 +70,8 @@ Json report_of(bool compressed) {
 TEST(Report, has_every_field_of_schema_version_1) {
   const Json report = report_of(true);
   EXPECT_THAT(keys_of(report),
-              ElementsAre("bytes", "code_version", "evaluation", "flops_per_token", "format", "model",
-                          "numerics", "params", "plan", "ranks", "recipe", "schema_version", "seed",
+              ElementsAre("bytes", "code_version", "copied_files", "evaluation", "flops_per_token", "format",
+                          "model", "numerics", "params", "plan", "ranks", "recipe", "schema_version", "seed",
                           "signatures", "similarity", "spectra", "stages", "target", "warnings"));
   EXPECT_EQ(report["schema_version"], 1);
   EXPECT_EQ(report["model"],

@@ -97,6 +97,13 @@ void check_combinations(const JobSpec& spec) {
                 .expected = "one of auto, bf16, f32",
                 .remedy = "Choose f32, or resources.device=cuda"};
   }
+  if (!spec.from.empty() && spec.kind != JobKind::compress && spec.kind != JobKind::plan) {
+    throw Error{.code = ErrorCode::impossible_combination,
+                .where = "from",
+                .found = "a job that does not compress",
+                .expected = "no job to start from, since only a compression uses statistics",
+                .remedy = "Leave it out"};
+  }
   check_training(spec);
   refuse_unsupported(spec);
 }

@@ -9,7 +9,6 @@ namespace {
 
 constexpr const char* fingerprint_file = "fingerprint.json";
 constexpr const char* inputs_file = "inputs.json";
-constexpr const char* origin_file = "from.json";
 
 void check_state_name(const std::string& name) {
   const bool is_plain =
@@ -27,7 +26,8 @@ void check_state_name(const std::string& name) {
 
 }  // namespace
 
-JobDir JobDir::create(FileSystem& files, const Path& root, const JobSpec& spec, const Partition& partition) {
+JobDir JobDir::create(FileSystem& files, const Path& root, const JobSpec& spec, const Partition& partition,
+                      const std::function<void(const Path& state_root)>& fill_state) {
   JobDir job(files, root);
   if (files.exists(root / "spec.json")) {
     throw Error{.code = ErrorCode::impossible_combination,
@@ -38,6 +38,9 @@ JobDir JobDir::create(FileSystem& files, const Path& root, const JobSpec& spec, 
   }
   for (const char* inner : {"control", "state", "logs"}) {
     files.make_directory(root / inner);
+  }
+  if (fill_state) {
+    fill_state(job.state_root());
   }
   job.write_partition(partition);
   job.write_spec(spec);
@@ -204,19 +207,6 @@ void JobDir::recover() {
   }
   files_->remove_all(root_ / "result.tmp");
   files_->recover_directory(result_path());
-}
-
-void JobDir::write_origin(const Path& origin) {
-  files_->write_atomic(root_ / origin_file, pretty_json({{"job", origin.string()}}));
-}
-
-std::optional<FileSystem::Path> JobDir::origin() const {
-  const Path path = root_ / origin_file;
-  if (!files_->exists(path)) {
-    return std::nullopt;
-  }
-  const Json document = parse_json(files_->read_text(path), path.string());
-  return JsonReader(document, path.string()).required("job").text();
 }
 
 FileSystem::Path JobDir::begin_result() {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,8 +40,10 @@ class JobDir {
   using Path = FileSystem::Path;
 
   /// Makes the folder and its inner ones and writes spec.json last, so that a folder with spec.json is
-  /// complete. Errors: impossible_combination where `root` already holds a job.
-  static JobDir create(FileSystem& files, const Path& root, const JobSpec& spec, const Partition& partition);
+  /// complete. fill_state: puts states that the job starts with into state/ before that; what an earlier try
+  /// left there may be replaced. Errors: impossible_combination where `root` already holds a job.
+  static JobDir create(FileSystem& files, const Path& root, const JobSpec& spec, const Partition& partition,
+                       const std::function<void(const Path& state_root)>& fill_state = {});
 
   /// Errors: missing_file where `root` holds no job.
   static JobDir open(FileSystem& files, const Path& root);
@@ -88,10 +91,6 @@ class JobDir {
   void remove_state(const std::string& name);
   /// Removes what a crash left of unfinished publishing; called once after take_lock.
   void recover();
-
-  // ---- the job whose statistics this one starts from: JOB/from.json
-  void write_origin(const Path& origin);
-  std::optional<Path> origin() const;
 
   // ---- result
   Path begin_result();

@@ -117,6 +117,7 @@ struct JobSpec {
   std::string model;         ///< the checkpoint's folder
   std::string model_digest;  ///< of its files' contents: what a resume compares
   std::string output;
+  std::string from;  ///< folder of the job whose statistics this one starts from
   std::int64_t seed = 0;
   CalibrationSettings calibration;
   Target target;

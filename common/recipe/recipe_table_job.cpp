@@ -45,6 +45,10 @@ RecipeSection model_keys() {
       .filled_by_run();
   top.path("output", &JobSpec::output, KeyPath::writable, "a folder")
       .says("where the result goes; it stays in the job as well");
+  top.path("from", &JobSpec::from, KeyPath::existing, "a job's folder; at a server also a job's id")
+      .says(
+          "start from the statistics that this job kept (`calibration.keep_statistics`): another target, "
+          "format or structures of the same model, texts, seed and ranks");
   top.integer("seed", &JobSpec::seed, {.lowest = 0, .highest = std::numeric_limits<std::int64_t>::max()})
       .says("decides every random choice")
       .decides({Stage::calibrate, Stage::analyze, Stage::make_plan, Stage::encode, Stage::finetune});
@@ -76,7 +80,8 @@ RecipeSection calibration_keys() {
         spec.calibration.gradient_sequences = std::max<std::int64_t>(1, spec.calibration.sequences / 4);
       });
   section.boolean("keep_statistics", &Settings::keep_statistics)
-      .says("keeps the sums in the job's state, so that `--from` can start another target behind them")
+      .says(
+          "keeps the sums in the job's state, so that a job with `from` can start another target behind them")
       .decides({});
   return section.take();
 }

@@ -31,7 +31,7 @@ void add_compress_command(CLI::App& app, const Surroundings& surroundings) {
   add_run_options(*command, options->run);
   command
       ->add_option(
-          "--from", options->run.from,
+          "--from", options->recipe.from,
           "Start from the statistics that this job kept: another target, format or structures of the "
           "same model, texts, seed and ranks")
       ->type_name("JOB");

@@ -70,6 +70,7 @@ void apply_texts(const RecipeOptions& options, const JobKindRow& kind, const Fla
 void apply_flags(const RecipeOptions& options, const FlagTarget& target) {
   target.set_if("model", options.model);
   target.set_if("output", options.output);
+  target.set_if("from", options.from);
   target.set_if("finetune.teacher", options.teacher);
   target.set_if("finetune.max_tokens", options.max_tokens);
   target.set_if("finetune.max_seconds", options.max_seconds);

@@ -20,7 +20,7 @@ namespace cce {
 struct RecipeOptions {
   std::string source;  ///< the positional argument: a recipe's file or a model's folder
   std::string recipe;
-  std::string model, output, format, teacher;
+  std::string model, output, from, format, teacher;
   std::vector<std::string> text, evaluation_text, structures, settings;
   std::optional<double> remove, max_seconds, learning_rate;
   std::optional<std::int64_t> seed, ranks, threads, length, sequences, max_tokens;
@@ -32,7 +32,6 @@ struct RecipeOptions {
 /// Flags about how a job runs here, which no recipe holds.
 struct RunOptions {
   std::string job, worker;
-  std::string from;  ///< the job whose statistics a new one starts from
   Binding binding = Binding::automatic;
   double grace_seconds = 120.0;  ///< until a cancelled run is ended without a safe point
   bool json = false;

@@ -3,7 +3,6 @@
 #include "common/base/number_format.h"
 #include "coordinator/run/finish_job.h"
 #include "coordinator/run/run_job.h"
-#include "coordinator/run/shared_statistics.h"
 #include "coordinator/scheduler/launch_request.h"
 #include "coordinator/scheduler/local_scheduler.h"
 #include "coordinator/system/delivery.h"
@@ -53,15 +52,7 @@ void run_new_job(JobKind kind, const RecipeOptions& recipe, const RunOptions& ru
   const fs::path root = run.job.empty() ? default_job_root(prepared.spec, surroundings.current_folder)
                                         : (surroundings.current_folder / run.job).lexically_normal();
   check_output(files, root, prepared.spec, run.force);
-  std::optional<JobDir> source;
-  if (!run.from.empty()) {
-    source = JobDir::open(files, (surroundings.current_folder / run.from).lexically_normal());
-    check_statistics(files, *source, prepared);
-  }
   JobDir job = create_job(files, root, prepared);
-  if (source) {
-    share_statistics(files, *source, job);
-  }
   run_attempt(files, job, run, surroundings, started);
 }
 

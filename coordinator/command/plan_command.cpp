@@ -136,7 +136,7 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
     rates =
         parse_rates(probe_text(worker_program(options.worker, surroundings), threads), "cce-worker --probe");
   }
-  const PosixFileSystem files;
+  PosixFileSystem files;
   const PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
   check_weights(files, job.spec);
   if (options.json) {

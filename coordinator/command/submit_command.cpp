@@ -13,7 +13,7 @@ namespace {
 struct SubmitOptions {
   RecipeOptions recipe;
   ServerOptions server;
-  std::string idempotency_key;
+  std::string idempotency_key, from;
   bool follow = false, json = false, quiet = false;
 };
 
@@ -22,12 +22,16 @@ const char* const examples =
     "Examples:\n"
     "  cce submit recipe.yaml\n"
     "  cce submit ./smollm2-135m --text wiki.txt --remove 0.3 --follow\n"
+    "  cce submit recipe.yaml --from ID --set target.remove_params=0.2\n"
     "  cce submit recipe.yaml --server http://127.0.0.1:8642 --json\n";
 
 void submit(const SubmitOptions& options, const Surroundings& surroundings) {
-  const Json recipe = resolve_recipe(options.recipe, JobKind::compress, surroundings.current_folder);
+  Json recipe = resolve_recipe(options.recipe, JobKind::compress, surroundings.current_folder);
   // What can be seen to be wrong from here is refused from here; files may lie where only the server is.
   resolve_job(options.recipe, JobKind::compress, surroundings.current_folder);
+  if (!options.from.empty()) {  // the server's: its job's id, or a path there
+    recipe["from"] = options.from;
+  }
   const ServiceClient service = make_service_client(options.server, surroundings, plain_waiter());
   const RemoteJob job = service.submit(
       recipe_text(recipe), options.idempotency_key.empty() ? new_idempotency_key() : options.idempotency_key);
@@ -53,6 +57,11 @@ void add_submit_command(CLI::App& app, const Surroundings& surroundings) {
   command->footer(examples);
   add_recipe_options(*command, options->recipe, {});
   add_server_options(*command, options->server);
+  command
+      ->add_option(
+          "--from", options->from,
+          "Start from the statistics that this job kept: a job's id at the server, or its folder there")
+      ->type_name("ID");
   command->add_flag("--follow,-f", options->follow,
                     "Show progress until the job ends, then its report; Ctrl-C detaches");
   command->add_flag("--json", options->json, "Print the job, or with --follow the report, as JSON");

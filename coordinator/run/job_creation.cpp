@@ -1,6 +1,7 @@
 #include "coordinator/run/job_creation.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "common/base/digest.h"
 #include "common/base/error.h"
@@ -12,6 +13,7 @@
 #include "common/model/own_head.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
+#include "coordinator/run/shared_statistics.h"
 
 namespace cce {
 namespace {
@@ -105,8 +107,7 @@ bool is_checkpoint_file(const std::string& name) {
 
 }  // namespace
 
-PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
-                        const MachineRates* rates) {
+PreparedJob prepare_job(FileSystem& files, JobSpec spec, const Machine& machine, const MachineRates* rates) {
   const auto check = [&](const std::vector<TextSource>& texts, const std::string& key, bool needed) {  // 1.
     check_texts(files, texts, key, needed || key == kind_of(spec).text_key);
   };
@@ -143,6 +144,9 @@ PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& ma
                                    : assumed_rates(*resources.threads, machine.has_bf16);
   job.partition =
       make_partition(job.spec, job.checkpoint.config, job.size, machine, rates ? *rates : assumed);  // 4.
+  if (!job.spec.from.empty()) {                                                                      // 5.
+    check_statistics(files, job.spec, job.partition);
+  }
   return job;
 }
 
@@ -155,7 +159,12 @@ JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   if (!job.spec.finetune.teacher.empty()) {
     job.spec.finetune.teacher_digest = checkpoint_digest(files, job.spec.finetune.teacher);
   }
-  JobDir directory = JobDir::create(files, root, job.spec, job.partition);
+  std::function<void(const fs::path& state_root)> fill_state;
+  if (!job.spec.from.empty()) {
+    check_statistics(files, job.spec, job.partition);  // again, now that the model's digest is known
+    fill_state = [&](const fs::path& state_root) { share_statistics(files, job.spec, state_root); };
+  }
+  JobDir directory = JobDir::create(files, root, job.spec, job.partition, fill_state);
   files.write_atomic(root / "recipe.yaml", recipe_yaml(job.spec));
   return directory;
 }
@@ -164,6 +173,9 @@ DeliveryGuards delivery_guards(const fs::path& root, const JobSpec& spec) {
   DeliveryGuards guards{.job = root, .inputs = {spec.model}};
   if (!spec.finetune.teacher.empty()) {
     guards.inputs.emplace_back(spec.finetune.teacher);
+  }
+  if (!spec.from.empty()) {
+    guards.inputs.emplace_back(spec.from);
   }
   for (const auto* texts :
        {&spec.calibration.text, &spec.finetune.text, &spec.finetune.validation, &spec.evaluate.text}) {

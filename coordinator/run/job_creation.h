@@ -25,14 +25,15 @@ struct PreparedJob {
 /// Checks texts, checkpoint and target against each other and makes the partition.
 ///   1. every text is there, and there is one where a stage needs it   2. the checkpoint's config and headers
 ///   3. threads: the recipe's, else cores / ranks on a node   4. the partition with its forecast
-/// Errors: missing_file, out_of_range, does_not_fit; those of inspect_checkpoint and make_partition.
-PreparedJob prepare_job(const FileSystem& files, JobSpec spec, const Machine& machine,
-                        const MachineRates* rates);
+///   5. where the recipe has `from`: whether that job's statistics are of this one's kind
+/// Errors: missing_file, out_of_range, does_not_fit; those of inspect_checkpoint, make_partition and
+/// check_statistics.
+PreparedJob prepare_job(FileSystem& files, JobSpec spec, const Machine& machine, const MachineRates* rates);
 
-/// Writes the job directory, with both checkpoints' digests in spec.json and the resolved recipe in
-/// recipe.yaml. Errors: disk_full before anything is written where the job cannot fit at its widest moment
-/// (disk_forecast.h); out_of_range for a weight that nothing can be computed with (weight_check.h); those of
-/// JobDir::create.
+/// Writes the job directory, with both checkpoints' digests in spec.json, the resolved recipe in recipe.yaml
+/// and the statistics that it starts from. Errors: disk_full before anything is written where the job cannot
+/// fit at its widest moment (disk_forecast.h); out_of_range for a weight that nothing can be computed with
+/// (weight_check.h); those of check_statistics and JobDir::create.
 JobDir create_job(FileSystem& files, const std::filesystem::path& root, PreparedJob& job);
 
 /// What the delivery of a job's result must not touch: its folder and all that it reads.

@@ -77,7 +77,11 @@ class JobService::Implementation {
       }
     }
     check_room();
+    const std::optional<std::string> origin = own_job(recipe);
     policy_.resolve_recipe(recipe);
+    if (origin) {
+      recipe["from"] = *origin;
+    }
     PreparedJob job = prepare_job(files_, checked_spec(recipe), options_.machine, nullptr);
     const std::string id = make_job_id();
     if (!job.spec.output.empty()) {
@@ -178,6 +182,18 @@ class JobService::Implementation {
                   .remedy = "Use a key once, and again only to repeat the same request."};
     }
     return CreatedJob{.job = table_->view(stored->job), .is_new = false};
+  }
+
+  /// Where `from` names a job of this server: takes the key out, which is no path below a root, and returns that
+  /// job's folder.
+  std::optional<std::string> own_job(Json& recipe) {
+    const auto from = recipe.find("from");
+    if (from == recipe.end() || !from->is_string() || !table_->has(from->get<std::string>())) {
+      return std::nullopt;
+    }
+    const std::string id = from->get<std::string>();
+    recipe.erase(from);
+    return fs::absolute(table_->folder(id)).lexically_normal().string();
   }
 
   void check_room() {

@@ -52,7 +52,8 @@ class JobService {
   JobService(const JobService&) = delete;
   JobService& operator=(const JobService&) = delete;
 
-  /// A new queued job from a recipe in JSON (the keys of the README; paths below the roots, resolved). A key
+  /// A new queued job from a recipe in JSON (docs/recipe.md; paths below the roots, resolved; `from` may also
+  /// be the id of a job of this service). An idempotency key
   /// that came before gives that job again, without looking at the recipe's files. Errors: those of
   /// parse_request_body, parse_job_spec, PathPolicy, check_combinations, prepare_job, Scheduler::check;
   /// out_of_range for a key that is not 1 to 200 printable ASCII characters; impossible_combination for a key

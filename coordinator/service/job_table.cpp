@@ -30,6 +30,11 @@ JobEntry& JobTable::find(const std::string& id) const {
   return *found->second;
 }
 
+bool JobTable::has(const std::string& id) const {
+  const std::lock_guard lock(memory_);
+  return by_id_.contains(id);
+}
+
 /// The caller holds memory_, or nobody else knows the table yet.
 JobViewPointer JobTable::add(StoredJob job) {
   const std::int64_t number = job.number;

@@ -31,6 +31,7 @@ class JobTable {
 
   // ---- clients
   JobViewPointer view(const std::string& id);
+  bool has(const std::string& id) const;
   JobPage page(std::optional<JobState> state, const std::string& after, std::size_t limit) const;
   std::vector<StreamItem> stream(const std::string& id, const StreamPosition& after, std::size_t limit);
   std::map<JobState, std::int64_t> count_by_state() const;

@@ -149,7 +149,7 @@ void Pipeline::run_stages() {
 
 /// Says why the state that is there does not serve.
 void Pipeline::explain(const StageRow& row) const {
-  if (row.stage == Stage::calibrate && context_.job.origin()) {
+  if (row.stage == Stage::calibrate && !context_.spec.from.empty()) {
     refuse_new_statistics();
   }
   const StageInputs* inputs = row.stage == Stage::calibrate   ? &calibrate_inputs_
@@ -170,11 +170,12 @@ void Pipeline::explain(const StageRow& row) const {
 void Pipeline::refuse_new_statistics() const {
   const auto recorded = context_.job.inputs_of_state(std::string(stage_name(Stage::calibrate)));
   const auto names = recorded ? recorded->differences(calibrate_inputs_) : std::vector<std::string>();
-  throw Error{.code = ErrorCode::impossible_combination,
-              .where = "--from " + context_.job.origin()->string(),
-              .found = names.empty() ? std::string("no whole statistics") : "other " + join_names(names),
-              .expected = "statistics of the same model, texts, seed, partition and program",
-              .remedy = "Leave --from out, or take over what that job's recipe has for them"};
+  throw Error{
+      .code = ErrorCode::impossible_combination,
+      .where = "from " + context_.spec.from,
+      .found = names.empty() ? std::string("no whole statistics") : "other " + join_names(names),
+      .expected = "statistics of the same model, texts, seed, partition and program",
+      .remedy = "Leave --from (`from` in a recipe) out, or take over what that job's recipe has for them"};
 }
 
 void Pipeline::run_calibrate() {

@@ -42,7 +42,8 @@ struct HeadProjection {
 /// Errors: out_of_range unless 1 ≤ rank ≤ vo.
 HeadProjection project_head(Backend& backend, const HeadSpectrum& spectrum, std::int64_t rank);
 
-/// The value map on a matrix as checkpoints store it, out × in, the transpose of the above: v_proj rows of the group, vo × d → Q̄ᵀ v, r × d (a bias as vo × 1 → r × 1).
+/// The value map on a matrix as checkpoints store it, out × in, the transpose of the above: v_proj rows of the
+/// group, vo × d → Q̄ᵀ v, r × d (a bias as vo × 1 → r × 1).
 OwnedMatrix project_value_rows(Backend& backend, const HeadProjection& projection, ConstMatrix value);
 
 }  // namespace cce

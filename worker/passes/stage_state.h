@@ -9,7 +9,7 @@
 namespace cce {
 
 /// state/NAME of a whole stage: rank 0 publishes it with the stage's inputs after the parts of all ranks
-/// (state/NAME.layer-NNN), so that whoever finds it finds them too.
+/// (state/NAME.layer-NNN): where it is, they are.
 
 /// Inputs of a stage that works from what the one before it left: the keys that decide it, the earlier
 /// state's fingerprint and this program.
@@ -19,8 +19,8 @@ StageInputs following_inputs(const StageContext& context, Stage stage, Stage bef
 /// True where `holds` on every rank. Collective.
 bool agree(Communicator& communicator, bool holds);
 
-/// When every rank has come: rank 0 lets `fill` write into the new folder and publishes it; then all go on.
-/// Collective. Errors: disk_full, io_failure, job_locked.
+/// Once every rank has called it, rank 0 lets `fill` write into the new folder and publishes it; no rank
+/// returns before. Collective. Errors: disk_full, io_failure, job_locked.
 void publish_stage(StageContext& context, const std::string& name, const StageInputs& inputs,
                    const std::function<void(const std::filesystem::path& folder)>& fill);
 

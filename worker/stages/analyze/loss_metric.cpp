@@ -18,6 +18,20 @@ double trace(Backend& backend, ConstMatrix matrix) {
   return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
 }
 
+/// W̃ of W.
+OwnedMatrix loss_weighted_outputs(Backend& backend, const SubBlockStatistics& statistics,
+                                  ConstMatrix output_weights, double tokens, const EncodeSettings& settings) {
+  const ConstMatrix gradient = statistics.gradient_covariance.view();
+  if (settings.loss_weighted_scores) {
+    const OwnedMatrix second_moment = scaled_copy(backend, gradient, 1.0 / tokens);
+    const OwnedMatrix root = loss_root(backend, second_moment.view());
+    return weight_outputs(backend, output_weights, root.view());
+  }
+  const double energy = trace(backend, gradient);
+  return scaled_copy(backend, output_weights,
+                     std::sqrt(energy / tokens / static_cast<double>(gradient.rows)));
+}
+
 }  // namespace
 
 OwnedMatrix scaled_copy(Backend& backend, ConstMatrix source, double factor) {
@@ -51,19 +65,6 @@ OwnedMatrix loss_covariance(Backend& backend, const SubBlockStatistics& statisti
              ? scaled_copy(backend, statistics.weighted_covariance.view(),
                            1.0 / trace(backend, statistics.gradient_covariance.view()))
              : scaled_copy(backend, statistics.covariance.view(), 1.0 / tokens);
-}
-
-OwnedMatrix loss_weighted_outputs(Backend& backend, const SubBlockStatistics& statistics,
-                                  ConstMatrix output_weights, double tokens, const EncodeSettings& settings) {
-  const ConstMatrix gradient = statistics.gradient_covariance.view();
-  if (settings.loss_weighted_scores) {
-    const OwnedMatrix second_moment = scaled_copy(backend, gradient, 1.0 / tokens);
-    const OwnedMatrix root = loss_root(backend, second_moment.view());
-    return weight_outputs(backend, output_weights, root.view());
-  }
-  const double energy = trace(backend, gradient);
-  return scaled_copy(backend, output_weights,
-                     std::sqrt(energy / tokens / static_cast<double>(gradient.rows)));
 }
 
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,

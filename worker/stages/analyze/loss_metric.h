@@ -13,14 +13,12 @@ struct LossMetric {
   OwnedMatrix weighted_outputs;  ///< W̃ = W S_g^½, n × d; W √(tr S_g / d) in the ablation
 };
 
-/// Each part alone: C, and W̃ of W. tokens: how many the sums ran over.
-/// Errors: not_positive_definite when the gradient is zero or not finite.
+/// C alone. tokens: how many the sums ran over.
 OwnedMatrix loss_covariance(Backend& backend, const SubBlockStatistics& statistics, double tokens,
                             const EncodeSettings& settings);
-OwnedMatrix loss_weighted_outputs(Backend& backend, const SubBlockStatistics& statistics,
-                                  ConstMatrix output_weights, double tokens, const EncodeSettings& settings);
 
 /// All of it. `output` as the checkpoint stores it (d × n, any dtype, in the backend's memory).
+/// Errors: not_positive_definite when the gradient is zero or not finite.
 LossMetric make_loss_metric(Backend& backend, const SubBlockStatistics& statistics, ConstMatrix output,
                             double tokens, const EncodeSettings& settings);
 

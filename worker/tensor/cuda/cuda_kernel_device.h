@@ -10,7 +10,7 @@
 
 namespace cce {
 
-/// The Device of kernels_cuda/launch_shape.h on the CUDA backend's stream, for one operation.
+/// The Device of cuda/kernels/launch_shape.h on the CUDA backend's stream, for one operation.
 class CudaKernelDevice {
  public:
   CudaKernelDevice(Backend& backend, const char* operation)

@@ -8,7 +8,7 @@
 
 #include "worker/tensor/cuda/cuda_error.h"
 
-/// Launches of kernels, for .cu files alone. Kernels themselves (kernels_cuda/*.cuh) hold no launch syntax.
+/// Launches of kernels, for .cu files alone. Kernels themselves (ops/*/*.cuh) hold no launch syntax.
 namespace cce {
 
 struct CudaLaunch {

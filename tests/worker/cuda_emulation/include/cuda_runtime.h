@@ -1,5 +1,5 @@
 #pragma once
-/// The part of CUDA's language that the kernels of worker/tensor/kernels_cuda use, for the host's compiler:
+/// The part of CUDA's language that the kernels of worker/tensor/ops/*/*.cuh use, for the host's compiler:
 /// see block_runner.h. This folder stands before the toolkit's headers for the emulation's targets alone.
 #include <cmath>
 #include <cstdint>

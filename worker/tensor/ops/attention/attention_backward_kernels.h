@@ -6,9 +6,12 @@
 
 /// Gradients of attention, recomputing the weights tile by tile (Dao et al. 2022). All tiles are transposed,
 /// keys × queries, so that what belongs to a query (log-sum-exp, D) is a vector along the columns:
-///   1. Pᵀ = exp(scale K Qᵀ − lse)   2. dV += Pᵀ dO   3. dPᵀ = V dOᵀ   4. dSᵀ = scale Pᵀ ⊙ (dPᵀ − D), D_q =
-///      dO_q · O_q
-///   5. dK += dSᵀ Q   6. dQᵀ += Kᵀ dSᵀ
+///   1. Pᵀ  = exp(scale K Qᵀ − lse)
+///   2. dV += Pᵀ dO
+///   3. dPᵀ = V dOᵀ
+///   4. dSᵀ = scale Pᵀ ⊙ (dPᵀ − D),  D_q = dO_q · O_q
+///   5. dK += dSᵀ Q
+///   6. dQᵀ += Kᵀ dSᵀ
 namespace cce {
 namespace {
 

@@ -8,7 +8,7 @@
 #include "worker/tensor/ops/attention/attention_ops.h"
 #include "worker/tensor/ops/training/training_kernels.cuh"
 
-/// Attention, as Backend promises it.
+/// Attention, as attention_ops.h defines it.
 namespace cce::cuda_kernels {
 
 /// The sizes with the largest tiles whose shared memory, bytes_of(sizes), a block may have. Errors:

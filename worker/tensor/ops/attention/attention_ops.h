@@ -23,7 +23,7 @@ struct AttentionShape {
   std::int64_t query_heads() const { return kv_groups * queries_per_group; }
 };
 
-/// Attention: how a backend computes them; operands are checked.
+/// How a backend computes attention; the functions below check its operands.
 struct AttentionOps {
   void (*attention_forward)(Backend& backend, const AttentionShape& shape, ConstMatrix q, ConstMatrix k,
                             ConstMatrix v, Matrix out, Matrix log_sum_exp);

@@ -3,7 +3,7 @@
 #include "worker/tensor/ops/blocks/block_kernels.cuh"
 #include "worker/tensor/ops/blocks/block_ops.h"
 
-/// The blocks of a decoder but attention, as Backend promises them.
+/// What a decoder layer computes beside products and attention, as block_ops.h defines it.
 namespace cce::cuda_kernels {
 
 template <typename Device>

@@ -61,7 +61,7 @@ __global__ void rms_norm_backward_rows(ConstMatrix d_out, ConstMatrix x, ConstMa
   });
 }
 
-/// What rope turns: see Backend::rope.
+/// What rope turns: see ops::rope.
 struct RopeArguments {
   Matrix x;
   ConstMatrix cos, sin;

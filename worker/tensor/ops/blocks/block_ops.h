@@ -12,7 +12,7 @@ struct RopeTable {
   ConstMatrix cos, sin;
 };
 
-/// The blocks of a decoder but attention: how a backend computes them; operands are checked.
+/// How a backend computes what a decoder layer has beside products and attention; the functions below check the operands.
 struct BlockOps {
   void (*embed)(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out);
   void (*rms_norm)(Backend& backend, ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out);

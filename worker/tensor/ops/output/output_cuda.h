@@ -6,7 +6,7 @@
 #include "worker/tensor/ops/output/output_ops.h"
 #include "worker/tensor/ops/products/product_ops.h"
 
-/// The output layer fused with its loss, as Backend promises it: a chunk of tokens × a chunk of words at a
+/// The output layer fused with its loss, as output_ops.h defines it: a chunk of tokens × a chunk of words at a
 /// time, so that no more logits than Device::logits_limit() are in memory.
 ///   1. statistics of every token, chunk by chunk of words
 ///   2. errors of each chunk from its logits, made again unless they are still there, and their product with

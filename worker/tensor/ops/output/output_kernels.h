@@ -6,9 +6,9 @@
 /// The output layer on AMX, fused with its softmax. Logits are made transposed, words × tokens: then the head
 /// is the left operand and is read where it lies, and what belongs to a token is a lane. No logit leaves the
 /// first-level cache.
-///   1. statistics: maximum, Σ exp and the label's logit of each token, word block by word block
-///   2. gradient: p from the recomputed logits, the label drawn on the way, then d_hidden += (p − [label])
-///      head
+///   1. statistics  maximum, Σ exp and the label's logit of each token, word block by word block
+///   2. gradient    p from the recomputed logits, the label drawn on the way, then
+///                  d_hidden += (p − [label]) head
 namespace cce {
 namespace {
 

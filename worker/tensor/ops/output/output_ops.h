@@ -6,7 +6,8 @@
 
 namespace cce {
 
-/// The output layer, fused with its loss, in chunks (no tokens × vocabulary matrix): how a backend computes them; operands are checked.
+/// How a backend computes the output layer, fused with its loss and in chunks, so that no tokens × vocabulary matrix is
+/// in memory; the functions below check the operands.
 struct OutputOps {
   void (*output_losses)(Backend& backend, ConstMatrix hidden, ConstMatrix head,
                         std::span<const std::int32_t> labels, Matrix losses);

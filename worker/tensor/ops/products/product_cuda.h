@@ -2,7 +2,7 @@
 #include "worker/tensor/ops/products/product_ops.h"
 #include "worker/tensor/ops/rows/row_cuda.h"
 
-/// Products, as Backend promises them, from a library's plain product.
+/// Products, as product_ops.h defines them, from a library's plain product.
 namespace cce::cuda_kernels {
 
 /// C ← α op(A) op(B) + β C. `product(depth)` computes it where nothing is empty and α is not 0.

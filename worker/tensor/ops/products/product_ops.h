@@ -5,7 +5,7 @@
 
 namespace cce {
 
-/// Products as a backend computes them; operands are checked.
+/// How a backend computes products; the functions below check the operands.
 struct ProductOps {
   void (*multiply)(Backend& backend, ConstMatrix a, Transpose transpose_a, ConstMatrix b,
                    Transpose transpose_b, Matrix c, double alpha, double beta);

@@ -4,7 +4,7 @@
 #include "worker/tensor/ops/rows/row_ops.h"
 #include "worker/tensor/ops/selections/selection_cuda.h"
 
-/// Rows and elements, as Backend promises them.
+/// Rows and elements, as row_ops.h defines them.
 namespace cce::cuda_kernels {
 
 template <typename Device>

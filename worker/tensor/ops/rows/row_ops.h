@@ -5,7 +5,7 @@
 
 namespace cce {
 
-/// Rows and elements: how a backend computes them; operands are checked.
+/// How a backend computes on rows and elements; the functions below check the operands.
 struct RowOps {
   void (*convert)(Backend& backend, ConstMatrix source, Matrix target);
   void (*add)(Backend& backend, ConstMatrix source, Matrix target, double alpha);
@@ -29,6 +29,7 @@ const RowOps& cuda_row_ops();
 
 namespace ops {
 
+/// target ← source, rounded where the target's dtype is narrower; f32, bf16, f16 or f64, one shape.
 inline void convert(Backend& backend, ConstMatrix source, Matrix target) {
   check_shape("convert", "target", target, source.rows, source.cols);
   check_shape("convert", "source", source, source.rows, source.cols);

@@ -5,7 +5,7 @@
 #include "worker/tensor/ops/selections/selection_kernels.cuh"
 #include "worker/tensor/ops/selections/selection_ops.h"
 
-/// Selections, and the f64 forms of two row operations, as Backend promises them.
+/// Selections, and the f64 forms of two row operations, as selection_ops.h and row_ops.h define them.
 namespace cce::cuda_kernels {
 
 /// A list of indices on the device; null where it is empty.

@@ -6,7 +6,8 @@
 
 namespace cce {
 
-/// Selections and turns: f32 or f64, source and target of one dtype, without common elements: how a backend computes them; operands are checked.
+/// How a backend gathers, scatters and transposes matrices of f32 or f64, source and target of one dtype and without
+/// common elements; the functions below check the operands.
 struct SelectionOps {
   void (*gather)(Backend& backend, ConstMatrix source, std::span<const std::int32_t> rows,
                  std::span<const std::int32_t> cols, Matrix target);

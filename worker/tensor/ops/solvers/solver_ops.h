@@ -7,7 +7,7 @@
 
 namespace cce {
 
-/// Solvers, all f64: how a backend computes them; operands are checked.
+/// How a backend factorises and solves, all f64; the functions below check the operands.
 struct SolverOps {
   std::optional<std::int64_t> (*cholesky)(Backend& backend, Matrix a);
   void (*cholesky_solve)(Backend& backend, ConstMatrix factor, Matrix right_side);

@@ -3,7 +3,7 @@
 #include "worker/tensor/ops/training/training_kernels.cuh"
 #include "worker/tensor/ops/training/training_ops.h"
 
-/// What training adds, as Backend promises it.
+/// What training adds, as training_ops.h defines it.
 namespace cce::cuda_kernels {
 
 template <typename Device>

@@ -34,7 +34,7 @@ AdamWFactors adamw_factors(const AdamWStep& step);
 void check_adamw(const AdamWStep& step, const ConstMatrix& gradient, const ConstMatrix& weights,
                  const ConstMatrix& m, const ConstMatrix& v, const ConstMatrix& copy);
 
-/// What training adds: how a backend computes them; operands are checked.
+/// How a backend computes the operations that only training needs; the functions below check their operands.
 struct TrainingOps {
   void (*add_inner_product)(Backend& backend, ConstMatrix a, ConstMatrix b, Matrix sum);
   void (*rms_norm_gain_gradient)(Backend& backend, ConstMatrix d_out, ConstMatrix x, double epsilon,

@@ -31,26 +31,26 @@ struct StageMemory {
 
 /// Peak memory of `rank` by stage (docs/method.md 4): resident, or of its GPU with resources.device cuda,
 /// where the program, the mapped checkpoints and the starting layers take none, cuBLAS's workspace and 2²⁵
-/// logits with their errors are counted instead, and kept sums are f32. With L layers, d the hidden size, m
-/// the FFN width, n the width of the head outputs, s the length of a sequence, b the tokens of a micro-batch,
-/// c the gradient sequences of a chunk, w bytes of a computing weight, k bytes of a kept sum (8, or 4):
+/// logits with their errors are counted instead, and kept sums are f32. The matrices that a stage holds are
+/// those of stage_sizes.h, by which it allocates; here is when they are held together, and what beside them is
+/// not a matrix of the stage's own. With d the hidden size, m the FFN width, n the width of the head outputs,
+/// b the tokens of a micro-batch, w bytes of a computing weight, k bytes of a kept sum (8, or 4):
 ///   all stages  program and libraries; pages of the mapped checkpoint (every rank reads all layers);
-///               embedding and untied head V d w; two packed layers; scratch of a micro-batch
-///               b (2 max(m, n) + 3 (q + k + v widths) + 6 d) (w or 4), and b 12 (q + k widths) where they
-///               are normed; a tile of logits
-///   calibrate   boundaries and gradient (2 L + 2) c s d 4; the sums of one visit 4 Σ; sums of the owned
-///               layers k Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
-///   analyze     sums of the owned layers; eigenvalues of one, 16 max(m, n)²
+///               embedding and untied head V d w; two packed layers; runner_bytes of a micro-batch, twice in
+///               encode; a tile of logits
+///   calibrate   CalibrateSizes; sums of the owned layers k Σ, with Σ = 2 m² + 2 n² + 2 d² + (G qk / 2)²
+///   analyze     sums of the owned layers; work on one sub-block in f64: C, its inverse and C̄, W and W̃, S_g
+///               and its root, 8 (3 max(m, n)² + 2 max(m, n) d + 2 d²); where parts may be dropped, their
+///               streams
 ///   make_plan   sums and starting layers of the owned layers; the elimination of one, 8 (3 m² + 2 m d)
-///   encode      dense and compressed stream 2 t d 4 with t the rank's tokens; their features t r w, r the
-///               kept width; sums of one sub-block, fitted and held out, 2 (8 + 4) (r² + r d), and its
-///               solution 8 (3 r² + 4 r d); starting layers of the owned layers, f32, with two d × d metrics
-///               each; refined, 16 bytes for each kept parameter of one layer and a micro-batch's stream,
-///               gradient and features
+///   encode      EncodeSizes and two RefitSumSizes, r wide; the solution 8 (3 r² + 4 r d);
+///               the compressed layer in work; starting layers of the owned layers, f32, with two d × d
+///               metrics each; refined, 16 bytes for each kept parameter of one layer and RefineSizes
 ///   finetune    training_memory.h
-///   evaluate    a chunk's streams c s d 4
+///   evaluate    the stream of a chunk
 ///   export      a layer and the embedding in f32 while they are written
-/// r = (1 − fraction to remove) max(m, n), or max(m, n) where the target is not a fraction.
+/// r: the widest sub-block that may be kept; max(m', n) with m' = (1 − fraction to remove) m where all layers
+/// get one FFN width, max(m, n) where they may differ or the target is not a fraction.
 /// Bytes. Pure: the partition's own forecast is not read.
 std::vector<StageMemory> forecast_memory(const JobSpec& spec, const ModelConfig& config,
                                          const CheckpointSize& size, const Partition& partition,

@@ -4,9 +4,11 @@
 #include <string_view>
 
 #include "common/cost/limits.h"
+#include "common/cost/stage_sizes.h"
 #include "common/model/model_config.h"
 
-/// Sizes that a stage allocates by and its forecast adds up: each stands here and nowhere else.
+/// Counts of numbers and widths that stages, their states and their forecasts share: each stands here and nowhere
+/// else. The matrices that stages hold are in stage_sizes.h.
 namespace cce::cost {
 
 // ---- widths of a layer
@@ -26,7 +28,9 @@ inline std::int64_t rotary_pairs(const LayerShape& shape) {
 // ---- sums
 /// Numbers in a sub-block's sums: two n × n covariances, the features' sum, S_g of d × d.
 inline std::int64_t sub_block_sum_numbers(std::int64_t width, std::int64_t hidden_size) {
-  return width > 0 ? 2 * width * width + width + hidden_size * hidden_size : 0;
+  const SubBlockSumSizes sums = sub_block_sum_sizes(width, hidden_size);
+  return sums.weighted_covariance.numbers() + sums.covariance.numbers() + sums.feature_sum.numbers() +
+         sums.gradient_covariance.numbers();
 }
 /// Numbers in a layer's sums, the products of rotary pairs among them.
 inline std::int64_t layer_sum_numbers(const LayerShape& shape, std::int64_t hidden_size) {

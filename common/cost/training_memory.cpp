@@ -4,6 +4,7 @@
 
 #include "common/cost/kept_share.h"
 #include "common/cost/sizes.h"
+#include "common/cost/stage_sizes.h"
 
 namespace cce {
 namespace {
@@ -35,7 +36,7 @@ Trained trained_layer(const JobSpec& spec, const LayerShape& shape, std::int64_t
 class TrainingMemory {
  public:
   TrainingMemory(const JobSpec& spec, const ModelConfig& config, const CheckpointSize& size,
-                 const Partition& partition, std::int64_t rank, std::int64_t scratch_bytes_per_token)
+                 const Partition& partition, std::int64_t rank)
       : spec_(spec),
         finetune_(spec.finetune),
         config_(config),
@@ -44,8 +45,7 @@ class TrainingMemory {
         on_gpu_(spec.resources.device == "cuda"),
         hidden_(config.hidden_size),
         length_(spec.calibration.length),
-        value_(size.compute_value_bytes),
-        scratch_bytes_per_token_(scratch_bytes_per_token) {
+        value_(size.compute_value_bytes) {
     const std::int64_t batch = std::max<std::int64_t>(1, finetune_.batch_tokens / length_);
     tokens_ = (batch + partition.ranks() - 1) / partition.ranks() * length_;
     for (std::size_t index = 0; index < config.layers.size(); ++index) {
@@ -68,7 +68,7 @@ class TrainingMemory {
     add("boundaries of a step", boundary_bytes());
     add("gradients of L_rec", recovery_bytes());
     if (finetune_.alpha > 0.0 || finetune_.kl > 0.0) {
-      add("teacher's stream and layers", held(tokens_ * hidden_ * 4) + teacher_layer_bytes());
+      add("teacher's stream and layers", held(cost::stream_size(tokens_, hidden_)) + teacher_layer_bytes());
       add("teacher's embedding and head", outer_bytes());
       add("teacher's mapped checkpoint", on_gpu_ ? 0 : size_.teacher_bytes);
     }
@@ -108,10 +108,16 @@ class TrainingMemory {
   }
 
   std::int64_t layers() const { return static_cast<std::int64_t>(config_.layers.size()); }
-  std::int64_t boundary_bytes() const { return (layers() + 2) * held(tokens_ * hidden_ * 4); }
-  std::int64_t recovery_bytes() const {
-    return finetune_.alpha > 0.0 ? layers() * held(tokens_ * hidden_ * value_) : 0;
+  /// Of all of its matrices.
+  std::int64_t held(const cost::MatrixSize& size) const {
+    return size.count * held(size.bytes_of_one({.compute = value_}));
   }
+  cost::TrainingSizes sizes() const {
+    return cost::training_sizes(config_, tokens_, partition_.micro_batch_sequences * length_,
+                                finetune_.alpha > 0.0);
+  }
+  std::int64_t boundary_bytes() const { return held(sizes().boundaries) + held(sizes().gradient); }
+  std::int64_t recovery_bytes() const { return held(sizes().recovery); }
   std::int64_t outer_bytes() const {
     return (config_.tied_embeddings ? 1 : 2) * held(config_.vocabulary_size * hidden_ * value_);
   }
@@ -154,7 +160,9 @@ class TrainingMemory {
     const std::int64_t tokens = (similarity_windows + ranks - 1) / ranks * length_;
     const std::int64_t width = std::max(widest_.heads, widest_.ffn);
     const std::int64_t sums =
-        ((on_gpu_ ? 4 : 8) + 12) * width * width + length_ * (width * value_ + scratch_bytes_per_token_);
+        ((on_gpu_ ? 4 : 8) + 12) * width * width +
+        cost::runner_bytes(config_, cost::Passage::forward, {.micro_batch = length_, .window = length_},
+                           {.compute = value_});
     const std::int64_t embedding = held(config_.vocabulary_size * hidden_ * value_);
     const std::int64_t untouched = on_gpu_ ? 0 : boundary_bytes() + recovery_bytes();
     return std::max<std::int64_t>(0, held(tokens * hidden_ * 4) + std::max(embedding, sums) - untouched);
@@ -166,7 +174,7 @@ class TrainingMemory {
   const CheckpointSize& size_;
   const Partition& partition_;
   bool on_gpu_;
-  std::int64_t hidden_, length_, value_, scratch_bytes_per_token_;
+  std::int64_t hidden_, length_, value_;
   std::int64_t tokens_ = 0;  ///< of this rank in a step
   Trained widest_;
   std::vector<Trained> owned_;
@@ -177,8 +185,8 @@ class TrainingMemory {
 
 std::vector<MemoryTerm> training_memory(const JobSpec& spec, const ModelConfig& config,
                                         const CheckpointSize& size, const Partition& partition,
-                                        std::int64_t rank, std::int64_t scratch_bytes_per_token) {
-  return TrainingMemory(spec, config, size, partition, rank, scratch_bytes_per_token).terms();
+                                        std::int64_t rank) {
+  return TrainingMemory(spec, config, size, partition, rank).terms();
 }
 
 }  // namespace cce

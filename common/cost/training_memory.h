@@ -35,6 +35,6 @@ namespace cce {
 /// On a CPU each matrix of 4 MiB or more is rounded up to huge pages of 2 MiB. Pure.
 std::vector<MemoryTerm> training_memory(const JobSpec& spec, const ModelConfig& config,
                                         const CheckpointSize& size, const Partition& partition,
-                                        std::int64_t rank, std::int64_t scratch_bytes_per_token);
+                                        std::int64_t rank);
 
 }  // namespace cce

@@ -13,7 +13,8 @@ namespace cce {
 /// Runs this rank's tokens through the layers of a model, forward and back: the layers come by on every rank
 /// (LayerStream), each stage's visitor says what it does with them, and tokens pass a micro-batch at a time.
 /// The streams stay their stage's: what a visitor sums of a sub-block's features, and which stream their
-/// outputs are added to, is all that stages differ in. Every rank makes the same calls, one without tokens too. One thread.
+/// outputs are added to, is all that stages differ in. Every rank makes the same calls, one without tokens
+/// too. One thread.
 class Sweep {
  public:
   /// A stage's visitor, for each layer in turn.

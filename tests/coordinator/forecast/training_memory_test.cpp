@@ -72,7 +72,7 @@ struct TermBytes {
     Partition partition;
     partition.owner = {0, 0};
     partition.sequences = {{.first = 0, .count = 64}};
-    terms = training_memory(spec, config, {.tensor_bytes = 1, .compute_value_bytes = 2}, partition, 0, 100);
+    terms = training_memory(spec, config, {.tensor_bytes = 1, .compute_value_bytes = 2}, partition, 0);
   }
   std::int64_t of(const std::string& name) const {
     for (const MemoryTerm& term : terms) {

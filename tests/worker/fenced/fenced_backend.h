@@ -34,6 +34,8 @@ class FencedBackend : public Backend {
   /// The CPU's operations behind the fence.
   const OpTable& ops() const override;
 
+  /// What its operations' operands took; not what the CPU's operations take for themselves.
+  const MemoryPool::Use& use() const { return pool_->use(); }
   Backend& inner() { return *cpu_; }
   /// An operand of an operation where the CPU backend reaches it; what is no matrix as it is. Errors: invalid_argument.
   Matrix in(Matrix matrix) const;

@@ -11,6 +11,7 @@
 
 #include "tests/worker/fenced/fenced_backend.h"
 #include "tests/worker/stages/stage_fixture.h"
+#include "tests/worker/token_file.h"
 #include "worker/run/pipeline.h"
 
 namespace cce {
@@ -23,27 +24,6 @@ struct JobRow {
   LayerDelivery delivery;
   void (*change)(JobSpec&);
 };
-
-void write_tokens(const std::filesystem::path& path, std::int64_t vocabulary, std::size_t count) {
-  std::mt19937 engine(17);
-  std::uniform_int_distribution<int> token(0, static_cast<int>(vocabulary) - 1);
-  std::string bytes;
-  for (std::size_t i = 0; i < count; ++i) {
-    const int id = token(engine);
-    bytes += static_cast<char>(id & 0xff);
-    bytes += static_cast<char>(id >> 8);
-  }
-  PosixFileSystem().write_atomic(path, bytes);
-}
-
-TextSource tokens_of(const std::filesystem::path& path, std::int64_t first, std::int64_t last) {
-  TextSource source;
-  source.path = path.string();
-  source.name = "tokens";
-  source.first = first;
-  source.last = last;
-  return source;
-}
 
 /// What a job runs on: the CPU backend, or the fenced one with kept sums of a dtype.
 std::unique_ptr<Backend> on_cpu() {

@@ -4,7 +4,8 @@
 #include <span>
 #include <utility>
 
-#include "common/cost/sizes.h"
+#include "common/cost/limits.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/output_loss.h"
 #include "worker/passes/sweep.h"
@@ -63,10 +64,8 @@ class DropMeasurement {
         ends_(context.checkpoint.end_weights(context.backend, context.compute_dtype)),
         output_(context, sweep_.runner(), ends_, data.length),
         sequences_(context, data) {
-    for (std::int64_t i = 0; i < context.layers() + 1; ++i) {
-      streams_.push_back(
-          backend_.matrix(DType::f32, sequences_.share.chunk * data.length, context.dense().hidden_size));
-    }
+    streams_ = allocate_each(backend_, context.compute_dtype,
+                             cost::drop_streams_size(context.dense(), sequences_.share.chunk * data.length));
   }
 
   std::vector<double> measure(Part part) {

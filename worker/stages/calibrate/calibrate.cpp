@@ -6,6 +6,7 @@
 
 #include "worker/model/block.h"
 #include "worker/numeric/counter_random.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/sweep.h"
 #include "worker/tensor/ops.h"
@@ -26,10 +27,17 @@ class Calibration {
         capacity_(std::min<std::int64_t>(context.partition.chunk_sequences,
                                          static_cast<std::int64_t>(sequences_.size()))),
         micro_batch_(std::min(context.partition.micro_batch_sequences, std::max<std::int64_t>(capacity_, 1))),
-        statistics_(context, micro_batch_ * data.length),
-        results_(static_cast<std::size_t>(context.layers())) {
-    allocate();
-  }
+        sizes_(cost::calibrate_sizes(context.dense(), {.chunk = capacity_ * data.length,
+                                                       .micro_batch = micro_batch_ * data.length,
+                                                       .window = data.length})),
+        statistics_(context, sizes_),
+        results_(static_cast<std::size_t>(context.layers())),
+        boundaries_(allocate_each(context.backend, context.compute_dtype, sizes_.boundaries)),
+        gradient_(of_size(sizes_.gradient)),
+        gradient_after_(of_size(sizes_.gradient_after)),
+        pair_products_(of_size(sizes_.pair_products)),
+        losses_(of_size(sizes_.losses)),
+        hidden_gradient_(of_size(sizes_.hidden_gradient)) {}
 
   std::vector<std::optional<LayerStatistics>> run() {
     context_.reporter.stage_started(Stage::calibrate);
@@ -58,22 +66,8 @@ class Calibration {
     return most;
   }
 
-  void allocate() {
-    std::int64_t pairs = 1;
-    for (const LayerShape& shape : context_.dense().layers) {
-      pairs = std::max(pairs, shape.kv_groups * shape.qk_dim / 2);
-    }
-    const std::int64_t hidden = context_.dense().hidden_size;
-    const std::int64_t chunk_tokens = capacity_ * data_.length;
-    for (std::int64_t i = 0; i < 2 * context_.layers() + 1; ++i) {
-      boundaries_.push_back(backend_.matrix(DType::f32, chunk_tokens, hidden));
-    }
-    gradient_ = backend_.matrix(DType::f32, chunk_tokens, hidden);
-    const std::int64_t tokens = micro_batch_ * data_.length;
-    gradient_after_ = backend_.matrix(DType::f32, tokens, hidden);
-    pair_products_ = backend_.matrix(DType::f32, tokens, pairs);
-    losses_ = backend_.matrix(DType::f32, 1, data_.length);
-    hidden_gradient_ = backend_.matrix(DType::f32, data_.length, hidden);
+  OwnedMatrix of_size(const cost::MatrixSize& size) {
+    return allocate(backend_, context_.compute_dtype, size);
   }
 
   void start_chunk(std::int64_t first) {
@@ -205,6 +199,7 @@ class Calibration {
   std::vector<std::int64_t> sequences_;  ///< this rank's gradient sequences
   std::int64_t capacity_;                ///< sequences of a chunk
   std::int64_t micro_batch_;
+  cost::CalibrateSizes sizes_;
   StatisticsBuffer statistics_;
   std::vector<std::optional<LayerStatistics>> results_;
 

@@ -1,10 +1,10 @@
 #include "worker/stages/calibrate/layer_statistics.h"
 
-#include <algorithm>
 #include <span>
 
 #include "common/cost/sizes.h"
 #include "worker/comm/device/device_exchange.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/row_norms.h"
 #include "worker/tensor/ops.h"
 
@@ -12,13 +12,14 @@ namespace cce {
 namespace {
 
 SubBlockStatistics make_sub_block(Backend& backend, std::int64_t features, std::int64_t hidden) {
-  const DType dtype = backend.kept_sum_dtype();
-  SubBlockStatistics result;
-  result.weighted_covariance = backend.zeros(dtype, features, features);
-  result.covariance = backend.zeros(dtype, features, features);
-  result.feature_sum = backend.zeros(dtype, 1, features);
-  result.gradient_covariance = backend.zeros(dtype, hidden, hidden);
-  return result;
+  const cost::SubBlockSumSizes sizes = cost::sub_block_sum_sizes(features, hidden);
+  const auto zeros = [&backend](const cost::MatrixSize& size) {
+    return backend.zeros(backend.kept_sum_dtype(), size.rows, size.cols);
+  };
+  return {.weighted_covariance = zeros(sizes.weighted_covariance),
+          .covariance = zeros(sizes.covariance),
+          .feature_sum = zeros(sizes.feature_sum),
+          .gradient_covariance = zeros(sizes.gradient_covariance)};
 }
 
 }  // namespace
@@ -36,23 +37,14 @@ LayerStatistics make_layer_statistics(Backend& backend, const LayerShape& shape,
   return result;
 }
 
-StatisticsBuffer::StatisticsBuffer(StageContext& context, std::int64_t max_tokens)
-    : backend_(context.backend), compute_dtype_(context.compute_dtype), hidden_(context.dense().hidden_size) {
-  std::int64_t floats = 0;
-  std::int64_t widest = 0;
-  for (const LayerShape& shape : context.dense().layers) {
-    floats = std::max(floats, floats_of(shape));
-    widest = std::max({widest, cost::head_output_width(shape), cost::ffn_width(shape)});
-  }
-  storage_ = backend_.matrix(DType::f32, 1, std::max<std::int64_t>(floats, 1));
-  scaled_features_ = backend_.matrix(compute_dtype_, max_tokens, std::max<std::int64_t>(widest, 1));
-  narrow_gradient_ = backend_.matrix(compute_dtype_, max_tokens, hidden_);
-  row_norms_ = backend_.matrix(DType::f32, 1, max_tokens);
-}
-
-std::int64_t StatisticsBuffer::floats_of(const LayerShape& shape) const {
-  return cost::layer_sum_numbers(shape, hidden_);
-}
+StatisticsBuffer::StatisticsBuffer(StageContext& context, const cost::CalibrateSizes& sizes)
+    : backend_(context.backend),
+      compute_dtype_(context.compute_dtype),
+      hidden_(context.dense().hidden_size),
+      storage_(allocate(context.backend, context.compute_dtype, sizes.sums)),
+      scaled_features_(allocate(context.backend, context.compute_dtype, sizes.scaled_features)),
+      narrow_gradient_(allocate(context.backend, context.compute_dtype, sizes.narrow_gradient)),
+      row_norms_(allocate(context.backend, context.compute_dtype, sizes.row_norms)) {}
 
 StatisticsBuffer::Part StatisticsBuffer::carve(std::int64_t features, float*& next) {
   const auto take = [&next](std::int64_t rows, std::int64_t cols) {
@@ -71,7 +63,7 @@ StatisticsBuffer::Part StatisticsBuffer::carve(std::int64_t features, float*& ne
 }
 
 void StatisticsBuffer::start_layer(const LayerShape& shape) {
-  used_floats_ = floats_of(shape);
+  used_floats_ = cost::layer_sum_numbers(shape, hidden_);
   float* next = storage_.as<float>();
   attention_ = carve(cost::head_output_width(shape), next);
   ffn_ = carve(cost::ffn_width(shape), next);

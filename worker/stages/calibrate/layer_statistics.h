@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/cost/stage_sizes.h"
 #include "worker/passes/stage_context.h"
 
 namespace cce {
@@ -27,8 +28,8 @@ LayerStatistics make_layer_statistics(Backend& backend, const LayerShape& shape,
 /// them to the owner. Reused from layer to layer; one thread.
 class StatisticsBuffer {
  public:
-  /// Room for the largest layer of the dense model and for micro-batches of `max_tokens`.
-  StatisticsBuffer(StageContext& context, std::int64_t max_tokens);
+  /// Room for the largest layer of the dense model and for the micro-batches of these sizes.
+  StatisticsBuffer(StageContext& context, const cost::CalibrateSizes& sizes);
 
   void start_layer(const LayerShape& shape);
   /// Adds one micro-batch: features tokens × n (compute dtype), gradient tokens × d and pair_products f32.
@@ -41,7 +42,6 @@ class StatisticsBuffer {
   struct Part {
     Matrix weighted_covariance, covariance, feature_sum, gradient_covariance;
   };
-  std::int64_t floats_of(const LayerShape& shape) const;
   Part carve(std::int64_t features, float*& next);
   void add_sub_block(Part& part, ConstMatrix features, ConstMatrix gradient);
   void add_part(const Part& part, SubBlockStatistics& total);

@@ -1,6 +1,5 @@
 #include "worker/stages/encode/encode.h"
 
-#include <algorithm>
 #include <array>
 #include <map>
 #include <span>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "worker/comm/device/device_exchange.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/checkpoint_layers.h"
 #include "worker/passes/layer_store.h"
 #include "worker/passes/sub_block.h"
@@ -21,16 +21,6 @@
 namespace cce {
 namespace {
 
-std::int64_t widest_features(const ModelConfig& config) {
-  std::int64_t widest = 1;
-  for (const LayerShape& shape : config.layers) {
-    for (const SubBlock kind : {SubBlock::attention, SubBlock::ffn}) {
-      widest = std::max(widest, has(shape, kind) ? feature_width(shape, kind) : 0);
-    }
-  }
-  return widest;
-}
-
 class Encoder {
  public:
   Encoder(StageContext& context, const EncodeInput& input, CompressionPlan& plan)
@@ -43,12 +33,12 @@ class Encoder {
         sweep_(context, context.dense(), source_, context.delivery),
         compressed_runner_(context.backend, input.compressed),
         streams_(context, input.data),
-        refit_(context, streams_, widest_features(input.compressed)),
-        refiner_(context, streams_, compressed_runner_) {
-    const std::int64_t tokens = streams_.largest_micro_batch_tokens();
-    features_ = backend_.matrix(context.compute_dtype, streams_.tokens(), widest_features(input.compressed));
-    targets_ = backend_.matrix(DType::f32, tokens, hidden_);
-  }
+        width_(cost::widest_features(input.compressed)),
+        sizes_(cost::encode_sizes(streams_.tokens(), streams_.largest_micro_batch_tokens(), width_, hidden_)),
+        refit_(context, streams_, sizes_, width_),
+        refiner_(context, streams_, compressed_runner_, width_),
+        features_(allocate(context.backend, context.compute_dtype, sizes_.features)),
+        targets_(allocate(context.backend, context.compute_dtype, sizes_.targets)) {}
 
   void run() {
     context_.reporter.stage_started(Stage::encode);
@@ -299,6 +289,8 @@ class Encoder {
   Sweep sweep_;                    ///< the dense layers, on the dense stream
   BlockRunner compressed_runner_;  ///< their successors, a sub-block behind
   StreamPair streams_;
+  std::int64_t width_;  ///< of the widest sub-block that is kept
+  cost::EncodeSizes sizes_;
   OutputRefit refit_;
   Refiner refiner_;
   OwnedMatrix features_, targets_;  ///< of all this rank's tokens; of one micro-batch

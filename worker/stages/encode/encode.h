@@ -21,10 +21,11 @@ struct EncodeInput {
 
 /// Refits every sub-block's outputs in order, the compressed and the dense stream side by side
 /// (docs/method.md 3.4). In: starting layers. Out: the plan's measured nats; every encoded layer in
-/// state/encode.layer-NNN, f32. Per sub-block:
+/// state/encode.layer-NNN, f32. Sweep carries the dense layers past the dense stream; the compressed layer is
+/// made here, a sub-block behind. Per sub-block:
 ///   1. features of the compressed layer on the compressed stream, dense stream moved on, sums of the refit
-///   2. sums to the owner, which chooses λ on held-out sequences, solves, and broadcasts the new outputs
-///      where encode.refine_steps asks for it, refines the whole sub-block (refine.h)
+///   2. sums to the owner, which chooses λ on held-out sequences, solves, and broadcasts the new outputs;
+///      where encode.refine_steps asks for it, the whole sub-block is refined (refine.h)
 ///   3. compressed stream moved on; what error is left, in nats
 /// Last, the factor of the final norm's gain is chosen (output_scale.h) and published as state
 /// encode.output-scale. Layers found in state/ are not computed again: the streams are rebuilt by one

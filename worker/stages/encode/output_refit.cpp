@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/comm/device/device_exchange.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/row_norms.h"
 #include "worker/stages/analyze/loss_metric.h"
 #include "worker/tensor/host_access.h"
@@ -39,21 +40,19 @@ void store(Backend& backend, ConstMatrix solution, SubBlock kind, HostLayer& lay
 
 }  // namespace
 
-OutputRefit::OutputRefit(StageContext& context, const StreamPair& streams, std::int64_t widest_features)
+OutputRefit::OutputRefit(StageContext& context, const StreamPair& streams, const cost::EncodeSizes& sizes,
+                         std::int64_t width)
     : context_(context),
       backend_(context.backend),
       anything_held_out_(streams.anything_held_out()),
-      fitting_(context.backend, context.compute_dtype, widest_features, context.dense().hidden_size,
+      fitting_(context.backend, context.compute_dtype, width, context.dense().hidden_size,
                streams.largest_micro_batch_tokens()),
-      held_out_(context.backend, context.compute_dtype, widest_features, context.dense().hidden_size,
-                streams.largest_micro_batch_tokens()) {
-  const std::int64_t tokens = streams.largest_micro_batch_tokens();
-  const std::int64_t hidden = context.dense().hidden_size;
-  weights_root_ = backend_.matrix(DType::f32, 1, tokens);
-  error_ = backend_.matrix(DType::f32, tokens, hidden);
-  narrow_error_ = backend_.matrix(context.compute_dtype, tokens, hidden);
-  error_gram_ = backend_.matrix(DType::f32, hidden, hidden);
-}
+      held_out_(context.backend, context.compute_dtype, width, context.dense().hidden_size,
+                streams.largest_micro_batch_tokens()),
+      weights_root_(allocate(context.backend, context.compute_dtype, sizes.weights_root)),
+      error_(allocate(context.backend, context.compute_dtype, sizes.error)),
+      narrow_error_(allocate(context.backend, context.compute_dtype, sizes.narrow_error)),
+      error_gram_(allocate(context.backend, context.compute_dtype, sizes.error_gram)) {}
 
 void OutputRefit::start(std::int64_t features) {
   fitting_.start(features);

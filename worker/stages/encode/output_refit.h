@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/cost/stage_sizes.h"
 #include "worker/passes/stage_context.h"
 #include "worker/passes/sub_block.h"
 #include "worker/stages/encode/refit_sums.h"
@@ -15,7 +16,9 @@ namespace cce {
 /// held-out sequences. One thread.
 class OutputRefit {
  public:
-  OutputRefit(StageContext& context, const StreamPair& streams, std::int64_t widest_features);
+  /// sizes: of this rank's encode; width: of the widest sub-block that is refitted.
+  OutputRefit(StageContext& context, const StreamPair& streams, const cost::EncodeSizes& sizes,
+              std::int64_t width);
 
   void start(std::int64_t features);
   void add(const MicroBatch& micro_batch, ConstMatrix features, ConstMatrix targets, ConstMatrix dense_after);

@@ -9,6 +9,7 @@
 
 #include "worker/comm/device/device_exchange.h"
 #include "worker/numeric/counter_random.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/row_norms.h"
 #include "worker/tensor/ops.h"
 
@@ -48,7 +49,7 @@ std::vector<std::int64_t> refine_batch(std::span<const std::int64_t> fitting, st
   return result;
 }
 
-Refiner::Refiner(StageContext& context, StreamPair& streams, BlockRunner& runner)
+Refiner::Refiner(StageContext& context, StreamPair& streams, BlockRunner& runner, std::int64_t width)
     : context_(context),
       streams_(streams),
       runner_(runner),
@@ -60,10 +61,12 @@ Refiner::Refiner(StageContext& context, StreamPair& streams, BlockRunner& runner
   batch_ = std::clamp<std::int64_t>(context.spec.encode.refine_batch_tokens / length, 1,
                                     static_cast<std::int64_t>(fitting_.size()));
   if (asked_for()) {
-    const std::int64_t tokens = std::max(streams.largest_micro_batch_tokens(), length);
-    after_ = backend_.matrix(DType::f32, tokens, context.dense().hidden_size);
-    gradient_ = backend_.matrix(DType::f32, tokens, context.dense().hidden_size);
-    losses_ = backend_.matrix(DType::f32, 1, tokens);
+    const cost::RefineSizes sizes = cost::refine_sizes(std::max(streams.largest_micro_batch_tokens(), length),
+                                                       width, context.dense().hidden_size);
+    after_ = allocate(backend_, context.compute_dtype, sizes.after);
+    gradient_ = allocate(backend_, context.compute_dtype, sizes.gradient);
+    losses_ = allocate(backend_, context.compute_dtype, sizes.losses);
+    features_ = allocate(backend_, context.compute_dtype, sizes.features);
   }
 }
 
@@ -164,10 +167,6 @@ double Refiner::compare(const LayerWeights& weights, SubBlock kind, std::int64_t
                         double scale) {
   const std::int64_t tokens = batch.tokens();
   const std::int64_t width = feature_width(weights.shape, kind);
-  if (features_.bytes() < static_cast<std::size_t>(tokens * width) * size_in_bytes(context_.compute_dtype)) {
-    features_ = OwnedMatrix();
-    features_ = backend_.matrix(context_.compute_dtype, tokens, width);
-  }
   const Matrix features{features_.as<std::byte>(), context_.compute_dtype, tokens, width, width};
   const ConstMatrix before = streams_.compressed_rows(first_row, tokens);
   const ConstMatrix dense = streams_.dense_rows(first_row, tokens);

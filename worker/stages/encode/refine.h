@@ -31,8 +31,8 @@ std::vector<std::int64_t> refine_batch(std::span<const std::int64_t> fitting, st
 /// tokens. One thread.
 class Refiner {
  public:
-  /// All must outlive it. `runner`: of the compressed model.
-  Refiner(StageContext& context, StreamPair& streams, BlockRunner& runner);
+  /// All must outlive it. `runner`: of the compressed model; width: of its widest sub-block.
+  Refiner(StageContext& context, StreamPair& streams, BlockRunner& runner, std::int64_t width);
 
   bool asked_for() const { return context_.spec.encode.refine_steps > 0; }
   /// Collective. `packed`: the layer in the compute dtype on every rank, which gets the weights that stay;

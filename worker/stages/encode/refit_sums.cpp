@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/comm/device/device_exchange.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/row_norms.h"
 #include "worker/tensor/ops.h"
 
@@ -12,15 +13,14 @@ namespace cce {
 RefitSums::RefitSums(Backend& backend, DType compute_dtype, std::int64_t widest_features,
                      std::int64_t hidden_size, std::int64_t max_tokens)
     : backend_(backend), compute_dtype_(compute_dtype), hidden_(hidden_size) {
-  const std::int64_t n = widest_features;
-  const std::int64_t d = hidden_size;
-  totals_ = backend.matrix(DType::f64, 1, n * n + n * d + n + d + 2);
-  scaled_features_ = backend.matrix(compute_dtype, max_tokens, n);
-  scaled_targets_ = backend.matrix(compute_dtype, max_tokens, d);
-  batch_gram_ = backend.matrix(DType::f32, n, n);
-  batch_cross_ = backend.matrix(DType::f32, n, d);
-  batch_sums_ = backend.matrix(DType::f32, 1, n + d);
-  squared_norms_ = backend.matrix(DType::f32, 1, max_tokens);
+  const cost::RefitSumSizes sizes = cost::refit_sum_sizes(widest_features, hidden_size, max_tokens);
+  totals_ = allocate(backend, compute_dtype, sizes.totals);
+  scaled_features_ = allocate(backend, compute_dtype, sizes.scaled_features);
+  scaled_targets_ = allocate(backend, compute_dtype, sizes.scaled_targets);
+  batch_gram_ = allocate(backend, compute_dtype, sizes.batch_gram);
+  batch_cross_ = allocate(backend, compute_dtype, sizes.batch_cross);
+  batch_sums_ = allocate(backend, compute_dtype, sizes.batch_sums);
+  squared_norms_ = allocate(backend, compute_dtype, sizes.squared_norms);
 }
 
 Matrix RefitSums::part(std::int64_t offset, std::int64_t rows, std::int64_t cols) const {

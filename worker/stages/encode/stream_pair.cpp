@@ -1,7 +1,9 @@
 #include "worker/stages/encode/stream_pair.h"
-#include "worker/tensor/ops.h"
 
 #include <algorithm>
+
+#include "worker/passes/allocate.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -41,8 +43,9 @@ StreamPair::StreamPair(StageContext& context, const CalibrationData& data)
       fitting_.push_back(sequence);
     }
   }
-  dense_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
-  compressed_ = backend_.matrix(DType::f32, tokens(), context.dense().hidden_size);
+  const cost::MatrixSize stream = cost::stream_size(tokens(), context.dense().hidden_size);
+  dense_ = allocate(backend_, context.compute_dtype, stream);
+  compressed_ = allocate(backend_, context.compute_dtype, stream);
 }
 
 std::optional<std::int64_t> StreamPair::row_of(std::int64_t sequence) const {

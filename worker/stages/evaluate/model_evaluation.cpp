@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "worker/passes/allocate.h"
 #include "worker/passes/output_loss.h"
 #include "worker/passes/sweep.h"
 #include "worker/passes/token_share.h"
@@ -37,7 +38,8 @@ class ForwardPass {
     for (std::int64_t chunk = 0; chunk < share_.chunks; ++chunk) {
       const SequenceRange range = share_.of_chunk(chunk);
       const TokenBatch batch{range.count, length_};
-      OwnedMatrix stream = context_.backend.matrix(DType::f32, batch.tokens(), model_.config.hidden_size);
+      OwnedMatrix stream = allocate(context_.backend, context_.compute_dtype,
+                                    cost::stream_size(batch.tokens(), model_.config.hidden_size));
       const std::vector<std::int32_t> ids = tokens_of(windows_, range);
       if (!ids.empty()) {
         ops::embed(context_.backend, ids, model_.ends.embedding.view(), stream.view());

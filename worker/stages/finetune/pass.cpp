@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "worker/model/model_runner.h"
+#include "worker/passes/allocate.h"
 #include "worker/passes/row_norms.h"
 #include "worker/passes/token_share.h"
 #include "worker/tensor/ops.h"
@@ -50,17 +51,13 @@ JointPass::JointPass(StageContext& context, StudentWeights& weights, StudentGrad
   if (settings_.alpha > 0.0 || settings_.kl > 0.0) {
     teacher_.emplace(context, teacher, tokens);
   }
-  const auto layers = static_cast<std::int64_t>(student_.layers.size());
-  const std::int64_t hidden = student_.hidden_size;
-  for (std::int64_t i = 0; i < layers + 1; ++i) {
-    boundaries_.push_back(backend_.matrix(DType::f32, tokens, hidden));
-  }
-  for (std::int64_t i = 0; settings_.alpha > 0.0 && i < layers; ++i) {
-    recovery_.push_back(backend_.matrix(context.compute_dtype, tokens, hidden));
-  }
   const std::int64_t micro_tokens = std::min(context.partition.micro_batch_sequences, capacity_) * length_;
-  gradient_ = backend_.matrix(DType::f32, tokens, hidden);
-  losses_ = backend_.matrix(DType::f32, 1, micro_tokens);
+  const cost::TrainingSizes sizes =
+      cost::training_sizes(student_, tokens, micro_tokens, settings_.alpha > 0.0);
+  boundaries_ = allocate_each(backend_, context.compute_dtype, sizes.boundaries);
+  recovery_ = allocate_each(backend_, context.compute_dtype, sizes.recovery);
+  gradient_ = allocate(backend_, context.compute_dtype, sizes.gradient);
+  losses_ = allocate(backend_, context.compute_dtype, sizes.losses);
 }
 
 LossTerms JointPass::run(const std::vector<TrainingText::Window>& batch) {

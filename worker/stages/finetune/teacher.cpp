@@ -1,8 +1,10 @@
 #include "worker/stages/finetune/teacher.h"
-#include "worker/tensor/ops.h"
 
 #include <string>
 #include <utility>
+
+#include "worker/passes/allocate.h"
+#include "worker/tensor/ops.h"
 
 namespace cce {
 namespace {
@@ -37,7 +39,8 @@ Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64
       sweep_(context, checkpoint.config(), source_, context.delivery, partition_) {
   check_vocabulary(context, checkpoint.config(), checkpoint.folder().string());
   ends_ = checkpoint.end_weights(backend_, context.compute_dtype);
-  stream_ = backend_.matrix(DType::f32, max_tokens, checkpoint.config().hidden_size);
+  stream_ = allocate(backend_, context.compute_dtype,
+                     cost::stream_size(max_tokens, checkpoint.config().hidden_size));
 }
 
 void Teacher::start(std::span<const std::int32_t> ids, TokenBatch batch) {

@@ -3,9 +3,10 @@
 
   definition_sites.py op relative_error       files that declare, define or list it; calls (x.NAME(...), ops::NAME(...)) are not counted
   definition_sites.py key weight_decay        files of common/recipe that declare the key, and files that spell "NAME"
-  definition_sites.py family qwen3            files whose code or strings name it, as a word or in a class's name
+  definition_sites.py family qwen3            files whose code or strings name it, as a word or in a class's name; other things
+                                              that bear the name (llama.cpp, its architectures, a pre-tokenizer) are not counted
   definition_sites.py format custom           files whose strings, tables or functions name it; `--format NAME` in an
-                                              example is a use
+                                              example is a use, .NAME a file's ending
   definition_sites.py --check [ROOT]          every family and format within its bound, and names that only their own
                                               folders may use: exit 1 if not, with the files
   definition_sites.py --self-test             checks the checker
@@ -27,6 +28,7 @@ OWNED = {
     "Family::": ("common/model/families/",),
     "ExportFormat::": ("common/model/formats/", "worker/model/formats/"),
 }
+INCLUDE = re.compile(r"^#include.*$", re.MULTILINE)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
@@ -56,10 +58,11 @@ def is_site(kind, name, path, code):
         declared = path.startswith("common/recipe/") and path.endswith(".h") and re.search(rf"(?<![\w.]){word}\b", code)
         return bool(declared) or re.search(rf'"{word}"', code) is not None
     if kind == "family":
-        return re.search(rf"\b{word}(?:\b|For)", code, re.IGNORECASE) is not None
+        named = rf'(?<!PreTokenizer{{")(?<!gguf_architecture = ")\b{word}(?:\b(?![.-]\w)|For)'
+        return re.search(named, code, re.IGNORECASE) is not None
     if re.search(rf"\b{word}_(?:rules|writer)\b|CCE_EXPORT_FORMAT\({word}\)|ExportFormat::{word}\b", code):
         return True
-    return any(re.search(rf"(?<!--format )\b{word}\b", text) for text in STRING.findall(code))
+    return any(re.search(rf"(?<!--format )(?<!\.)\b{word}\b", text) for text in STRING.findall(INCLUDE.sub("", code)))
 
 
 def sites(kind, name, files):

@@ -43,7 +43,8 @@ std::string structure_list(const std::vector<Structure>& structures) {
 std::string format_choices() {
   std::string text;
   for (const ExportFormat format : export_formats()) {
-    text += (text.empty() ? "" : " or ") + std::string(format_name(format));
+    const bool is_last = format == export_formats().back();
+    text.append(text.empty() ? "" : is_last ? " or " : ", ").append(format_name(format));
   }
   return text;
 }
@@ -52,7 +53,11 @@ std::string automatic_structures_text() {
   std::string text;
   for (const ExportFormat format : export_formats()) {
     const std::string structures = structure_list(automatic_structures(format));
-    text += text.empty() ? structures : "; for " + std::string(format_name(format)) + " " + structures;
+    if (text.empty()) {
+      text = structures;
+    } else if (!text.starts_with(structures + ";") && text != structures) {
+      text.append("; for ").append(format_name(format)).append(" ").append(structures);
+    }
   }
   return text;
 }

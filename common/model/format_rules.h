@@ -27,7 +27,7 @@ bool uses_structure(const JobSpec& spec, Structure structure);
 /// "ffn, vo, qk"
 std::string structure_list(const std::vector<Structure>& structures);
 
-/// For help: "uniform or custom", and "ffn; for custom ffn, vo, qk" of `structures: auto`, the default format first.
+/// For help: "uniform, custom or gguf", and "ffn; for custom ffn, vo, qk" of `structures: auto`, the default format first.
 std::string format_choices();
 std::string automatic_structures_text();
 

@@ -6,6 +6,7 @@
 #include "common/model/format_rules.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/pipeline_command.h"
+#include "coordinator/forecast/format_check.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/system/delivery.h"
@@ -49,6 +50,7 @@ void export_job(const ExportOptions& options, const Surroundings& surroundings) 
   DeliveryGuards guards = delivery_guards(root, spec);
   guards.inputs.push_back(source.root());
   check_deliverable(files, spec.output, options.run.force, guards);
+  check_format_files(files, spec);
   check_weights(files, spec);
   JobDir job = JobDir::create(files, root, spec, source.read_partition());
   files.write_atomic(root / "recipe.yaml", recipe_yaml(spec));

@@ -7,6 +7,7 @@
 #include "common/cost/disk_forecast.h"
 #include "coordinator/command/commands.h"
 #include "coordinator/command/job_options.h"
+#include "coordinator/forecast/format_check.h"
 #include "coordinator/forecast/probe.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/page/report_rows.h"
@@ -138,6 +139,7 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
   }
   PosixFileSystem files;
   const PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
+  check_format_files(files, job.spec);
   check_weights(files, job.spec);
   if (options.json) {
     print_json(job, surroundings);

@@ -11,6 +11,7 @@
 #include "common/cost/sizes.h"
 #include "common/job/job_checks.h"
 #include "common/model/own_head.h"
+#include "coordinator/forecast/format_check.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/run/shared_statistics.h"
@@ -152,6 +153,7 @@ PreparedJob prepare_job(FileSystem& files, JobSpec spec, const Machine& machine,
 
 JobDir create_job(FileSystem& files, const fs::path& root, PreparedJob& job) {
   check_disk(files, root, job);
+  check_format_files(files, job.spec);
   check_weights(files, job.spec);
   if (job.spec.model_digest.empty()) {
     job.spec.model_digest = checkpoint_digest(files, job.spec.model);

@@ -36,6 +36,12 @@ struct Family {
   WindowKeys windows = WindowKeys::none;
   std::span<const OptionalParts> optional_parts;
   const char* activation_key = "hidden_act";  ///< of config.json
+  /// What llama.cpp calls the architecture in a GGUF file. Empty: none of its architectures is written here.
+  std::string_view gguf_architecture;
+  /// Its rotary pairs lie side by side there, where ours are half a head apart.
+  bool gguf_pairs_are_adjacent = false;
+  /// It reads a factor for each rotary pair there, which is how Llama 3's scaling is stored.
+  bool gguf_has_pair_factors = false;
 };
 
 /// All of them, plain Llama first. They live as long as the program: a family is known by its address.

@@ -18,7 +18,10 @@ const Family& llama() {
                                  .kv_heads = std::nullopt,
                                  .head_dim = std::nullopt,
                                  .windows = WindowKeys::none,
-                                 .optional_parts = optional_parts};
+                                 .optional_parts = optional_parts,
+                                 .gguf_architecture = "llama",
+                                 .gguf_pairs_are_adjacent = true,
+                                 .gguf_has_pair_factors = true};
   return family;
 }
 

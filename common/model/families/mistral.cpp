@@ -10,7 +10,10 @@ const Family& mistral() {
                                  .kv_heads = 8,
                                  .head_dim = std::nullopt,
                                  .windows = WindowKeys::by_size,
-                                 .optional_parts = {}};
+                                 .optional_parts = {},
+                                 .gguf_architecture = "llama",
+                                 .gguf_pairs_are_adjacent = true,
+                                 .gguf_has_pair_factors = true};
   return family;
 }
 

@@ -14,7 +14,8 @@ const Family& qwen2() {
                                  .kv_heads = 32,
                                  .head_dim = std::nullopt,
                                  .windows = WindowKeys::by_switch,
-                                 .optional_parts = optional_parts};
+                                 .optional_parts = optional_parts,
+                                 .gguf_architecture = "qwen2"};
   return family;
 }
 

@@ -18,7 +18,8 @@ const Family& qwen3() {
                                  .kv_heads = 32,
                                  .head_dim = 128,
                                  .windows = WindowKeys::by_switch,
-                                 .optional_parts = optional_parts};
+                                 .optional_parts = optional_parts,
+                                 .gguf_architecture = "qwen3"};
   return family;
 }
 

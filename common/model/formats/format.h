@@ -1,9 +1,11 @@
 #pragma once
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/base/file.h"
 #include "common/base/json_reader.h"
 #include "common/base/json_writer.h"
 #include "common/model/attention_window.h"
@@ -39,6 +41,10 @@ struct FormatRules {
   const ModelClass* own_class = nullptr;  ///< nullptr: results are of the family's plain class
   /// Refuses shapes that the format cannot carry, naming the layer. Errors: impossible_combination.
   void (*check)(const ModelConfig& config);
+  /// Refuses an original whose other files the format has to carry and cannot. nullptr: it copies them as they are.
+  /// Errors: unsupported, missing_file, those of what reads them.
+  void (*check_original)(const FileSystem& files, const std::filesystem::path& folder,
+                         const ModelConfig& config) = nullptr;
   /// Rewrites the original's config.json for `config`, which has passed `check`.
   void (*write_config)(const ModelConfig& config, OrderedJson& document);
   std::string_view loading_advice;  ///< Markdown for the model card: how to load a result

@@ -19,7 +19,7 @@ TEST(FormatRulesTest, what_auto_means) {
 }
 
 TEST(FormatRulesTest, help_lists_them) {
-  EXPECT_EQ(format_choices(), "uniform or custom");
+  EXPECT_EQ(format_choices(), "uniform, custom or gguf");
   EXPECT_EQ(automatic_structures_text(), "ffn; for custom ffn, vo, qk");
 }
 
@@ -70,7 +70,7 @@ TEST(FormatRulesTest, formats_are_known_by_name_and_by_class) {
   EXPECT_EQ(formats_of_differing_layers(), "custom");
   EXPECT_EQ(JobSpec().export_settings.format, ExportFormat::uniform);
   expect_error([] { format_named("deci", "export.format"); }, ErrorCode::out_of_range,
-               "export.format: found deci, expected one of uniform, custom");
+               "export.format: found deci, expected one of uniform, custom, gguf");
 }
 
 TEST(FormatRulesTest, steps_of_what_a_format_cannot_carry_are_refused) {

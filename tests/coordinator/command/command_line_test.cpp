@@ -227,7 +227,7 @@ TEST_F(CommandLine, finetune_takes_numbers_exactly) {
 TEST_F(CommandLine, formats_that_are_always_refused_are_not_offered) {
   for (const char* name : {"compress", "export"}) {
     ASSERT_EQ(run({name, "--help"}), 0);
-    EXPECT_THAT(out_.str(), HasSubstr("uniform or custom")) << name;
+    EXPECT_THAT(out_.str(), HasSubstr("uniform, custom or gguf")) << name;
     EXPECT_THAT(out_.str(), Not(HasSubstr("deci"))) << name;
   }
 }

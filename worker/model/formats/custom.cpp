@@ -14,7 +14,7 @@ void write(FileSystem& files, const std::filesystem::path& folder, const Checkpo
 
 /// The same kind of folder with the modelling file that transformers runs.
 FormatWriter custom_writer() {
-  return {.write = write, .read_back = read_hugging_face};
+  return {.stored_dtype = stored_as_asked, .write = write, .read_back = read_hugging_face};
 }
 
 }  // namespace cce

@@ -17,6 +17,10 @@ const FormatWriter& writer_of(ExportFormat format) {
   return writers.at(static_cast<std::size_t>(format));
 }
 
+DType stored_as_asked(PartKind, DType asked) {
+  return asked;
+}
+
 ReadBack read_hugging_face(Backend& backend, const FileSystem& files, const std::filesystem::path& folder,
                            DType compute_dtype) {
   const auto checkpoint = std::make_shared<const Checkpoint>(Checkpoint::open(files, folder));

@@ -22,6 +22,8 @@ struct ReadBack {
 
 /// How a format's files are written and read. Its rules are common/model/formats/NAME.cpp.
 struct FormatWriter {
+  /// What a tensor of this kind is stored as where the recipe asks for a dtype.
+  DType (*stored_dtype)(PartKind kind, DType asked);
   /// Writes every file of a result into an existing folder. Errors: those of write_checkpoint.
   void (*write)(FileSystem& files, const std::filesystem::path& folder, const CheckpointContents& contents,
                 const CheckpointWriteSettings& settings);
@@ -33,6 +35,9 @@ struct FormatWriter {
 const FormatWriter& writer_of(ExportFormat format);
 
 // For formats that are Hugging Face folders.
+
+/// Every tensor as the recipe asks.
+DType stored_as_asked(PartKind kind, DType asked);
 
 /// config.json, model.safetensors (or shards with their index), and the original's companion_files.
 void write_hugging_face(FileSystem& files, const std::filesystem::path& folder,

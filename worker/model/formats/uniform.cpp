@@ -4,7 +4,7 @@ namespace cce {
 
 /// A folder that the family's own class in transformers loads.
 FormatWriter uniform_writer() {
-  return {.write = write_hugging_face, .read_back = read_hugging_face};
+  return {.stored_dtype = stored_as_asked, .write = write_hugging_face, .read_back = read_hugging_face};
 }
 
 }  // namespace cce

@@ -22,11 +22,12 @@ DType export_dtype(const ExportSettings& settings) {
 /// left.
 constexpr double largest_difference = 1e-5;
 
-/// Every parameter as the exported dtype holds it.
-HostLayer rounded(Backend& backend, HostLayer layer, DType dtype) {
-  for (const TensorRole role : layer_roles()) {
-    HostMatrix& part = part_view(layer, role);
+/// Every parameter as the exported files hold it.
+HostLayer rounded(Backend& backend, HostLayer layer, const FormatWriter& writer, DType asked) {
+  for (const LayerPart& row : layer_parts()) {
+    HostMatrix& part = part_view(layer, row.role);
     if (!part.empty()) {
+      const DType dtype = writer.stored_dtype(row.kind, asked);
       OwnedMatrix wide = backend.matrix(DType::f32, part.rows, part.cols);
       OwnedMatrix narrow = backend.matrix(dtype, part.rows, part.cols);
       backend.upload(part.view(), wide.view());
@@ -67,6 +68,7 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
     ids[i] = static_cast<std::int32_t>((static_cast<std::int64_t>(i) * 7919 + 1) % vocabulary);
   }
   const DType dtype = export_dtype(context.spec.export_settings);
+  const FormatWriter& writer = writer_of(context.spec.export_settings.format);
   Buffer packed;
   const LayerProvider in_memory = [&](std::int64_t layer) {
     const std::size_t bytes = layers.packed_bytes(layer);
@@ -74,7 +76,7 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
       packed = context.backend.allocate(bytes);
     }
     const std::span<std::byte> block(static_cast<std::byte*>(packed.data()), bytes);
-    pack_host_layer(context.backend, rounded(context.backend, layers.load(layer), dtype),
+    pack_host_layer(context.backend, rounded(context.backend, layers.load(layer), writer, dtype),
                     compressed.hidden_size, context.compute_dtype, block);
     return std::span<const std::byte>(block);
   };

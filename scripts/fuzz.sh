@@ -27,13 +27,14 @@ command -v clang++ >/dev/null || stop "clang++ is missing: apt-get install clang
 folder=build/fuzz
 mkdir -p "$folder/objects"
 
-# The pages that CMake puts into the program.
+# The pages and the script that CMake puts into the program.
 cmake -S . -B "$folder/configured" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
-generated=("$folder"/configured/coordinator/{dashboard_files,openapi_template}.cpp)
+generated=("$folder"/configured/coordinator/{dashboard_files,openapi_template}.cpp
+  "$folder/configured/worker/text/tokenize_script.cpp")
 
 # Everything below the commands, the processes and the sockets: clang 14 knows no coroutines of the standard.
 not_needed='http_server|http_server_(events|response|session)|local_.*|process.*|run_.*|probe|scheduler_choice|slurm_sc.*'
-mapfile -t sources < <(ls common/*/*.cpp coordinator/*/*.cpp worker/text/*.cpp worker/text/models/*.cpp |
+mapfile -t sources < <(ls common/*/*.cpp common/*/*/*.cpp coordinator/*/*.cpp worker/text/*.cpp worker/text/models/*.cpp |
   grep -vE "^coordinator/(client|command|terminal)/|^coordinator/.*/($not_needed)\.cpp$")
 sources+=(coordinator/client/client_sse.cpp "${generated[@]}")
 own=(tests/fuzz/{http_request,http_request_fuzzer,document,document_fuzzer}.cpp)
@@ -60,7 +61,7 @@ for source in "${sources[@]}"; do object "$source"; done | xargs ar rcs "$folder
 
 link() { # link TARGET: the program of tests/fuzz/TARGET.cpp
   clang++ -fsanitize=fuzzer,address,undefined "$(object "tests/fuzz/$1.cpp")" "$(object "tests/fuzz/$1_fuzzer.cpp")" \
-    "$folder/libcce.a" -o "$folder/$1_fuzzer" -lyaml-cpp -lsqlite3 -lcrypto -lssl -lpcre2-8 -licuuc -lpthread
+    "$folder/libcce.a" -o "$folder/$1_fuzzer" -lyaml-cpp -lsqlite3 -lcrypto -lssl -lpcre2-8 -licuuc -lsentencepiece -lz -lzstd -lpthread
 }
 link http_request
 link document

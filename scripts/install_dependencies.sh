@@ -8,7 +8,8 @@ build_packages=(
   libopenmpi-dev openmpi-bin                                    # ranks
   libdnnl-dev libopenblas-openmp-dev liblapacke-dev             # products and factorisations, one OpenMP pool
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev               # JSON, recipes, command line
-  libssl-dev libpcre2-dev libicu-dev                            # digests, TLS, tokenizer
+  libssl-dev libpcre2-dev libicu-dev libsentencepiece-dev       # digests, TLS, tokenizers
+  zlib1g-dev libzstd-dev                                        # compressed texts
   libsqlite3-dev libboost1.81-dev                               # the service's jobs, HTTP
   python3 python3-pip ca-certificates                           # scripts/get_model
 )

@@ -25,6 +25,12 @@ const NameTable<GuardMode>& guard_mode_names() {
   return names;
 }
 
+const NameTable<BeginTokens>& begin_tokens_names() {
+  static const NameTable<BeginTokens> names = {
+      {"auto", BeginTokens::automatic}, {"never", BeginTokens::never}, {"always", BeginTokens::always}};
+  return names;
+}
+
 const NameTable<TargetKind>& target_kind_names() {
   static const NameTable<TargetKind> names = {{"remove_params", TargetKind::remove_params},
                                               {"remove_flops", TargetKind::remove_flops},

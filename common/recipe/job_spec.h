@@ -15,12 +15,14 @@ struct TextSource {
   std::string name;        ///< for tables; default: the file's stem
   std::int64_t first = 0;  ///< windows [first, last) as in Python: negative counts from the end
   std::optional<std::int64_t> last;
+  std::string text_key = {};  ///< of a record that holds the text; empty: text, then content, then a chat
 };
 
 enum class Structure { ffn, vo, qk, kv_groups, blocks, layers };
 enum class ExportFormat;  // common/model/formats/formats.def
 enum class RefitTarget { none, random, local, error_aware };
 enum class GuardMode { warn, stop };
+enum class BeginTokens { automatic, never, always };
 enum class TargetKind { remove_params, remove_flops, fit_bytes, threshold };
 
 struct Target {
@@ -35,7 +37,8 @@ struct CalibrationSettings {
   std::int64_t length = 1024;
   std::int64_t sequences = 64;
   std::int64_t gradient_sequences = 16;
-  bool keep_statistics = false;  ///< in the job's folder, for jobs that start from them
+  BeginTokens bos = BeginTokens::automatic;  ///< before each window, of every text of the job
+  bool keep_statistics = false;              ///< in the job's folder, for jobs that start from them
 };
 
 struct SimilaritySettings {

@@ -10,6 +10,7 @@ const NameTable<Structure>& structure_names();
 const NameTable<ExportFormat>& format_names();  ///< defined with the formats, in common/model/formats
 const NameTable<RefitTarget>& refit_target_names();
 const NameTable<GuardMode>& guard_mode_names();
+const NameTable<BeginTokens>& begin_tokens_names();
 const NameTable<TargetKind>& target_kind_names();
 
 std::string_view refit_target_name(RefitTarget target);

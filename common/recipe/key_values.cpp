@@ -49,9 +49,11 @@ TextSource read_text(JsonReader value) {
     if (const std::optional<JsonReader> windows = value.optional("windows")) {
       read_windows(*windows, source);
     }
+    if (const std::optional<JsonReader> key = value.optional("text_key"))
+      source.text_key = read_not_empty(*key);
     value.refuse_unknown_keys();
   } else {
-    value.refuse(ErrorCode::wrong_type, "a path, or {path, name, windows}");
+    value.refuse(ErrorCode::wrong_type, "a path, or {path, name, windows, text_key}");
   }
   if (source.name.empty()) {
     source.name = std::filesystem::path(source.path).stem().string();
@@ -96,7 +98,7 @@ ValueForm form_of_bytes() {
 
 ValueForm form_of_texts() {
   const OrderedJson one{{"$ref", "#/components/schemas/TextSource"}};
-  return {"a path, `{path, name, windows}`, or a list of these",
+  return {"a path, `{path, name, windows, text_key}`, or a list of these",
           {{"anyOf", OrderedJson::array({one, {{"type", "array"}, {"items", one}}})}}};
 }
 
@@ -144,6 +146,7 @@ OrderedJson print_texts(const std::vector<TextSource>& texts) {
     list.push_back({{"path", source.path},
                     {"name", source.name},
                     {"windows", std::to_string(source.first) + ":" + last}});
+    if (!source.text_key.empty()) list.back()["text_key"] = source.text_key;
   }
   return list;
 }

@@ -79,6 +79,12 @@ RecipeSection calibration_keys() {
       .defaults_to("a quarter of `sequences`", [](JobSpec& spec) {
         spec.calibration.gradient_sequences = std::max<std::int64_t>(1, spec.calibration.sequences / 4);
       });
+  section.choice("bos", &Settings::bos, begin_tokens_names())
+      .says(
+          "whether every window of every text of the job begins with the token that begins a text, which "
+          "counts "
+          "as one of `length`: `auto` where the model's tokenizer puts it before a text")
+      .decides(every_stage());
   section.boolean("keep_statistics", &Settings::keep_statistics)
       .says(
           "keeps the sums in the job's state, so that a job with `from` can start another target behind them")

@@ -11,6 +11,8 @@
 #include "common/cost/sizes.h"
 #include "common/job/job_checks.h"
 #include "common/model/own_head.h"
+#include "common/text/text_format.h"
+#include "common/text/text_reader.h"
 #include "coordinator/forecast/format_check.h"
 #include "coordinator/forecast/weight_check.h"
 #include "coordinator/recipe/recipe.h"
@@ -31,14 +33,20 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
                 .remedy = "Name one with --text FILE, or in the recipe"};
   }
   for (const TextSource& text : texts) {
-    if (!files.exists(text.path) || files.is_directory(text.path)) {
+    if (!files.exists(text.path)) {
       throw Error{.code = ErrorCode::missing_file,
                   .where = key,
                   .found = "no file " + text.path,
                   .expected = "a .txt, .jsonl or token file",
                   .remedy = "Check the path; paths in a recipe are relative to the recipe"};
     }
-    refuse_unfetched(files, text.path);
+    try {
+      for (const std::string& path : text_files_of(files, text.path)) refuse_unfetched(files, path);
+      check_text_source(files, text);
+    } catch (Error& error) {
+      error.where = key + ": " + error.where;
+      throw;
+    }
   }
 }
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Writes tests/data/tokenizers/*.json and tests/goldens/tokenizer.json (Python package tokenizers, 3.9 to 3.11).
+"""Writes tests/data/tokenizers/* and tests/goldens/tokenizer.json (Python packages tokenizers and sentencepiece, 3.9 to 3.11).
 
 Each tokenizer is trained on tests/data/text and has the structure of a published one, with a few hundred tokens; the
 last ones hold settings that those do not use. The goldens are what Hugging Face tokenizers makes of the texts (number
 of ids and a digest of them) and of random strings (every id).
 """
+import io
 import json
 import pathlib
 
+import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tokenizer_check import random_strings
@@ -218,6 +220,27 @@ def metaspace_never():
                          unk_token="<unk>", fuse_unk=True, byte_fallback=True, ignore_merges=True)
 
 
+def sentencepiece_model(name, kind, **settings):
+    """A tokenizer.model, and its goldens by the sentencepiece package."""
+    path = TESTS / "data" / "tokenizers" / f"{name}.model"
+    content = io.BytesIO()
+    sentences = [line for text in TEXTS for line in (TESTS / "data" / "text" / text).read_text(encoding="utf-8").splitlines()]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(sentences), model_writer=content, model_type=kind, vocab_size=400, num_threads=1,
+        minloglevel=2, **settings)
+    path.write_bytes(content.getvalue())
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    texts = {}
+    for text in TEXTS:
+        ids = processor.encode((TESTS / "data" / "text" / text).read_bytes().decode())
+        texts[text] = {"tokens": len(ids), "digest": digest(ids)}
+    strings = []
+    for text in ["", " ", *(text[:40] for text in random_strings(RANDOM_STRINGS, 99, ["<s>"])) ]:
+        ids = processor.encode(text)
+        strings.append({"text": text, "ids": ids, "decoded": processor.decode(ids)})
+    return {"vocabulary": processor.vocab_size(), "texts": texts, "strings": strings}
+
+
 def digest(ids):
     """FNV-1a, 64 bits, over the ids as little-endian 32-bit words."""
     value = 0xCBF29CE484222325
@@ -263,6 +286,9 @@ def main():
             path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
             tokenizer = Tokenizer.from_file(str(path))
         goldens[maker.__name__] = golden(tokenizer, seed)
+    goldens["pieces_bpe.model"] = sentencepiece_model("pieces_bpe", "bpe", byte_fallback=True, normalization_rule_name="identity",
+                                                     remove_extra_whitespaces=False, split_digits=True)
+    goldens["pieces_unigram.model"] = sentencepiece_model("pieces_unigram", "unigram", normalization_rule_name="identity")
     lines = json.dumps(goldens, ensure_ascii=True, separators=(",", ":")).replace('{"text"', '\n{"text"')
     (TESTS / "goldens" / "tokenizer.json").write_text(lines + "\n")
 

@@ -12,7 +12,7 @@ import tempfile
 
 # Folders in the order in which they may be included: each only those before it in its part, and itself. A folder that
 # is not listed belongs to the nearest listed folder above it.
-COMMON = [f"common/{part}" for part in ("base", "recipe", "model", "job", "cost")]
+COMMON = [f"common/{part}" for part in ("base", "recipe", "text", "model", "job", "cost")]
 COORDINATOR = [f"coordinator/{part}" for part in (
     "system", "store", "page", "terminal", "scheduler", "recipe", "forecast", "run", "service", "http", "api", "client",
     "command")]
@@ -36,6 +36,8 @@ OWNERS = [
     (r"nccl\.h", ["worker/comm/nccl/"]),
     (r"mpi\.h", ["worker/comm/mpi/"]),
     (r"pcre2|unicode/", ["worker/text/"]),
+    (r"sentencepiece", ["worker/text/models/sentencepiece"]),
+    (r"zlib\.h|zstd\.h", ["common/text/byte_source"]),
     (r"openssl/", ["common/base/digest"]),
     (r"nlohmann/", ["common/", "coordinator/", "worker/text/", "worker/model/", "worker/passes/", "worker/stages/", "worker/run/probe"]),
     (r"yaml-cpp/", ["coordinator/recipe/recipe"]),

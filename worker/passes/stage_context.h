@@ -11,6 +11,7 @@
 #include "worker/passes/layer_stream.h"
 #include "worker/passes/reporter.h"
 #include "worker/tensor/backend.h"
+#include "worker/text/job_texts.h"
 
 namespace cce {
 
@@ -24,6 +25,7 @@ struct StageContext {
   FileSystem& files;
   JobDir& job;
   Reporter& reporter;
+  JobTexts& texts;                   ///< read by rank 0
   DType compute_dtype = DType::f32;  ///< of matrix products and of weights while they compute
   LayerDelivery delivery = LayerDelivery::mapped;
   std::string build = {};  ///< of the worker's program: other builds' states are not this one's

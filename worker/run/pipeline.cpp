@@ -18,6 +18,7 @@
 #include "worker/stages/analyze/analyze_state.h"
 #include "worker/stages/calibrate/calibrate.h"
 #include "worker/stages/calibrate/calibrate_state.h"
+#include "worker/stages/calibrate/prepare_texts.h"
 #include "worker/stages/encode/encode.h"
 #include "worker/stages/encode/encode_state.h"
 #include "worker/stages/evaluate/evaluate.h"
@@ -106,12 +107,16 @@ const std::vector<Pipeline::StageRow>& Pipeline::stage_list() {
 void Pipeline::run() {
   if (context_.spec.kind == JobKind::export_result) {
     find_finished();
-  } else if (runs(context_.spec, Stage::calibrate)) {
-    data_ = load_calibration_data(context_);
-    find_inputs();
+  } else {
+    prepare_texts(context_);
+    if (runs(context_.spec, Stage::calibrate)) {
+      data_ = load_calibration_data(context_);
+      find_inputs();
+    }
   }
   run_stages();
   publish();
+  if (context_.rank() == 0) context_.texts.remove();
 }
 
 void Pipeline::find_inputs() {

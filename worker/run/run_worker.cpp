@@ -76,6 +76,8 @@ class WorkerRun {
     Reporter reporter(job_, communicator, events_ ? &*events_ : nullptr, backend_.get());
     // Between GPUs a broadcast is faster than a copy over each one's bus.
     const bool maps = backend_->host_memory() && find_placement(communicator, host_name()).hosts == 1;
+    JobTexts texts(files_, spec_, checkpoint.config().vocabulary_size, job_.root() / "tokens",
+                   [&](const std::string& sentence) { reporter.warning(sentence); });
     StageContext context{spec_,
                          partition,
                          checkpoint,
@@ -84,6 +86,7 @@ class WorkerRun {
                          files_,
                          job_,
                          reporter,
+                         texts,
                          compute_dtype_of(spec_.resources, *backend_),
                          maps ? LayerDelivery::mapped : LayerDelivery::broadcast,
                          build_};

@@ -1,139 +1,60 @@
 #include "worker/text/tokenizer.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <utility>
 
 #include "common/base/error.h"
 #include "common/base/file.h"
-#include "worker/text/added.h"
-#include "worker/text/json.h"
-#include "worker/text/models/bpe.h"
-#include "worker/text/split.h"
-#include "worker/text/unicode.h"
+#include "common/base/json_reader.h"
+#include "common/base/utf8.h"
+#include "worker/text/codec.h"
 
 namespace cce {
 namespace {
 
-std::vector<AddedToken> added_tokens_of(const TokenizerDefinition& definition, bool normalized,
-                                        const Normalizer& normalizer) {
-  std::vector<AddedToken> chosen;
-  for (AddedToken token : definition.added_tokens) {
-    if (token.normalized != normalized) continue;
-    if (normalized) token.content = normalizer.normalize(token.content);
-    chosen.push_back(std::move(token));
-  }
-  return chosen;
-}
+constexpr std::int64_t largest_file_bytes = std::int64_t{1} << 28;
 
-// By id, added tokens as they are looked for; an id that no token has is absent.
-std::vector<std::optional<std::string>> tokens_of(const TokenizerDefinition& definition,
-                                                  const Normalizer& normalizer) {
-  std::vector<std::optional<std::string>> tokens;
-  const auto set = [&](std::int32_t id, const std::string& token) {
-    const auto index = static_cast<std::size_t>(id);
-    if (index >= tokens.size()) tokens.resize(index + 1);
-    tokens[index] = token;
-  };
-  for (const auto& [token, id] : definition.model.vocabulary) set(id, token);
-  for (const bool normalized : {false, true}) {
-    for (const AddedToken& token : added_tokens_of(definition, normalized, normalizer)) {
-      set(token.id, token.content);
-    }
-  }
-  return tokens;
-}
-
-std::string read_tokenizer_json(const FileSystem& files, const std::filesystem::path& path) {
-  if (files.exists(path)) return files.read_text(path);
-  const bool sentence_piece = files.exists(path.parent_path() / "tokenizer.model");
-  throw Error{.code = ErrorCode::missing_file,
-              .where = path.string(),
-              .found = sentence_piece ? "only a tokenizer.model (SentencePiece)" : "no such file",
-              .expected = "a tokenizer.json",
-              .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
+/// Whether a text of a SentencePiece model begins with BOS: its model does not say.
+bool adds_begin_token(const FileSystem& files, const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "tokenizer_config.json";
+  if (!files.exists(path)) return false;
+  const Json config = parse_json(files.read_text(path, largest_file_bytes), path.string());
+  return JsonReader(config, path.string()).boolean_or("add_bos_token", false);
 }
 
 }  // namespace
 
-struct Tokenizer::Parts {
-  Parts(const TokenizerDefinition& definition, const std::string& where)
-      : normalizer(definition.normalizer_steps),
-        added_before(added_tokens_of(definition, false, normalizer)),
-        added_after(added_tokens_of(definition, true, normalizer)),
-        splitter(definition.split_steps),
-        model(definition.model, where),
-        tokens(tokens_of(definition, normalizer)),
-        decoder_steps(definition.decoder_steps),
-        begin_ids(definition.begin_ids) {}
-
-  Normalizer normalizer;
-  AddedTokenMatcher added_before, added_after;  ///< looked for before and after normalization
-  TextSplitter splitter;
-  BpeModel model;
-  std::vector<std::optional<std::string>> tokens;
-  std::vector<DecoderStep> decoder_steps;
-  std::vector<std::int32_t> begin_ids;
-};
-
-/// The steps of Tokenizer in a row, each with the next one as its sink.
-class Tokenizer::Pipeline final : public TokenStream {
- public:
-  explicit Pipeline(const Parts& parts)
-      : words_(parts.model),
-        splitter_(parts.splitter,
-                  [this](std::string_view part, bool ends) { words_.push(part, ends, *ids_); }),
-        added_after_(
-            parts.added_after,
-            [this](std::string_view part, bool ends) {
-              splitter_.push(part, ends, starts_whole_);
-              starts_whole_ = starts_whole_ && part.empty();
-            },
-            [this](std::int32_t id) { append(id); }),
-        normalizer_(parts.normalizer,
-                    [this](std::string_view part, bool ends) { added_after_.push(part, ends); }),
-        added_before_(
-            parts.added_before, [this](std::string_view part, bool ends) { normalizer_.push(part, ends); },
-            [this](std::int32_t id) { append(id); }) {}
-
-  void push(std::string_view part, bool ends, std::vector<std::int32_t>& ids) override {
-    ids_ = &ids;
-    added_before_.push(part, ends);
-    starts_whole_ = starts_whole_ || ends;
-  }
-
- private:
-  void append(std::int32_t id) {
-    ids_->push_back(id);
-    starts_whole_ = false;
-  }
-
-  std::vector<std::int32_t>* ids_ = nullptr;
-  bool starts_whole_ = true;       ///< nothing of the text has come yet
-  WordEncoder words_;              ///< 4.
-  TextSplitter::Stream splitter_;  ///< 3.
-  AddedTokenMatcher::Stream added_after_;
-  Normalizer::Stream normalizer_;           ///< 2.
-  AddedTokenMatcher::Stream added_before_;  ///< 1.
-};
-
-Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Tokenizer::Tokenizer(std::unique_ptr<const TextCodec> codec) : codec_(std::move(codec)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer Tokenizer::load(const FileSystem& files, const std::string& path) {
   std::filesystem::path file = path;
-  if (files.is_directory(file)) file /= "tokenizer.json";
-  return parse(read_tokenizer_json(files, file), file.string());
+  if (files.is_directory(file)) {
+    file /= "tokenizer.json";
+    if (!files.exists(file)) file.replace_filename("tokenizer.model");
+  }
+  if (!files.exists(file)) {
+    throw Error{.code = ErrorCode::missing_file,
+                .where = file.replace_filename("tokenizer.json").string(),
+                .found = "no such file, and no tokenizer.model",
+                .expected = "a tokenizer",
+                .remedy = "Tokenize with scripts/tokenize.py and pass the token file as text"};
+  }
+  const std::string content = files.read_text(file, largest_file_bytes);
+  if (file.extension() == ".json") return parse(content, file.string());
+  return Tokenizer(
+      make_sentencepiece_codec(content, adds_begin_token(files, file.parent_path()), file.string()));
 }
 
 Tokenizer Tokenizer::parse(std::string_view json_text, const std::string& where) {
-  return Tokenizer(std::make_unique<Parts>(parse_tokenizer_json(json_text, where), where));
+  return Tokenizer(make_json_codec(json_text, where));
 }
 
 std::unique_ptr<TokenStream> Tokenizer::stream() const {
-  return std::make_unique<Pipeline>(*parts_);
+  return codec_->stream();
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::string& where) const {
@@ -150,27 +71,23 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, const std::st
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
-  std::vector<std::string> tokens;
-  for (const std::int32_t id : ids) {
-    if (id < 0) {
-      throw Error{.code = ErrorCode::out_of_range,
-                  .where = "token id",
-                  .found = std::to_string(id),
-                  .expected = "an id, from 0",
-                  .remedy = "Use the tokenizer.json that belongs to the model"};
-    }
-    const auto index = static_cast<std::size_t>(id);
-    if (index < parts_->tokens.size() && parts_->tokens[index]) tokens.push_back(*parts_->tokens[index]);
+  const auto negative = std::find_if(ids.begin(), ids.end(), [](std::int32_t id) { return id < 0; });
+  if (negative != ids.end()) {
+    throw Error{.code = ErrorCode::out_of_range,
+                .where = "token id",
+                .found = std::to_string(*negative),
+                .expected = "an id, from 0",
+                .remedy = "Use the tokenizer that belongs to the model"};
   }
-  return decode_tokens(parts_->decoder_steps, std::move(tokens));
+  return codec_->decode(ids);
 }
 
 const std::vector<std::int32_t>& Tokenizer::begin_ids() const {
-  return parts_->begin_ids;
+  return codec_->begin_ids();
 }
 
 std::int64_t Tokenizer::vocabulary_size() const {
-  return static_cast<std::int64_t>(parts_->tokens.size());
+  return codec_->vocabulary_size();
 }
 
 }  // namespace cce

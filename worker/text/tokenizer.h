@@ -9,6 +9,7 @@
 namespace cce {
 
 class FileSystem;
+class TextCodec;
 
 /// Turns a text that comes in parts into ids. For one thread; its tokenizer must outlive it.
 class TokenStream {
@@ -24,10 +25,12 @@ class TokenStream {
 /// same ids, token for token, for code points that both sides' Unicode versions know.
 ///   1. cut at added tokens   2. normalize, cut at normalized added tokens   3. cut into words
 ///   4. byte-pair encode each word
+/// Or a SentencePiece model (tokenizer.model), through its library.
 /// Immutable after loading: threads may share it.
 class Tokenizer {
  public:
-  /// Reads `path`, a tokenizer.json or a model folder that holds one.
+  /// Reads `path`, a tokenizer.json or tokenizer.model, or a model folder: its tokenizer.json, else its
+  /// tokenizer.model.
   /// Errors: missing_file; malformed_file and wrong_type with the key's path; unsupported naming key and
   /// value for everything that is not byte-pair encoding.
   static Tokenizer load(const FileSystem& files, const std::string& path);
@@ -44,7 +47,7 @@ class Tokenizer {
   std::vector<std::int32_t> encode(std::string_view text, const std::string& where = "text") const;
 
   /// The same of a text that comes in parts: cut anywhere, the ids are those of the whole. Memory does not
-  /// grow with the text, except for one word that does.
+  /// grow with the text, except for one word that does (and for a SentencePiece model with tokens across words).
   std::unique_ptr<TokenStream> stream() const;
 
   /// Text of ids, special tokens included; byte sequences that are no UTF-8 become U+FFFD, an id without a
@@ -58,10 +61,8 @@ class Tokenizer {
   std::int64_t vocabulary_size() const;
 
  private:
-  struct Parts;
-  class Pipeline;
-  explicit Tokenizer(std::unique_ptr<Parts> parts);
-  std::unique_ptr<const Parts> parts_;
+  explicit Tokenizer(std::unique_ptr<const TextCodec> codec);
+  std::unique_ptr<const TextCodec> codec_;
 };
 
 }  // namespace cce

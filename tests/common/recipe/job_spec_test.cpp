@@ -17,8 +17,10 @@ JobSpec parse(const Json& recipe) {
 Json full_recipe() {
   return parse_json(R"({
     "model": "./models/smollm2-135m", "output": "./out", "seed": 7,
-    "calibration": {"text": [{"path": "wiki.txt", "name": "wiki", "windows": "0:32"}, "texts/books.txt"],
-                    "length": 512, "sequences": 40, "gradient_sequences": 10, "keep_statistics": true},
+    "calibration": {"text": [{"path": "wiki.txt", "name": "wiki", "windows": "0:32", "text_key": "body"},
+                             "texts/books.txt"],
+                    "length": 512, "sequences": 40, "gradient_sequences": 10, "bos": "always",
+                    "keep_statistics": true},
     "target": {"remove_flops": 0.25},
     "structures": ["vo", "ffn"],
     "similarity": {"weight": 0.5, "cluster_threshold": 0.9},

@@ -78,9 +78,10 @@ TEST(RecipeKeys, carry_their_values_through_spec_json) {
 }
 
 TEST(RecipeKeys, that_decide_a_stage) {
-  EXPECT_THAT(names_of(decides(Stage::calibrate)),
-              ::testing::UnorderedElementsAre("seed", "calibration.text", "calibration.length",
-                                              "calibration.sequences", "calibration.gradient_sequences"));
+  EXPECT_THAT(
+      names_of(decides(Stage::calibrate)),
+      ::testing::UnorderedElementsAre("seed", "calibration.text", "calibration.length", "calibration.bos",
+                                      "calibration.sequences", "calibration.gradient_sequences"));
   EXPECT_THAT(names_of(decides(Stage::finetune)), Contains("finetune.weight_decay"));
   for (const char* key : {"target.remove_params", "threshold.tau", "export.format", "evaluate.text"}) {
     EXPECT_THAT(names_of(decides(Stage::analyze)), Not(Contains(key))) << key;

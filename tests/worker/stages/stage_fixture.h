@@ -114,8 +114,10 @@ class StageJob {
     }
     const auto backend = make_backend();
     Reporter reporter(job, communicator, events ? &*events : nullptr);
-    StageContext context{spec,   parts, checkpoint_, *backend,   communicator,
-                         files_, job,   reporter,    DType::f32, delivery};
+    JobTexts texts(files_, spec, checkpoint_.config().vocabulary_size, job.root() / "tokens",
+                   [&](const std::string& sentence) { reporter.warning(sentence); });
+    StageContext context{spec, parts,    checkpoint_, *backend,   communicator, files_,
+                         job,  reporter, texts,       DType::f32, delivery};
     body(context);
   }
 

@@ -1,19 +1,12 @@
 #include "worker/stages/calibrate/calibration_data.h"
 
-#include <optional>
 #include <span>
 #include <utility>
 
 #include "worker/text/text_windows.h"
-#include "worker/text/tokenizer.h"
 
 namespace cce {
 namespace {
-
-std::optional<Tokenizer> load_tokenizer_if_needed(const StageContext& context, const std::string& text_path) {
-  return needs_tokenizer(text_path) ? std::optional(Tokenizer::load(context.files, context.spec.model))
-                                    : std::nullopt;
-}
 
 /// Rank 0's windows, one after another, on every rank.
 std::vector<std::int32_t> broadcast_tokens(Communicator& communicator, std::vector<std::int32_t> tokens) {
@@ -21,6 +14,48 @@ std::vector<std::int32_t> broadcast_tokens(Communicator& communicator, std::vect
   communicator.broadcast(std::as_writable_bytes(std::span(&count, 1)), 0);
   tokens.resize(static_cast<std::size_t>(count));
   communicator.broadcast(std::as_writable_bytes(std::span(tokens)), 0);
+  return tokens;
+}
+
+void append(std::vector<std::int32_t>& tokens, const std::vector<std::int32_t>& window) {
+  tokens.insert(tokens.end(), window.begin(), window.end());
+}
+
+Windows share_windows(StageContext& context, std::vector<std::int32_t> tokens) {
+  tokens = broadcast_tokens(context.communicator, std::move(tokens));
+  const std::int64_t length = context.spec.calibration.length;
+  Windows result;
+  for (auto first = tokens.begin(); first != tokens.end(); first += length) {
+    result.emplace_back(first, first + length);
+  }
+  return result;
+}
+
+/// The windows that are used, one after another: of more only these are read.
+std::vector<std::int32_t> calibration_tokens(StageContext& context) {
+  const CalibrationSettings& settings = context.spec.calibration;
+  std::vector<TextWindows> texts;
+  std::int64_t available = 0;
+  for (const TextSource& source : settings.text) {
+    texts.push_back(context.texts.windows(source));
+    available += texts.back().count();
+  }
+  if (available < settings.sequences) {
+    throw Error{
+        .code = ErrorCode::text_too_short,
+        .where = "calibration.text",
+        .found = std::to_string(available) + " windows of " + std::to_string(settings.length) + " tokens",
+        .expected = std::to_string(settings.sequences) + " (calibration.sequences)",
+        .remedy = "Give more text, or set calibration.sequences to " + std::to_string(available) +
+                  ", or lower calibration.length"};
+  }
+  std::vector<std::int32_t> tokens;
+  std::size_t text = 0;
+  std::int64_t before = 0;  // windows of the texts before `text`
+  for (const std::int64_t index : spread_evenly(available, settings.sequences)) {
+    while (index - before >= texts[text].count()) before += texts[text++].count();
+    append(tokens, texts[text].window(index - before));
+  }
   return tokens;
 }
 
@@ -46,49 +81,22 @@ std::vector<std::int64_t> CalibrationData::gradient_sequences_of(const SequenceR
   return result;
 }
 
-std::vector<std::vector<std::int32_t>> share_text_windows(StageContext& context, const TextSource& source,
-                                                          std::int64_t length) {
+Windows share_text_windows(StageContext& context, const TextSource& source) {
   std::vector<std::int32_t> tokens;
   if (context.rank() == 0) {
-    const std::optional<Tokenizer> tokenizer = load_tokenizer_if_needed(context, source.path);
-    const TextWindows windows = read_text_windows(
-        context.files, source, length, tokenizer ? &*tokenizer : nullptr, context.dense().vocabulary_size);
-    for (std::int64_t i = 0; i < windows.count(); ++i) {
-      const auto window = windows.window(i);
-      tokens.insert(tokens.end(), window.begin(), window.end());
-    }
+    const TextWindows windows = context.texts.windows(source);
+    for (std::int64_t i = 0; i < windows.count(); ++i) append(tokens, windows.window(i));
   }
-  tokens = broadcast_tokens(context.communicator, std::move(tokens));
-  std::vector<std::vector<std::int32_t>> result;
-  for (auto first = tokens.begin(); first != tokens.end(); first += length) {
-    result.emplace_back(first, first + length);
-  }
-  return result;
+  return share_windows(context, std::move(tokens));
 }
 
 CalibrationData load_calibration_data(StageContext& context) {
   const CalibrationSettings& settings = context.spec.calibration;
   CalibrationData result;
   result.length = settings.length;
-  std::vector<std::vector<std::int32_t>> all;
-  for (const TextSource& source : settings.text) {
-    for (auto& window : share_text_windows(context, source, settings.length)) {
-      all.push_back(std::move(window));
-    }
-  }
-  const auto available = static_cast<std::int64_t>(all.size());
-  if (available < settings.sequences) {
-    throw Error{
-        .code = ErrorCode::text_too_short,
-        .where = "calibration.text",
-        .found = std::to_string(available) + " windows of " + std::to_string(settings.length) + " tokens",
-        .expected = std::to_string(settings.sequences) + " (calibration.sequences)",
-        .remedy = "Give more text, or set calibration.sequences to " + std::to_string(available) +
-                  ", or lower calibration.length"};
-  }
-  for (const std::int64_t index : spread_evenly(available, settings.sequences)) {
-    result.windows.push_back(std::move(all[static_cast<std::size_t>(index)]));
-  }
+  std::vector<std::int32_t> tokens;
+  if (context.rank() == 0) tokens = calibration_tokens(context);
+  result.windows = share_windows(context, std::move(tokens));
   result.gradient_sequences = spread_evenly(settings.sequences, settings.gradient_sequences);
   return result;
 }

@@ -6,6 +6,8 @@
 
 namespace cce {
 
+using Windows = std::vector<std::vector<std::int32_t>>;
+
 /// The calibration windows of all ranks and which of them run backward; the same on every rank.
 struct CalibrationData {
   std::int64_t length = 0;
@@ -21,12 +23,12 @@ struct CalibrationData {
 
 /// Rank 0 reads and tokenises the texts; every rank receives the windows. Where the texts hold more windows
 /// than calibration.sequences, those used are spread evenly over them. Collective. Errors: those of
-/// read_text_windows; text_too_short where all texts together have too few windows.
+/// JobTexts::windows; text_too_short where all texts together have too few windows.
 CalibrationData load_calibration_data(StageContext& context);
 
-/// The windows of one text, read by rank 0, on every rank. Collective. Errors: those of read_text_windows.
-std::vector<std::vector<std::int32_t>> share_text_windows(StageContext& context, const TextSource& source,
-                                                          std::int64_t length);
+/// The windows of one text, of calibration.length, read by rank 0, on every rank. Collective. Errors: those of
+/// JobTexts::windows.
+Windows share_text_windows(StageContext& context, const TextSource& source);
 
 /// `count` of the indices [0, total), spread evenly: those i where ⌊(i+1) count/total⌋ > ⌊i count/total⌋.
 std::vector<std::int64_t> spread_evenly(std::int64_t total, std::int64_t count);

@@ -12,8 +12,6 @@
 namespace cce {
 namespace {
 
-using Windows = std::vector<std::vector<std::int32_t>>;
-
 /// The attention signature looks at each row of the score matrix again; a few windows settle it.
 constexpr std::size_t variance_windows = 4;
 
@@ -100,7 +98,7 @@ Evaluation evaluate(StageContext& context, const EvaluatedModel& dense, const Ev
   double tokens = 0.0;
   Windows first_windows;
   for (const TextSource& source : sources) {
-    const Windows windows = share_text_windows(context, source, context.spec.calibration.length);
+    const Windows windows = share_text_windows(context, source);
     TextEvaluation text{source.name, evaluate_losses(context, dense, windows), std::nullopt};
     check_finite(text.before, source.name, false);
     if (compressed != nullptr) {

@@ -1,8 +1,8 @@
 #include "worker/stages/evaluate/greedy_samples.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "worker/model/generate.h"
 #include "worker/passes/checkpoint_layers.h"
@@ -21,6 +21,16 @@ LayerProvider kept_layers(Backend& backend, LayerSource& source, std::int64_t la
     packed->push_back(pack_on_backend(backend, source, layer));
   }
   return [packed](std::int64_t layer) { return bytes_of((*packed)[static_cast<std::size_t>(layer)]); };
+}
+
+/// Nothing where there is no tokenizer, or one of a kind that only Python reads: then nothing is shown.
+std::optional<Tokenizer> load_known_tokenizer(const StageContext& context) {
+  try {
+    return Tokenizer::load(context.files, context.spec.model);
+  } catch (const Error& error) {
+    if (error.code == ErrorCode::missing_file || error.code == ErrorCode::unsupported) return std::nullopt;
+    throw;
+  }
 }
 
 class Sampler {
@@ -52,10 +62,11 @@ std::vector<GreedySample> greedy_samples(StageContext& context, const EvaluatedM
                                          const EvaluatedModel* compressed,
                                          const std::vector<std::vector<std::int32_t>>& windows) {
   const auto count = std::min(windows.size(), static_cast<std::size_t>(context.spec.evaluate.samples));
-  if (count == 0 || !context.files.exists(std::filesystem::path(context.spec.model) / "tokenizer.json")) {
+  const std::optional<Tokenizer> known = count == 0 ? std::nullopt : load_known_tokenizer(context);
+  if (!known) {
     return {};
   }
-  const Tokenizer tokenizer = Tokenizer::load(context.files, context.spec.model);
+  const Tokenizer& tokenizer = *known;
   std::vector<GreedySample> result(count);
   const auto prompt_of = [&](std::size_t index) {
     return std::span(windows[index]).first(std::min<std::size_t>(windows[index].size(), prompt_tokens));

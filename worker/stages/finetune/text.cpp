@@ -12,7 +12,7 @@ namespace {
 std::vector<std::vector<TrainingText::Window>> read_texts(StageContext& context) {
   std::vector<std::vector<TrainingText::Window>> texts;
   for (const TextSource& source : context.spec.finetune.text) {
-    texts.push_back(share_text_windows(context, source, context.spec.calibration.length));
+    texts.push_back(share_text_windows(context, source));
   }
   return texts;
 }

@@ -38,7 +38,7 @@ class TrainingText {
   using Window = std::vector<std::int32_t>;
 
   /// Rank 0 reads finetune.text, every rank receives the windows. Collective. Errors: those of
-  /// read_text_windows.
+  /// JobTexts::windows.
   explicit TrainingText(StageContext& context);
 
   std::int64_t length() const { return length_; }

@@ -9,7 +9,7 @@ namespace cce {
 Validation::Validation(StageContext& context, StudentWeights& weights)
     : context_(context), weights_(weights) {
   for (const TextSource& source : context.spec.finetune.validation) {
-    for (auto& window : share_text_windows(context, source, context.spec.calibration.length)) {
+    for (auto& window : share_text_windows(context, source)) {
       windows_.push_back(std::move(window));
     }
   }

@@ -8,7 +8,7 @@ namespace cce {
 /// The student's perplexity on finetune.validation while it is trained. One thread; all calls collective.
 class Validation {
  public:
-  /// Reads the texts. Both must outlive it. Errors: those of read_text_windows.
+  /// Reads the texts. Both must outlive it. Errors: those of JobTexts::windows.
   Validation(StageContext& context, StudentWeights& weights);
 
   bool possible() const { return !windows_.empty(); }

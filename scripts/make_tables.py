@@ -139,9 +139,16 @@ def families():
                      "perplexity, cce against transformers"], rows, {5})
 
 
+def tokenizers():
+    """One core, a text of English books."""
+    rows = [[row["name"], f"{row['tokens'] / row['seconds'] / 1e6:.1f}", f"{row['bytes'] / row['seconds'] / 1e6:.0f}",
+             f"{row['load_seconds']:.1f}"] for row in read("tokenizers")["rows"]]
+    return markdown(["tokenizer", "million tokens a second", "MB a second", "seconds to load"], rows, {1, 2, 3})
+
+
 TABLES = {function.__name__.replace("_", "-"): function for function in (
     quality, quality_full, others, ablation, finetuning, finetuning_terms, redistributions, speed, speed_ranks, memory,
-    families)}
+    families, tokenizers)}
 
 
 def main():

@@ -42,20 +42,22 @@ class SentencePieceStream final : public TokenStream {
 
   void push(std::string_view part, bool ends, std::vector<std::int32_t>& ids) override {
     held_ += part;
-    while (can_cut_ && held_.size() > longest_stretch_bytes) {
-      const std::size_t space = last_cut();
+    std::size_t begin = 0;
+    while (can_cut_ && held_.size() - begin > longest_stretch_bytes) {
+      const std::size_t space = next_cut(begin + longest_stretch_bytes);
       if (space == std::string::npos) break;
-      encode(std::string_view(held_).substr(0, space), ids);
-      held_.erase(0, space + 1);
+      encode(std::string_view(held_).substr(begin, space - begin), ids);
+      begin = space + 1;
     }
+    held_.erase(0, begin);
     if (!ends) return;
     encode(held_, ids);
     held_.clear();
   }
 
  private:
-  std::size_t last_cut() const {
-    for (std::size_t space = held_.size() - 1; space-- > 1;) {
+  std::size_t next_cut(std::size_t from) const {
+    for (std::size_t space = from; space + 1 < held_.size(); ++space) {
       if (held_[space] == ' ' && is_letter_or_digit(held_[space - 1]) &&
           is_letter_or_digit(held_[space + 1])) {
         return space;

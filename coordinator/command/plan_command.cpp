@@ -14,9 +14,13 @@
 #include "coordinator/page/text_table.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/run/job_creation.h"
+#include "coordinator/run/text_check.h"
 
 namespace cce {
 namespace {
+
+/// How long the texts are looked at: what takes longer is the run's.
+constexpr double text_check_seconds = 60.0;
 
 struct PlanOptions {
   RecipeOptions recipe;
@@ -140,6 +144,7 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
   PosixFileSystem files;
   const PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
   check_format_files(files, job.spec);
+  check_texts(worker_program(options.worker, surroundings), job.spec, text_check_seconds);
   check_weights(files, job.spec);
   if (options.json) {
     print_json(job, surroundings);

@@ -14,6 +14,7 @@
 #include "coordinator/run/job_creation.h"
 #include "coordinator/run/job_id.h"
 #include "coordinator/run/job_launch.h"
+#include "coordinator/run/text_check.h"
 #include "coordinator/service/job_engine.h"
 #include "coordinator/service/job_table.h"
 #include "coordinator/service/output_claims.h"
@@ -28,6 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t most_page_jobs = 1000;
+/// How long a request waits for a look at its texts: what takes longer is the run's.
+constexpr double text_check_seconds = 10.0;
 constexpr std::int64_t least_free_bytes = std::int64_t{32} << 20;
 
 void check_key(const std::string& key) {
@@ -83,6 +86,7 @@ class JobService::Implementation {
       recipe["from"] = *origin;
     }
     PreparedJob job = prepare_job(files_, checked_spec(recipe), options_.machine, nullptr);
+    check_texts(options_.worker, job.spec, text_check_seconds);
     const std::string id = make_job_id();
     if (!job.spec.output.empty()) {
       check_deliverable(files_, job.spec.output, false, delivery_guards(table_->folder(id), job.spec));

@@ -156,6 +156,13 @@ int run(const fs::path& job, const std::string& mode) {
   return 0;
 }
 
+/// Says what CCE_FAKE_TEXT_ERROR does, an error as JSON.
+int check_texts() {
+  const std::string error = variable("CCE_FAKE_TEXT_ERROR", "");
+  std::cout << error << "\n";
+  return error.empty() ? 0 : 2;
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
@@ -167,6 +174,9 @@ int main(int argument_count, char** arguments) {
     std::cout << R"({"gemm_f32_flops":1e11,"gemm_bf16_flops":2e11,"gemm_f64_flops":5e10,"memory_bytes":1e10})"
               << "\n";
     return 0;
+  }
+  if (first == "--check-texts") {
+    return check_texts();
   }
   std::string mode = variable("CCE_FAKE_MODE", "done");
   std::ifstream(fs::path(first) / "fake-mode") >> mode;

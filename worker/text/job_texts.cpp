@@ -87,6 +87,7 @@ std::vector<TextSource> JobTexts::used_texts() const {
 void JobTexts::prepare() {
   const std::vector<TextSource> texts = used_texts();
   for (const TextSource& source : texts) windows(source);
+  if (runs(spec_, Stage::calibrate)) calibration_windows();
   if (texts.empty() || begin_ids().empty()) return;
   std::string ids;
   for (const std::int32_t id : begin_ids()) ids += (ids.empty() ? "" : ", ") + std::to_string(id);
@@ -94,6 +95,24 @@ void JobTexts::prepare() {
        (spec_.calibration.bos == BeginTokens::always ? " (calibration.bos: always)"
                                                      : ", as the model's tokenizer begins a text") +
        "; it counts as one of calibration.length");
+}
+
+std::vector<TextWindows> JobTexts::calibration_windows() {
+  const CalibrationSettings& settings = spec_.calibration;
+  std::vector<TextWindows> texts;
+  std::int64_t available = 0;
+  for (const TextSource& source : settings.text) {
+    texts.push_back(windows(source));
+    available += texts.back().count();
+  }
+  if (available >= settings.sequences) return texts;
+  throw Error{
+      .code = ErrorCode::text_too_short,
+      .where = "calibration.text",
+      .found = std::to_string(available) + " windows of " + std::to_string(settings.length) + " tokens",
+      .expected = std::to_string(settings.sequences) + " (calibration.sequences)",
+      .remedy = "Give more text, or set calibration.sequences to " + std::to_string(available) +
+                ", or lower calibration.length"};
 }
 
 TextWindows JobTexts::windows(const TextSource& source) {

@@ -25,8 +25,12 @@ class JobTexts {
            std::function<void(const std::string&)> say);
 
   /// Tokenises every text that the job's stages use and looks at the windows of each, so that nothing of them
-  /// ends a run that has computed. Errors: those of `windows`.
+  /// ends a run that has computed. Errors: those of `windows` and `calibration_windows`.
   void prepare();
+
+  /// The windows of calibration.text, text by text. Errors: those of `windows`; text_too_short where all together
+  /// have fewer than calibration.sequences.
+  std::vector<TextWindows> calibration_windows();
 
   /// Errors: those of check_text_source, Tokenizer::load, TextWindows; unsupported where only
   /// scripts/tokenize.py could tokenise it, and cannot here.

@@ -34,21 +34,9 @@ Windows share_windows(StageContext& context, std::vector<std::int32_t> tokens) {
 /// The windows that are used, one after another: of more only these are read.
 std::vector<std::int32_t> calibration_tokens(StageContext& context) {
   const CalibrationSettings& settings = context.spec.calibration;
-  std::vector<TextWindows> texts;
+  const std::vector<TextWindows> texts = context.texts.calibration_windows();
   std::int64_t available = 0;
-  for (const TextSource& source : settings.text) {
-    texts.push_back(context.texts.windows(source));
-    available += texts.back().count();
-  }
-  if (available < settings.sequences) {
-    throw Error{
-        .code = ErrorCode::text_too_short,
-        .where = "calibration.text",
-        .found = std::to_string(available) + " windows of " + std::to_string(settings.length) + " tokens",
-        .expected = std::to_string(settings.sequences) + " (calibration.sequences)",
-        .remedy = "Give more text, or set calibration.sequences to " + std::to_string(available) +
-                  ", or lower calibration.length"};
-  }
+  for (const TextWindows& windows : texts) available += windows.count();
   std::vector<std::int32_t> tokens;
   std::size_t text = 0;
   std::int64_t before = 0;  // windows of the texts before `text`

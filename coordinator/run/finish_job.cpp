@@ -38,16 +38,16 @@ void complete_result(FileSystem& files, const JobDir& job, const DeliveryWish& w
   const std::string report = files.read_text(report_path);
   const std::string where = report_path.string();
   files.write_atomic(result / "report.html", report_html(report, where));
-  if (files.exists(result / "config.json")) {
+  const JobSpec spec = job.read_spec();
+  if (runs(spec, Stage::export_result)) {
     files.write_atomic(result / "README.md", model_card(report, where));
   }
   if (files.exists(job.root() / "recipe.yaml")) {
     files.write_atomic(result / "recipe.yaml", files.read_text(job.root() / "recipe.yaml"));
   }
   write_checksums(files, result);
-  const std::string output = job.read_spec().output;
-  if (!output.empty()) {
-    deliver(files, result, output, wish);
+  if (!spec.output.empty()) {
+    deliver(files, result, spec.output, wish);
   }
 }
 

@@ -1,5 +1,6 @@
 """The subcommands around compress, on what it leaves: evaluate, export, plan, analyze."""
 import json
+import shutil
 import unittest
 
 import cce_case
@@ -28,6 +29,25 @@ class Commands(cce_case.CceCase):
         config = json.loads((self.folder / "second/config.json").read_text())
         self.assertIn("auto_map", config)
         self.assert_close(self.evaluated("second"), cce_case.perplexity(self.report("first")), AGREEMENT, "custom")
+
+    def test_a_gguf_file_is_written_with_the_tokenizer_inside(self):
+        model = self.folder / "model"
+        shutil.copytree(cce_case.MODELS / "qwen3", model)
+        text = cce_case.write_random_tokens(self.folder / "text.tokens.u16", 32 * 48, 54)
+        content = cce_case.recipe(model, text, "0:24", "-8:", export={"format": "gguf", "dtype": "f16"},
+                                  calibration={"length": 48, "sequences": 24, "gradient_sequences": 8},
+                                  target={"remove_params": 0.1})
+        path = self.write_recipe(content)
+        for command in (("plan", path), ("compress", path, "--out", "out", "--quiet")):  # before anything is computed
+            refused = self.run_cce(*command, status=2)
+            self.assertIn("tokenizer.json", refused.err)
+            self.assertFalse((self.folder / "out.job").exists())
+        shutil.copy(cce_case.TESTS / "data/tokenizers/tiny.json", model / "tokenizer.json")
+        self.run_cce("compress", path, "--out", "out", "--quiet")
+        found = sorted(entry.name for entry in (self.folder / "out").iterdir())
+        self.assertEqual((self.folder / "out/model.gguf").read_bytes()[:4], b"GGUF")
+        self.assertIn("llama-cli", (self.folder / "out/README.md").read_text())
+        self.assertNotIn("model.safetensors", found)
 
     def test_plan_runs_nothing(self):
         path = self.write_recipe(cce_case.recipe(resources={"ranks": 2}))

@@ -40,13 +40,10 @@ void check_texts(const FileSystem& files, const std::vector<TextSource>& texts, 
                   .expected = "a .txt, .jsonl or token file",
                   .remedy = "Check the path; paths in a recipe are relative to the recipe"};
     }
-    try {
-      for (const std::string& path : text_files_of(files, text.path)) refuse_unfetched(files, path);
-      check_text_source(files, text);
-    } catch (Error& error) {
-      error.where = key + ": " + error.where;
-      throw;
+    for (const std::string& path : text_files_of(files, text.path)) {
+      refuse_unfetched(files, path);
     }
+    check_text_source(files, text);
   }
 }
 

@@ -49,7 +49,7 @@ def main():
             shutil.copytree(ROOT / "tests/data/models" / name, folder)
             shutil.copy(path, folder / "tokenizer.json")
             (folder / "tokenizer_config.json").write_text(json.dumps({
-                "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|eot_id|>", "chat_template": TEMPLATE}))
+                "tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False, "eos_token": "<|eot_id|>", "chat_template": TEMPLATE}))
             target = folder / "model.gguf"
             gguf_check.convert(folder, target, "f16", "llama-bpe")
             reader = gguf.GGUFReader(target)

@@ -284,6 +284,9 @@ GgufVocabulary read_gguf_vocabulary(const FileSystem& files, const fs::path& fol
   read_tokens(tokenizer, vocabulary_size, path.string(), vocabulary);
   read_merges(tokenizer, vocabulary);
   read_special(tokenizer, settings, read_optional(files, folder / "config.json"), vocabulary);
+  if (const Json& prefix = member(settings, "add_prefix_space"); prefix.is_boolean()) {
+    vocabulary.add_space_prefix = prefix.get<bool>();
+  }
   read_chat_template(files, folder, settings, vocabulary);
   return vocabulary;
 }

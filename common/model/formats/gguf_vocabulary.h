@@ -19,6 +19,7 @@ struct GgufVocabulary {
   std::vector<std::string> merges;  ///< "left right"
   std::vector<std::pair<std::string, std::uint32_t>> special_ids;  ///< "bos_token_id", ...
   std::vector<std::pair<std::string, bool>> flags;                 ///< "add_bos_token", ...
+  std::optional<bool> add_space_prefix;  ///< of the tokenizer's settings; not every architecture's key
   std::optional<std::string> chat_template;
 };
 

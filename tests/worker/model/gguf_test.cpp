@@ -36,7 +36,7 @@ class Gguf : public ::testing::Test {
     fs::copy_file(fs::path(CCE_TESTS_DIR) / "data/tokenizers/tiny.json", original / "tokenizer.json");
     files_.write_atomic(
         original / "tokenizer_config.json",
-        R"({"eos_token": "<|eot_id|>", "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"})");
+        R"({"add_prefix_space": false, "eos_token": "<|eot_id|>", "chat_template": "{% for m in messages %}{{ m['content'] }}{% endfor %}"})");
     return original;
   }
 

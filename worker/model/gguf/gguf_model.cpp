@@ -270,6 +270,9 @@ GgufMetadata gguf_metadata(const ModelConfig& written, const GgufVocabulary& voc
                                                                    : mostly_bf16);
   metadata.emplace_back("general.quantization_version", quantisation_version);
   add_vocabulary(vocabulary, metadata);
+  if (written.family->gguf_pairs_are_adjacent && vocabulary.add_space_prefix) {
+    metadata.emplace_back("tokenizer.ggml.add_space_prefix", *vocabulary.add_space_prefix);
+  }
   return metadata;
 }
 

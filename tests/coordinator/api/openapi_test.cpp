@@ -137,7 +137,7 @@ TEST(OpenApiTest, says_what_may_stand_at_a_key) {
       {"/target/properties/remove_params",
        R"({"type": ["number", "null"], "exclusiveMinimum": 0.0, "maximum": 0.99})"},
       {"/target/properties/fit_bytes", R"({"type": ["integer", "string", "null"]})"},
-      {"/export/properties/format", R"({"enum": ["uniform", "custom", null]})"},
+      {"/export/properties/format", R"({"enum": ["uniform", "custom", "gguf", null]})"},
       {"/encode/properties/token_weights", R"({"type": ["boolean", "null"]})"},
       {"/encode/properties/ridge_lambda", R"({"anyOf": [{"type": "null"}, {"const": "auto"},
           {"type": "number", "exclusiveMinimum": 0.0, "maximum": 1000.0}]})"},

@@ -24,7 +24,7 @@ std::int64_t MatrixSize::bytes_of_one(const ValueBytes& values) const {
 
 std::int64_t runner_bytes(const ModelConfig& config, Passage passage, const TokenCounts& tokens,
                           const ValueBytes& values) {
-  std::int64_t ffn = 0, heads = 0, query_heads = 0, projections = 0, normed = 0, pairs = 0;
+  std::int64_t ffn = 0, heads = 0, query_heads = 0, projections = 0, normed = 0, outputs = 0, pairs = 0;
   for (const LayerShape& shape : config.layers) {
     ffn = std::max(ffn, ffn_width(shape));
     heads = std::max(heads, head_output_width(shape));
@@ -33,11 +33,12 @@ std::int64_t runner_bytes(const ModelConfig& config, Passage passage, const Toke
     const std::int64_t queries_and_keys = (shape.query_heads() + shape.kv_groups) * shape.qk_dim;
     projections = std::max(projections, queries_and_keys + shape.kv_groups * shape.vo_dim);
     normed = std::max(normed, shape.keeps_qk_whole() ? queries_and_keys : 0);
+    outputs = shape.attention_output_norm || shape.ffn_output_norm ? 2 * config.hidden_size : outputs;
   }
   const std::int64_t d = config.hidden_size;
   const std::int64_t features = std::max(ffn, heads);
   std::int64_t narrow = 2 * ffn + features + projections + d;
-  std::int64_t wide = query_heads + normed;
+  std::int64_t wide = query_heads + normed + outputs;
   if (passage != Passage::forward) {
     narrow += 2 * ffn + features + projections + d;
     wide += d + 2 * normed;
@@ -46,7 +47,8 @@ std::int64_t runner_bytes(const ModelConfig& config, Passage passage, const Toke
     narrow += ffn + heads;
     wide += d;
   }
-  const std::int64_t angles = 2 * 2 * pairs * tokens.window * 4;
+  const std::int64_t angles =
+      static_cast<std::int64_t>(config.ropes.size()) * 2 * 2 * pairs * tokens.window * 4;
   return tokens.micro_batch * (narrow * values.compute + wide * 4) + angles;
 }
 

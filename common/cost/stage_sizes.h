@@ -52,7 +52,8 @@ enum class Passage : std::uint8_t {
 ///   forward    2 m + F + P + d compute values, H + N f32
 ///   backward   the same compute values once more, d + 2 N f32 more
 ///   training   m + n compute values and d f32 more
-/// Beside them two tables of rotary angles, f32 cosines and sines of all pairs by the positions of a window.
+/// 2 d f32 more in all of them where what a sub-block adds is normed. Beside them two tables of rotary angles for each of
+/// the model's rotary settings, f32 cosines and sines of all pairs by the positions of a window.
 std::int64_t runner_bytes(const ModelConfig& config, Passage passage, const TokenCounts& tokens,
                           const ValueBytes& values);
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/base/error.h"
+#include "common/model/families/family.h"
 
 namespace cce {
 namespace {
@@ -52,6 +53,15 @@ std::string tensor_name(TensorRole role, std::int64_t layer) {
              : "model.layers." + std::to_string(layer) + "." + std::string(layer_part(role).tensor);
 }
 
+std::string tensor_name(const ModelConfig& config, TensorRole role, std::int64_t layer) {
+  for (const PartName& part : config.family->part_names) {
+    if (part.role == role) {
+      return "model.layers." + std::to_string(layer) + "." + std::string(part.tensor);
+    }
+  }
+  return tensor_name(role, layer);
+}
+
 bool has_tensor(const ModelConfig& config, TensorRole role, std::int64_t layer) {
   if (end_tensor(role) != nullptr) {
     return role != TensorRole::head || !config.tied_embeddings;
@@ -82,7 +92,7 @@ std::vector<TensorSpec> layer_tensors(const ModelConfig& config, std::int64_t la
     if (has_tensor(config, part.role, layer)) {
       tensors.push_back({.role = part.role,
                          .layer = layer,
-                         .name = tensor_name(part.role, layer),
+                         .name = tensor_name(config, part.role, layer),
                          .shape = tensor_shape(config, part.role, layer)});
     }
   }

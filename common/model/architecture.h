@@ -18,8 +18,11 @@ struct TensorSpec {
 /// "q", "attention_norm", ...: for messages and reports.
 std::string role_name(TensorRole role);
 
-/// "model.layers.7.self_attn.q_proj.weight"; `layer` is ignored for embedding, final_norm and head.
+/// "model.layers.7.self_attn.q_proj.weight", as most families have it; `layer` is ignored for embedding, final_norm and
+/// head, which are called the same in all.
 std::string tensor_name(TensorRole role, std::int64_t layer);
+/// The same as `config`'s family has it.
+std::string tensor_name(const ModelConfig& config, TensorRole role, std::int64_t layer);
 
 /// The shape that `config` gives a tensor.
 /// Errors: invalid_argument where the layer has no such tensor (no attention, no bias) or the index is out of

@@ -78,6 +78,11 @@ void apply_attention(const std::string& where, const LayerPlan& plan, const Laye
     refuse(where, "rope_pairs", std::to_string(pairs_kept) + " pairs of heads that are normed",
            "all " + std::to_string(pairs_before));
   }
+  if (dense.keeps_groups_whole() && static_cast<std::int64_t>(plan.kv_groups.size()) != dense.kv_groups) {
+    refuse(where, "kv_groups",
+           std::to_string(plan.kv_groups.size()) + " groups of heads that are normed together",
+           "all " + std::to_string(dense.kv_groups));
+  }
   shape.kv_groups = static_cast<std::int64_t>(plan.kv_groups.size());
   shape.vo_dim = plan.vo_dim;
   shape.qk_dim = 2 * static_cast<std::int64_t>(plan.rope_pairs.front().size());

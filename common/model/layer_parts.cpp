@@ -14,9 +14,14 @@ using Shape = LayerShape;
 constexpr auto attention = SubBlock::attention;
 constexpr auto ffn = SubBlock::ffn;
 
-constexpr LayerPart gain(Role role, std::string_view name, std::string_view tensor, SubBlock sub_block,
-                         Extent length = Extent::hidden, bool Shape::*is_there = nullptr) {
-  return {role, name, tensor, sub_block, PartKind::gain, Extent::one, length, is_there};
+/// Of the stream, or of what a sub-block adds to it.
+constexpr LayerPart stream_gain(Role role, std::string_view name, std::string_view tensor, SubBlock sub_block,
+                                bool Shape::*is_there) {
+  return {role, name, tensor, sub_block, PartKind::gain, Extent::one, Extent::hidden, is_there, true};
+}
+constexpr LayerPart head_gain(Role role, std::string_view name, std::string_view tensor, Extent length,
+                              bool Shape::*is_there) {
+  return {role, name, tensor, attention, PartKind::gain, Extent::one, length, is_there};
 }
 constexpr LayerPart matrix(Role role, std::string_view name, std::string_view tensor, SubBlock sub_block,
                            Extent rows, Extent cols) {
@@ -28,7 +33,8 @@ constexpr LayerPart bias(Role role, std::string_view name, std::string_view tens
 }
 
 constexpr std::array parts = {
-    gain(Role::attention_norm, "attention_norm", "input_layernorm.weight", attention),
+    stream_gain(Role::attention_norm, "attention_norm", "input_layernorm.weight", attention,
+                &Shape::attention_norm),
     matrix(Role::q, "q", "self_attn.q_proj.weight", attention, Extent::queries, Extent::hidden),
     matrix(Role::k, "k", "self_attn.k_proj.weight", attention, Extent::keys, Extent::hidden),
     matrix(Role::v, "v", "self_attn.v_proj.weight", attention, Extent::values, Extent::hidden),
@@ -37,15 +43,19 @@ constexpr std::array parts = {
     bias(Role::k_bias, "k_bias", "self_attn.k_proj.bias", attention, Extent::keys, &Shape::k_bias),
     bias(Role::v_bias, "v_bias", "self_attn.v_proj.bias", attention, Extent::values, &Shape::v_bias),
     bias(Role::o_bias, "o_bias", "self_attn.o_proj.bias", attention, Extent::hidden, &Shape::o_bias),
-    gain(Role::q_norm, "q_norm", "self_attn.q_norm.weight", attention, Extent::head, &Shape::q_norm),
-    gain(Role::k_norm, "k_norm", "self_attn.k_norm.weight", attention, Extent::head, &Shape::k_norm),
-    gain(Role::ffn_norm, "ffn_norm", "post_attention_layernorm.weight", ffn),
+    head_gain(Role::q_norm, "q_norm", "self_attn.q_norm.weight", Extent::query_norm, &Shape::q_norm),
+    head_gain(Role::k_norm, "k_norm", "self_attn.k_norm.weight", Extent::key_norm, &Shape::k_norm),
+    stream_gain(Role::attention_output_norm, "attention_output_norm", "post_self_attn_layernorm.weight",
+                attention, &Shape::attention_output_norm),
+    stream_gain(Role::ffn_norm, "ffn_norm", "post_attention_layernorm.weight", ffn, &Shape::ffn_norm),
     matrix(Role::gate, "gate", "mlp.gate_proj.weight", ffn, Extent::neurons, Extent::hidden),
     matrix(Role::up, "up", "mlp.up_proj.weight", ffn, Extent::neurons, Extent::hidden),
     matrix(Role::down, "down", "mlp.down_proj.weight", ffn, Extent::hidden, Extent::neurons),
     bias(Role::gate_bias, "gate_bias", "mlp.gate_proj.bias", ffn, Extent::neurons, &Shape::gate_bias),
     bias(Role::up_bias, "up_bias", "mlp.up_proj.bias", ffn, Extent::neurons, &Shape::up_bias),
     bias(Role::down_bias, "down_bias", "mlp.down_proj.bias", ffn, Extent::hidden, &Shape::down_bias),
+    stream_gain(Role::ffn_output_norm, "ffn_output_norm", "post_feedforward_layernorm.weight", ffn,
+                &Shape::ffn_output_norm),
 };
 
 }  // namespace
@@ -91,8 +101,10 @@ std::int64_t width_of(const LayerShape& shape, std::int64_t hidden_size, Extent 
       return shape.query_heads() * shape.vo_dim;
     case Extent::neurons:
       return shape.ffn_width;
-    case Extent::head:
-      return shape.qk_dim;
+    case Extent::query_norm:
+      return shape.norms_span_heads ? shape.query_heads() * shape.qk_dim : shape.qk_dim;
+    case Extent::key_norm:
+      return shape.norms_span_heads ? shape.kv_groups * shape.qk_dim : shape.qk_dim;
   }
   return 1;
 }
@@ -114,6 +126,9 @@ void remove_sub_block(LayerShape& shape, SubBlock kind) {
     shape.has_attention = false;
     shape.kv_groups = shape.queries_per_group = shape.qk_dim = shape.vo_dim = 0;
     shape.rope_pairs.clear();
+    shape.window.reset();
+    shape.rope = 0;
+    shape.norms_span_heads = false;
   } else {
     shape.has_ffn = false;
     shape.ffn_width = 0;

@@ -11,8 +11,8 @@ namespace cce {
 
 /// What a tensor of the checkpoint is for. Matrices are stored out × in, as PyTorch's Linear does.
 enum class TensorRole {
-  embedding,  ///< vocabulary × hidden
-  attention_norm,
+  embedding,       ///< vocabulary × hidden
+  attention_norm,  ///< before the attention
   q,
   k,
   v,
@@ -23,15 +23,17 @@ enum class TensorRole {
   o_bias,
   q_norm,
   k_norm,
-  ffn_norm,
+  attention_output_norm,  ///< of what the attention adds
+  ffn_norm,               ///< before the FFN
   gate,
   up,
   down,
   gate_bias,
   up_bias,
   down_bias,
-  final_norm,  ///< hidden
-  head,        ///< vocabulary × hidden; absent where embeddings are tied
+  ffn_output_norm,  ///< of what the FFN adds
+  final_norm,       ///< hidden
+  head,             ///< vocabulary × hidden; absent where embeddings are tied
 };
 
 enum class PartKind {
@@ -45,13 +47,14 @@ enum class PartKind {
 /// the two side by side permutes exactly these.)
 enum class Extent {
   one,
-  hidden,   ///< d: the stream, never cut
-  queries,  ///< query heads · qk_dim
-  keys,     ///< KV groups · qk_dim
-  values,   ///< KV groups · vo_dim
-  outputs,  ///< query heads · vo_dim
-  neurons,  ///< FFN width
-  head,     ///< qk_dim, shared by all heads; never cut
+  hidden,      ///< d: the stream, never cut
+  queries,     ///< query heads · qk_dim
+  keys,        ///< KV groups · qk_dim
+  values,      ///< KV groups · vo_dim
+  outputs,     ///< query heads · vo_dim
+  neurons,     ///< FFN width
+  query_norm,  ///< qk_dim, shared by all query heads, or all of them; never cut
+  key_norm,    ///< the same of key heads
 };
 
 /// One parameter tensor of a layer. All that is known of it stands in its row of layer_parts(): packing,
@@ -59,11 +62,13 @@ enum class Extent {
 struct LayerPart {
   TensorRole role;
   std::string_view name;    ///< "q_bias": in messages, reports and the `cce` section
-  std::string_view tensor;  ///< in the checkpoint, below "model.layers.N."
+  std::string_view tensor;  ///< in most checkpoints, below "model.layers.N."; a family may name it otherwise
   SubBlock sub_block;
   PartKind kind;
   Extent rows, cols;
   bool LayerShape::*is_there;  ///< nullptr: wherever the sub-block is
+  /// In all layers of a model or in none, whatever is compressed: what the family's layers look like.
+  bool is_of_family = false;
 };
 
 /// The parts in the order in which they are packed and written: norms first within each sub-block.

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace cce {
@@ -16,7 +17,14 @@ struct LayerShape {
   std::int64_t ffn_width = 0;
   bool q_bias = false, k_bias = false, v_bias = false, o_bias = false;
   bool gate_bias = false, up_bias = false, down_bias = false;
-  bool q_norm = false, k_norm = false;  ///< RMS norms of each query or key head, before it is rotated
+  bool q_norm = false, k_norm = false;  ///< RMS norms of queries or keys, before they are rotated
+  bool norms_span_heads = false;        ///< q_norm and k_norm are over all heads together, not each its own
+  bool attention_norm = true, ffn_norm = true;                  ///< of the stream before a sub-block
+  bool attention_output_norm = false, ffn_output_norm = false;  ///< of what a sub-block adds to it
+  std::optional<std::int64_t> window = {};  ///< a query sees this many latest positions, itself included
+  /// Whose rotary settings its heads turn by: an index into ModelConfig::ropes.
+  std::int32_t rope = 0;
+  static constexpr std::int32_t no_rope = -1;  ///< heads are not turned at all
   /// Which of the dense head's rotary pairs survive, ascending: kv_groups × (qk_dim / 2), group by group.
   /// Empty means all of them in order (qk_dim is the dense width).
   std::vector<std::int32_t> rope_pairs;
@@ -24,6 +32,8 @@ struct LayerShape {
   std::int64_t query_heads() const { return kv_groups * queries_per_group; }
   /// A norm over a head does not commute with taking pairs out of it: such heads keep their width.
   bool keeps_qk_whole() const { return q_norm || k_norm; }
+  /// A norm over all heads together does not commute with taking heads out of it.
+  bool keeps_groups_whole() const { return keeps_qk_whole() && norms_span_heads; }
   bool operator==(const LayerShape&) const = default;
 };
 

@@ -31,12 +31,12 @@ double mean_visible_keys(std::int64_t length, std::int64_t window) {
 }  // namespace
 
 double flops_per_token(const ModelConfig& config, std::int64_t length) {
-  const double keys = mean_visible_keys(length, config.sliding_window.value_or(length));
   double multiply_adds =
       static_cast<double>(config.vocabulary_size) * static_cast<double>(config.hidden_size);
   for (const LayerShape& layer : config.layers) {
     multiply_adds += static_cast<double>(matrix_parameters(layer, config.hidden_size));
     if (layer.has_attention) {
+      const double keys = mean_visible_keys(length, layer.window.value_or(length));
       multiply_adds += keys * static_cast<double>(layer.query_heads() * (layer.qk_dim + layer.vo_dim));
     }
   }

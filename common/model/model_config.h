@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/model/activation.h"
 #include "common/model/layer_parts.h"
 #include "common/model/rope_settings.h"
 
@@ -22,8 +23,12 @@ struct ModelConfig {
   std::int64_t max_positions = 0;
   std::int64_t head_dim = 0;  ///< of the dense head; rope frequencies derive from it
   double rms_epsilon = 1e-5;
-  RopeSettings rope;
-  std::optional<std::int64_t> sliding_window;  ///< a query sees this many latest positions, itself included
+  std::vector<RopeSettings> ropes = {RopeSettings{}};  ///< never empty; layers name theirs by index
+  Activation activation = Activation::silu;
+  double embedding_scale = 1.0;       ///< embedded tokens are multiplied by it
+  std::optional<double> score_scale;  ///< of query · key; 1 / √head_dim where it is not set
+  double residual_scale = 1.0;  ///< what a sub-block adds is multiplied by it (common/model/stored_form.h)
+  double logits_divisor = 1.0;  ///< logits are divided by it (the same)
   bool tied_embeddings = false;
   std::optional<std::int64_t> bos_token, eos_token;
   std::vector<LayerShape> layers;

@@ -29,10 +29,11 @@ const Family& family_of(const JsonReader& model_type) {
 /// Keys by which the classes of all families would compute something else than is computed here. A key that no
 /// class reads is left over from another program and changes nothing.
 void refuse_other_computation(JsonReader& config, const Family& family) {
-  const std::string activation = config.text_or(family.activation_key, "silu");
-  if (activation != "silu" && activation != "swish") {
-    config.required(family.activation_key)
-        .refuse(ErrorCode::unsupported, "silu", "No checkpoint with this setting can be read");
+  for (const FixedKey& fixed : family.fixed_keys) {
+    const std::optional<JsonReader> value = config.optional(fixed.key);
+    if (value && value->json() != Json::parse(fixed.value)) {
+      value->refuse(ErrorCode::unsupported, fixed.value, "No checkpoint with this setting can be read");
+    }
   }
   for (const auto& [key, neutral] : {std::pair{"is_causal", true}, std::pair{"is_encoder_decoder", false}}) {
     if (config.boolean_or(key, neutral) != neutral) {
@@ -45,6 +46,22 @@ void refuse_other_computation(JsonReader& config, const Family& family) {
         .refuse(ErrorCode::unsupported, "one configuration for all layers",
                 "No checkpoint with this setting can be read");
   }
+}
+
+Activation read_activation(JsonReader& config, const Family& family) {
+  const std::optional<JsonReader> value = config.optional(family.activation_key);
+  if (!value) {
+    return family.activation;
+  }
+  const std::string name = value->text();
+  if (name == "silu" || name == "swish") {
+    return Activation::silu;
+  }
+  if (name == "gelu_pytorch_tanh") {
+    return Activation::gelu_tanh;
+  }
+  value->refuse(ErrorCode::unsupported, "silu or gelu_pytorch_tanh",
+                "No checkpoint with this activation can be read");
 }
 
 std::optional<std::int64_t> first_token(JsonReader& reader, const std::string& key) {
@@ -88,8 +105,23 @@ LayerShape parse_dense_layer(JsonReader& reader, ModelConfig& config) {
   }
   shape.qk_dim = shape.vo_dim = config.head_dim;
   shape.ffn_width = reader.required("intermediate_size").integer(size_range);
+  shape.attention_norm = shape.ffn_norm = family.norms != NormPlacement::after;
+  shape.attention_output_norm = shape.ffn_output_norm = family.norms != NormPlacement::before;
+  shape.norms_span_heads = family.norms_span_heads;
   read_optional_parts(family, reader, shape);
   return shape;
+}
+
+/// What each layer sees, and the rotary settings that its heads turn by.
+void read_positions(JsonReader& reader, const ModelClass* own, std::int64_t layers, ModelConfig& config) {
+  const Family& family = *config.family;
+  read_ropes(reader, own != nullptr ? own->rope : RopeReader::family, family.ropes, config);
+  const AttentionWindows windows =
+      read_attention_windows(reader, own != nullptr ? own->windows : family.windows, layers);
+  for (std::size_t layer = 0; layer < config.layers.size(); ++layer) {
+    config.layers[layer].window = windows.of(layer);
+    config.layers[layer].rope = windows.is_sliding[layer] && config.ropes.size() > 1 ? 1 : 0;
+  }
 }
 
 /// `own`: the class of a format, nullptr for a family's plain class.
@@ -135,17 +167,19 @@ ModelConfig parse_model_config(const std::string& json_text, const std::string& 
   config.vocabulary_size = reader.required("vocab_size").integer(size_range);
   config.max_positions =
       reader.integer_or("max_position_embeddings", config.family->max_positions, size_range);
-  config.rms_epsilon =
-      reader.number_or("rms_norm_eps", 1e-6, {.lowest = 0.0, .highest = 1.0, .above_lowest = true});
-  config.tied_embeddings = reader.boolean_or("tie_word_embeddings", false);
+  config.rms_epsilon = reader.number_or("rms_norm_eps", config.family->rms_epsilon,
+                                        {.lowest = 0.0, .highest = 1.0, .above_lowest = true});
+  config.tied_embeddings =
+      reader.boolean_or("tie_word_embeddings", own == nullptr && config.family->tied_embeddings);
+  config.activation = read_activation(reader, *config.family);
   config.bos_token = first_token(reader, "bos_token_id");
   config.eos_token = first_token(reader, "eos_token_id");
   const std::int64_t layers = reader.required("num_hidden_layers").integer({.lowest = 1, .highest = 4096});
-  const LayerShape dense = parse_dense_layer(reader, config);
-  read_rope(reader, own != nullptr ? own->rope : RopeReader::family, config);
-  config.sliding_window =
-      read_attention_window(reader, own != nullptr ? own->windows : config.family->windows, layers);
-  config.layers.assign(static_cast<std::size_t>(layers), dense);
+  config.layers.assign(static_cast<std::size_t>(layers), parse_dense_layer(reader, config));
+  read_positions(reader, own, layers, config);
+  if (config.family->read_more != nullptr) {
+    config.family->read_more(reader, config);
+  }
   if (own != nullptr) {
     own->read_layers(*section, config);
   }

@@ -3,6 +3,7 @@
 #include "common/base/error.h"
 #include "common/base/json_reader.h"
 #include "common/base/json_writer.h"
+#include "common/model/families/family.h"
 
 namespace cce {
 namespace {
@@ -24,9 +25,13 @@ std::string torch_name(const std::string& dtype) {
               .remedy = "Set export.dtype to one of these."};
 }
 
-bool tie_written(const OrderedJson& document) {
+/// What config.json says to the class that a format's results are of.
+bool tie_written(const OrderedJson& document, const Family& family, ExportFormat format) {
   const char* key = "tie_word_embeddings";
-  return document.contains(key) && !document[key].is_null() && document[key].get<bool>();
+  if (!document.contains(key) || document[key].is_null()) {
+    return rules_of(format).own_class == nullptr && family.tied_embeddings;
+  }
+  return document[key].get<bool>();
 }
 
 }  // namespace
@@ -38,7 +43,7 @@ std::string to_config_json(const ModelConfig& config, ExportFormat format,
              "config.json");  // strictness first: the ordered parser accepts duplicate keys
   OrderedJson document = OrderedJson::parse(original_config_json);
   rules_of(format).write_config(config, document);
-  if (tie_written(document) != config.tied_embeddings) {
+  if (tie_written(document, *config.family, format) != config.tied_embeddings) {
     document["tie_word_embeddings"] = config.tied_embeddings;
   }
   document.erase("_name_or_path");

@@ -192,32 +192,162 @@ std::optional<std::int64_t> original_positions_of(const RopeSettings& rope) {
       *rope.scaling);
 }
 
-}  // namespace
+constexpr const char* full_layers = "full_attention";
+constexpr const char* sliding_layers = "sliding_attention";
 
-void read_rope(JsonReader& reader, RopeReader from, ModelConfig& config) {
-  config.rope.theta = reader.number_or("rope_theta", 10000.0, theta_range);
+/// One section for all layers.
+RopeSettings read_shared(JsonReader& reader, RopeReader from, const RopeRules& rules,
+                         const ModelConfig& config) {
+  RopeSettings rope{.theta = reader.number_or("rope_theta", rules.theta, theta_range), .scaling = {}};
   for (const char* key : sections_of(from)) {  // 1.
     std::optional<JsonReader> section = reader.optional(key);
     if (!section || section->json().empty()) {
       continue;
     }
     refuse_sections_by_layer_type(*section);
-    config.rope.theta = section->number_or("rope_theta", config.rope.theta, theta_range);  // 2.
-    config.rope.scaling = read_scaling(
-        {reader, *section, from, config.max_positions, config.head_dim / 2, config.rope.theta});  // 3.
-    return;
+    rope.theta = section->number_or("rope_theta", rope.theta, theta_range);  // 2.
+    rope.scaling =
+        read_scaling({reader, *section, from, config.max_positions, config.head_dim / 2, rope.theta});  // 3.
+    break;
+  }
+  return rope;
+}
+
+/// The settings of one kind of layers, of the sections that say something of it: a later one's keys stand over those
+/// before.
+RopeSettings read_merged(const JsonReader& reader, const std::vector<Json>& sections,
+                         const std::string& where, double theta, const ModelConfig& config) {
+  Json merged = Json::object();
+  for (const Json& section : sections) {
+    merged.update(section);
+  }
+  RopeSettings rope;
+  JsonReader section(merged, reader.where() + ": " + where);
+  rope.theta = section.number_or("rope_theta", theta, theta_range);
+  const Json nothing = Json::object();
+  JsonReader outside(nothing, reader.where());  // these classes read no key outside the sections
+  rope.scaling = read_scaling(
+      {outside, section, RopeReader::family, config.max_positions, config.head_dim / 2, rope.theta});
+  return rope;
+}
+
+std::vector<RopeSettings> read_by_layer_type(JsonReader& reader, const RopeRules& rules,
+                                             const ModelConfig& config) {
+  std::vector<Json> full, sliding;
+  if (std::optional<JsonReader> sections = reader.optional("rope_parameters")) {
+    for (const auto& [type, list] : {std::pair(full_layers, &full), std::pair(sliding_layers, &sliding)}) {
+      if (const std::optional<JsonReader> section = sections->optional(type)) {
+        list->push_back(section->json());
+      }
+    }
+  }
+  if (const std::optional<JsonReader> older = reader.optional("rope_scaling")) {
+    full.push_back(older->json());
+  }
+  const double theta = reader.number_or("rope_theta", rules.theta, theta_range);
+  const double sliding_theta =
+      rules.sliding_theta_key != nullptr
+          ? reader.number_or(rules.sliding_theta_key, rules.sliding_theta, theta_range)
+          : rules.theta;  // rope_theta goes to the full layers alone
+  return {read_merged(reader, full, full_layers, theta, config),
+          read_merged(reader, sliding, sliding_layers, sliding_theta, config)};
+}
+
+/// rope_type and the scaling's own keys.
+struct SectionWriter {
+  OrderedJson& section;
+
+  void operator()(const LinearRope& scaling) const {
+    section.update({{"rope_type", "linear"}, {"factor", scaling.factor}});
+  }
+  void operator()(const DynamicRope& scaling) const {
+    section.update({{"rope_type", "dynamic"}, {"factor", scaling.factor}});
+  }
+  void operator()(const YarnRope& scaling) const {
+    section.update({{"rope_type", "yarn"},
+                    {"factor", scaling.factor},
+                    {"attention_factor", scaling.attention_factor},
+                    {"beta_fast", scaling.beta_fast},
+                    {"beta_slow", scaling.beta_slow},
+                    {"truncate", scaling.truncate},
+                    {original_key, scaling.original_max_position}});
+  }
+  void operator()(const LongRope& scaling) const {
+    section.update({{"rope_type", "longrope"},
+                    {"short_factor", scaling.short_factor},
+                    {"long_factor", scaling.long_factor},
+                    {"attention_factor", scaling.attention_factor},
+                    {original_key, scaling.original_max_position}});
+  }
+  void operator()(const Llama3Rope& scaling) const {
+    section.update({{"rope_type", "llama3"},
+                    {"factor", scaling.factor},
+                    {"low_freq_factor", scaling.low_freq_factor},
+                    {"high_freq_factor", scaling.high_freq_factor},
+                    {original_key, scaling.original_max_position}});
+  }
+};
+
+/// Whether modeling_cce.py would read the same of the keys that the class reads.
+bool are_read_alike(const OrderedJson& document, const RopeRules& rules) {
+  bool has_theta = document.contains("rope_theta");
+  for (const char* key : sections_of(RopeReader::family)) {
+    has_theta = has_theta || (holds_section(document, key) && document.at(key).contains("rope_theta"));
+  }
+  return !rules.by_layer_type && (has_theta || rules.theta == RopeSettings{}.theta);
+}
+
+}  // namespace
+
+OrderedJson rope_section(const RopeSettings& rope) {
+  OrderedJson section = {{"rope_type", "default"}, {"rope_theta", rope.theta}};
+  if (rope.scaling) {
+    std::visit(SectionWriter{section}, *rope.scaling);
+  }
+  return section;
+}
+
+RopeSettings read_rope_section(JsonReader section, const ModelConfig& config) {
+  RopeSettings rope;
+  rope.theta = section.required("rope_theta").number(theta_range);
+  const Json nothing = Json::object();
+  JsonReader outside(nothing, section.where());
+  rope.scaling = read_scaling(
+      {outside, section, RopeReader::modeling_file, config.max_positions, config.head_dim / 2, rope.theta});
+  return rope;
+}
+
+void read_ropes(JsonReader& reader, RopeReader from, const RopeRules& rules, ModelConfig& config) {
+  if (from == RopeReader::family && rules.by_layer_type) {
+    config.ropes = read_by_layer_type(reader, rules, config);
+  } else {
+    config.ropes = {read_shared(reader, from, from == RopeReader::family ? rules : RopeRules{}, config)};
   }
 }
 
-void write_rope(OrderedJson& document, RopeReader from, RopeReader to, const ModelConfig& config) {
-  const auto [acting, other] = sections_of(from);
+void write_ropes(OrderedJson& document, RopeReader from, RopeReader to, const RopeRules& rules,
+                 const ModelConfig& config) {
   if (from == to) {
     return;
   }
+  if (!are_read_alike(document, rules)) {
+    document.erase("rope_scaling");
+    document.erase("rope_theta");
+    if (rules.sliding_theta_key != nullptr) {
+      document.erase(rules.sliding_theta_key);
+    }
+    document["rope_parameters"] = rope_section(config.ropes.front());
+    if (to == RopeReader::family && rules.by_layer_type) {
+      document["rope_parameters"] = {{full_layers, rope_section(config.ropes.front())},
+                                     {sliding_layers, rope_section(config.ropes.back())}};
+    }
+    return;
+  }
+  const auto [acting, other] = sections_of(from);
   if (holds_section(document, acting) && holds_section(document, other)) {
     document.erase(other);
   }
-  if (const std::optional<std::int64_t> original = original_positions_of(config.rope)) {
+  if (const std::optional<std::int64_t> original = original_positions_of(config.ropes.front())) {
     OrderedJson& section = document[holds_section(document, acting) ? acting : other];
     if (section.value(original_key, std::int64_t{0}) != *original) {
       section[original_key] = *original;

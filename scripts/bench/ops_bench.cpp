@@ -218,9 +218,11 @@ void element_rows(Bench& bench) {
     ops::rope(backend, normalised.view(), {angles.view(), angles.view()}, groups, queries_per_group,
               sequence_length, 0, false);
   });
-  bench.row("swiglu", 6 * wide, "GB/s", [&] { ops::swiglu(backend, gate.view(), up.view(), d_gate.view()); });
-  bench.row("swiglu_backward", 10 * wide, "GB/s", [&] {
-    ops::swiglu_backward(backend, gate.view(), gate.view(), up.view(), d_gate.view(), d_up.view());
+  bench.row("gated_units", 6 * wide, "GB/s",
+            [&] { ops::gated_units(backend, Activation::silu, gate.view(), up.view(), d_gate.view()); });
+  bench.row("gated_units_backward", 10 * wide, "GB/s", [&] {
+    ops::gated_units_backward(backend, Activation::silu, gate.view(), gate.view(), up.view(), d_gate.view(),
+                              d_up.view());
   });
   bench.row("scale_rows", 4 * wide, "GB/s",
             [&] { ops::scale_rows(backend, gate.view(), norms.view(), d_gate.view()); });

@@ -114,16 +114,117 @@ def llama_yarn():
     return config, torch.float32, None, False
 
 
-FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed, qwen3, custom_qwen3, llama_yarn]
+def custom(layers, base_model_type, computation, ropes=None, **keys):
+    """A `custom` checkpoint as an export writes it: the original's keys, and the section."""
+    sys.path.insert(0, str(ROOT / "worker/model"))
+    from modeling_cce import CceLlamaConfig
+
+    section = dict(schema_version=1, base_model_type=base_model_type, layers=layers)
+    if ropes:
+        section["ropes"] = ropes
+    if computation:
+        section["computation"] = computation
+    config = CceLlamaConfig(hidden_size=32, num_hidden_layers=len(layers), num_attention_heads=4, num_key_value_heads=2,
+                            intermediate_size=40, cce=section, **keys, **COMMON)
+    return config, torch.float32, None, False
+
+
+def smollm3():
+    """The second layer's heads are not turned."""
+    config = transformers.SmolLM3Config(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                                        num_key_value_heads=2, no_rope_layers=[1, 0, 1], pad_token_id=0,
+                                        tie_word_embeddings=True, **COMMON)
+    return config, torch.float32, None, False
+
+
+def custom_smollm3():
+    heads = dict(attention=True, queries_per_group=2, vo_dim=5, biases=[])
+    return custom([dict(heads, kv_groups=2, qk_dim=8, rope_pairs=[], ffn=0, rope=0),
+                   dict(heads, kv_groups=2, qk_dim=4, rope_pairs=[0, 2, 1, 3], ffn=20, rope=None),
+                   dict(heads, kv_groups=1, qk_dim=6, rope_pairs=[0, 2, 3], ffn=17, rope=0)], "smollm3", {},
+                  head_dim=8, no_rope_layers=[1, 0, 1], rope_theta=2000000.0, tie_word_embeddings=True)
+
+
+GEMMA3_ROPES = dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000000.0),
+                    sliding_attention=dict(rope_type="default", rope_theta=10000.0))
+
+
+def gemma3():
+    """Windows in two layers of four; heads wider than hidden_size / heads."""
+    config = transformers.Gemma3TextConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=4,
+                                           num_attention_heads=4, num_key_value_heads=2, head_dim=12, sliding_window=5,
+                                           sliding_window_pattern=2, query_pre_attn_scalar=20, pad_token_id=0,
+                                           rope_parameters=GEMMA3_ROPES, tie_word_embeddings=True, **COMMON)
+    return config, torch.float32, None, False
+
+
+def custom_gemma3():
+    heads = dict(attention=True, queries_per_group=2, qk_dim=12, rope_pairs=[], norms=["q", "k"])
+    sliding, full = dict(window=5, rope=1), dict(window=None, rope=0)
+    computation = dict(activation="gelu_tanh", norms="both", gain_offset=1.0, embedding_scale=32**0.5,
+                       score_scale=20**-0.5)
+    return custom([dict(heads, **sliding, kv_groups=2, vo_dim=12, ffn=40, biases=["o", "down"]),
+                   dict(heads, **full, kv_groups=1, vo_dim=5, ffn=0, biases=["o"]),
+                   dict(attention=False, ffn=12, biases=["down"]),
+                   dict(heads, **full, kv_groups=2, vo_dim=7, ffn=17, biases=[])], "gemma3_text", computation,
+                  [GEMMA3_ROPES["full_attention"], GEMMA3_ROPES["sliding_attention"]], head_dim=12,
+                  hidden_activation="gelu_pytorch_tanh", query_pre_attn_scalar=20,
+                  rope_parameters=dict(GEMMA3_ROPES["full_attention"]), tie_word_embeddings=True)
+
+
+def olmo2():
+    config = transformers.Olmo2Config(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                                      num_key_value_heads=2, tie_word_embeddings=False, pad_token_id=0, **COMMON)
+    return config, torch.float32, None, False
+
+
+def custom_olmo2():
+    heads = dict(attention=True, kv_groups=2, queries_per_group=2, qk_dim=8, rope_pairs=[], norms=["q", "k"])
+    return custom([dict(heads, vo_dim=8, ffn=0, biases=["o"]),
+                   dict(heads, vo_dim=5, ffn=20, biases=["o", "down"]),
+                   dict(attention=False, ffn=12, biases=[])], "olmo2", dict(norms="after", norms_span_heads=True),
+                  head_dim=8, rms_norm_eps=1e-5, tie_word_embeddings=False)
+
+
+def olmo3():
+    config = transformers.Olmo3Config(hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=4,
+                                      num_key_value_heads=2, sliding_window=5, tie_word_embeddings=False, pad_token_id=0,
+                                      **COMMON)
+    return config, torch.float32, None, False
+
+
+MULTIPLIERS = dict(embedding_multiplier=3.0, attention_multiplier=0.25, residual_multiplier=0.4, logits_scaling=1.5)
+
+
+def granite():
+    config = transformers.GraniteConfig(hidden_size=32, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                                        num_key_value_heads=2, tie_word_embeddings=True, mlp_bias=True, **MULTIPLIERS,
+                                        **COMMON)
+    return config, torch.float32, None, False
+
+
+def custom_granite():
+    heads = dict(attention=True, queries_per_group=2, rope_pairs=[])
+    computation = dict(embedding_scale=3.0, score_scale=0.25, residual_scale=0.4, logits_divisor=1.5)
+    return custom([dict(heads, kv_groups=2, qk_dim=8, vo_dim=8, ffn=0, biases=["o"]),
+                   dict(heads, kv_groups=1, qk_dim=8, vo_dim=5, ffn=20, biases=["o", "down"]),
+                   dict(attention=False, ffn=12, biases=["down"])], "granite", computation, head_dim=8,
+                  tie_word_embeddings=True, **MULTIPLIERS)
+
+
+FAMILIES = [llama_mha, llama3_gqa, llama_biases, mistral_window, qwen2_bias, custom_mixed, qwen3, custom_qwen3, llama_yarn,
+            smollm3, custom_smollm3, gemma3, custom_gemma3, olmo2, custom_olmo2, olmo3, granite, custom_granite]
 
 
 def randomise(model, seed):
     """Weights large enough that every bias, norm and mask matters to the logits."""
     generator = torch.Generator().manual_seed(seed)
+    section = getattr(model.config, "cce", {})
+    offset = 1 if model.config.model_type == "gemma3_text" else section.get("computation", {}).get("gain_offset", 0)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
         if "norm" in name:
-            parameter.data = 1 + 0.3 * noise
+            parameter.data = 1 - offset + 0.3 * noise
         elif parameter.dim() == 1:
             parameter.data = 0.5 * noise
         elif "embed" in name or "lm_head" in name:
@@ -164,7 +265,7 @@ def record(model, tokens):
             hooks.append(queries.register_forward_hook(
                 lambda module, args, output, k=index: keep(f"q.{k}", output)))
             if getattr(layer, "mlp", None) is not None:
-                hooks.append(layer.post_attention_layernorm.register_forward_pre_hook(
+                hooks.append(first_of_ffn(layer).register_forward_pre_hook(
                     lambda module, args, k=index: keep(f"middle.{k}", args[0])))
     hooks.append(model.model.norm.register_forward_pre_hook(
         lambda module, args: keep(f"stream.{len(layers)}", args[0])))
@@ -178,12 +279,24 @@ def record(model, tokens):
     for name, tensor in kept.items():
         if name.startswith("q."):
             groups, queries, dim = head_shape(model, int(name[2:]))
-            products = (tensor * tensor.grad).view(-1, groups, queries, 2, dim // 2).sum(dim=(2, 3))
+            products = tensor * tensor.grad
+            if tensor.dim() == 4 and tensor.shape[1] != LENGTH:  # heads before tokens
+                products = products.transpose(1, 2).contiguous()
+            products = products.view(-1, groups, queries, 2, dim // 2).sum(dim=(2, 3))
             golden["pairs." + name[2:]] = products.flatten(1)
         else:
             golden[name] = tensor.flatten(0, 1)
             golden["d_" + name] = tensor.grad.flatten(0, 1)
     return {name: tensor.detach().contiguous() for name, tensor in golden.items()}
+
+
+def first_of_ffn(layer):
+    """The module that the stream between a layer's attention and FFN goes into first."""
+    if hasattr(layer, "norms"):  # of modeling_cce.py
+        return layer.mlp if layer.norms[2] is None else getattr(layer, layer.norms[2])
+    if hasattr(layer, "pre_feedforward_layernorm"):
+        return layer.pre_feedforward_layernorm
+    return layer.mlp if hasattr(layer, "post_feedforward_layernorm") else layer.post_attention_layernorm
 
 
 def head_shape(model, layer):

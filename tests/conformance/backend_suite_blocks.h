@@ -12,24 +12,24 @@ inline double inner_product(const Dense& a, const Dense& b) {
   return total;
 }
 
-TEST_P(BackendSuite, embed_copies_rows) {
+TEST_P(BackendSuite, embed_scales_rows) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     Dense table = wave_matrix(11, 21, 1);
     Guarded device = put(dtype, table), out = make(DType::f32, 4, 21);
     const std::int32_t ids[] = {10, 0, 3, 3};
-    ops::embed(backend(), ids, device, out);
+    ops::embed(backend(), ids, device, 3.0f, out);
     const Dense found = out.get();
     for (std::int64_t i = 0; i < 4; ++i) {
       for (std::int64_t j = 0; j < 21; ++j) {
-        EXPECT_EQ(found(i, j), table(ids[i], j));
+        EXPECT_EQ(found(i, j), static_cast<double>(3.0f * static_cast<float>(table(ids[i], j))));
       }
     }
     for (const std::int32_t bad : {-1, 11}) {
       const std::int32_t bad_ids[] = {0, 1, bad, 2};
-      expect_error(ErrorCode::out_of_range, [&] { ops::embed(backend(), bad_ids, device, out); });
+      expect_error(ErrorCode::out_of_range, [&] { ops::embed(backend(), bad_ids, device, 1.0f, out); });
     }
     expect_error(ErrorCode::shape_mismatch,
-                 [&] { ops::embed(backend(), std::span(ids).first(3), device, out); });
+                 [&] { ops::embed(backend(), std::span(ids).first(3), device, 1.0f, out); });
   }
 }
 
@@ -121,53 +121,61 @@ TEST_P(BackendSuite, rope_refuses_bad_arguments) {
   expect_error(ErrorCode::unsupported, [&] { ops::rope(backend(), x, {cos, half}, 2, 2, 4, 0, false); });
 }
 
-inline Dense swiglu(const Dense& gate, const Dense& up) {
+constexpr Activation activations[] = {Activation::silu, Activation::gelu_tanh};
+
+inline Dense gated_units(Activation activation, const Dense& gate, const Dense& up) {
   Dense result = gate;
   for (std::size_t i = 0; i < gate.values.size(); ++i) {
-    result.values[i] = reference::silu(gate.values[i]) * up.values[i];
+    result.values[i] = reference::activated(activation, gate.values[i]) * up.values[i];
   }
   return result;
 }
 
-TEST_P(BackendSuite, swiglu_in_all_dtypes) {
-  for (const DType gate_dtype : {DType::f32, DType::bf16}) {
-    for (const DType up_dtype : {DType::f32, DType::bf16}) {
-      for (const Precision& row : activation_precisions) {
-        Dense gate = wave_matrix(5, 37, 1, 6.0), up = wave_matrix(5, 37, 2);
-        Guarded device_gate = put(gate_dtype, gate), device_up = put(up_dtype, up);
-        Guarded out = make(row.dtype, 5, 37);
-        ops::swiglu(backend(), device_gate, device_up, out);
-        EXPECT_LE(scaled_error(out.get(), swiglu(gate, up)), row.tolerance);
+TEST_P(BackendSuite, gated_units_in_all_dtypes) {
+  for (const Activation activation : activations) {
+    for (const DType gate_dtype : {DType::f32, DType::bf16}) {
+      for (const DType up_dtype : {DType::f32, DType::bf16}) {
+        for (const Precision& row : activation_precisions) {
+          Dense gate = wave_matrix(5, 37, 1, 6.0), up = wave_matrix(5, 37, 2);
+          Guarded device_gate = put(gate_dtype, gate), device_up = put(up_dtype, up);
+          Guarded out = make(row.dtype, 5, 37);
+          ops::gated_units(backend(), activation, device_gate, device_up, out);
+          EXPECT_LE(scaled_error(out.get(), gated_units(activation, gate, up)), row.tolerance);
+        }
       }
     }
   }
   Guarded a = make(DType::f32, 2, 3), b = make(DType::f32, 3, 2), wide = make(DType::f64, 2, 3);
-  expect_error(ErrorCode::shape_mismatch, [&] { ops::swiglu(backend(), a, b, a); });
-  expect_error(ErrorCode::unsupported, [&] { ops::swiglu(backend(), a, wide, a); });
+  expect_error(ErrorCode::shape_mismatch, [&] { ops::gated_units(backend(), Activation::silu, a, b, a); });
+  expect_error(ErrorCode::unsupported, [&] { ops::gated_units(backend(), Activation::silu, a, wide, a); });
 }
 
-TEST_P(BackendSuite, swiglu_of_extreme_gates_is_finite) {
+TEST_P(BackendSuite, gated_units_of_extreme_gates_are_finite) {
   Dense gate(1, 6), up(1, 6);
   gate.values = {-1e4, -100.0, -88.0, 88.0, 100.0, 1e4};
   std::fill(up.values.begin(), up.values.end(), 1.0);
   Guarded device_gate = put(DType::f32, gate), device_up = put(DType::f32, up), out = make(DType::f32, 1, 6);
-  ops::swiglu(backend(), device_gate, device_up, out);
-  EXPECT_LE(scaled_error(out.get(), swiglu(gate, up)), 1e-6);
+  for (const Activation activation : activations) {
+    ops::gated_units(backend(), activation, device_gate, device_up, out);
+    EXPECT_LE(scaled_error(out.get(), gated_units(activation, gate, up)), 1e-6);
+  }
 }
 
-TEST_P(BackendSuite, swiglu_backward_is_the_finite_difference) {
-  for (const Precision& row : activation_precisions) {
-    Dense gate = wave_matrix(3, 21, 1, 4.0), up = wave_matrix(3, 21, 2), d_out = wave_matrix(3, 21, 3);
-    Guarded device_gate = put(row.dtype, gate), device_up = put(row.dtype, up);
-    Guarded device_d_out = put(DType::f32, d_out);
-    Guarded d_gate = make(row.dtype, 3, 21), d_up = make(row.dtype, 3, 21);
-    ops::swiglu_backward(backend(), device_d_out, device_gate, device_up, d_gate, d_up);
-    const Dense of_gate = reference::finite_difference(
-        gate, [&](const Dense& at) { return inner_product(swiglu(at, up), d_out); });
-    const Dense of_up = reference::finite_difference(
-        up, [&](const Dense& at) { return inner_product(swiglu(gate, at), d_out); });
-    EXPECT_LE(scaled_error(d_gate.get(), of_gate), row.tolerance);
-    EXPECT_LE(scaled_error(d_up.get(), of_up), row.tolerance);
+TEST_P(BackendSuite, gated_units_backward_is_the_finite_difference) {
+  for (const Activation activation : activations) {
+    for (const Precision& row : activation_precisions) {
+      Dense gate = wave_matrix(3, 21, 1, 4.0), up = wave_matrix(3, 21, 2), d_out = wave_matrix(3, 21, 3);
+      Guarded device_gate = put(row.dtype, gate), device_up = put(row.dtype, up);
+      Guarded device_d_out = put(DType::f32, d_out);
+      Guarded d_gate = make(row.dtype, 3, 21), d_up = make(row.dtype, 3, 21);
+      ops::gated_units_backward(backend(), activation, device_d_out, device_gate, device_up, d_gate, d_up);
+      const Dense of_gate = reference::finite_difference(
+          gate, [&](const Dense& at) { return inner_product(gated_units(activation, at, up), d_out); });
+      const Dense of_up = reference::finite_difference(
+          up, [&](const Dense& at) { return inner_product(gated_units(activation, gate, at), d_out); });
+      EXPECT_LE(scaled_error(d_gate.get(), of_gate), row.tolerance);
+      EXPECT_LE(scaled_error(d_up.get(), of_up), row.tolerance);
+    }
   }
 }
 

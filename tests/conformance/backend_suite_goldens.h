@@ -73,8 +73,8 @@ TEST_P(BackendSuite, pytorch_norm_rope_and_swiglu) {
   Guarded device_gate = put(DType::f32, gate), device_up = put(DType::f32, up);
   Guarded d_z = put(DType::f32, d_product), product = make(DType::f32, 3, 21);
   Guarded d_gate = make(DType::f32, 3, 21), d_up = make(DType::f32, 3, 21);
-  ops::swiglu(backend(), device_gate, device_up, product);
-  ops::swiglu_backward(backend(), d_z, device_gate, device_up, d_gate, d_up);
+  ops::gated_units(backend(), Activation::silu, device_gate, device_up, product);
+  ops::gated_units_backward(backend(), Activation::silu, d_z, device_gate, device_up, d_gate, d_up);
   EXPECT_LE(scaled_error(product.get(), golden(golden_case("swiglu"), "out")), 2e-6);
   EXPECT_LE(scaled_error(d_gate.get(), golden(golden_case("swiglu"), "d_gate")), 2e-6);
   EXPECT_LE(scaled_error(d_up.get(), golden(golden_case("swiglu"), "d_up")), 2e-6);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "common/model/activation.h"
 #include "worker/tensor/backend.h"
 #include "worker/tensor/ops/attention/attention_ops.h"
 
@@ -48,7 +49,10 @@ inline Dense multiply(const Dense& a, const Dense& b) {
   return result;
 }
 
-inline double silu(double x) {
+inline double activated(Activation activation, double x) {
+  if (activation == Activation::gelu_tanh) {
+    return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
+  }
   return x / (1.0 + std::exp(-x));
 }
 

@@ -28,7 +28,11 @@ BlockRunner::~BlockRunner() = default;
 
 ConstMatrix BlockRunner::normalised(ConstMatrix gain, ConstMatrix stream, DType dtype) {
   const Matrix x = scratch_->view(Scratch::normalised_stream, dtype, stream.rows, stream.cols);
-  ops::rms_norm(backend_, stream, gain, config_.rms_epsilon, x);
+  if (gain.empty()) {
+    ops::convert(backend_, stream, x);
+  } else {
+    ops::rms_norm(backend_, stream, gain, config_.rms_epsilon, x);
+  }
   return x;
 }
 
@@ -40,8 +44,8 @@ AttentionShape BlockRunner::attention_shape(const LayerShape& shape, TokenBatch 
           .queries_per_group = shape.queries_per_group,
           .qk_dim = shape.qk_dim,
           .vo_dim = shape.vo_dim,
-          .scale = 1.0 / std::sqrt(static_cast<double>(config_.head_dim)),
-          .window = config_.sliding_window};
+          .scale = config_.score_scale.value_or(1.0 / std::sqrt(static_cast<double>(config_.head_dim))),
+          .window = shape.window};
 }
 
 BlockRunner::Heads BlockRunner::project_plain_heads(const LayerWeights& weights, ConstMatrix x) {
@@ -67,7 +71,8 @@ BlockRunner::Heads BlockRunner::project_plain_heads(const LayerWeights& weights,
   return heads;
 }
 
-/// q_h ← gain ⊙ q_h / √(mean q_h² + ε) for every query head h, keys alike. The projections stay in f32, where
+/// q_h ← gain ⊙ q_h / √(mean q_h² + ε) for every query head h, or for all heads together, as long as the gain is; keys
+/// alike. The projections stay in f32, where
 /// the norm reads them, and heads lie one after another, so that each is a row.
 BlockRunner::Heads BlockRunner::project_normed_heads(const LayerWeights& weights, ConstMatrix x) {
   const std::int64_t tokens = x.rows, q_width = weights.q.rows, k_width = weights.k.rows,
@@ -103,11 +108,18 @@ BlockRunner::Heads BlockRunner::project_heads(const LayerWeights& weights, Const
   const ConstMatrix x = normalised(weights.attention_norm, stream, weights.q.dtype);
   const Heads heads =
       shape.keeps_qk_whole() ? project_normed_heads(weights, x) : project_plain_heads(weights, x);
+  turn(shape, heads, length, first_position, false);
+  return heads;
+}
+
+/// Queries and keys by their positions, or back; not at all in a layer without rotary positions.
+void BlockRunner::turn(const LayerShape& shape, const Heads& heads, std::int64_t length,
+                       std::int64_t first_position, bool inverse) {
+  if (shape.rope == LayerShape::no_rope) return;
   const RopeTable table = scratch_->rope.for_layer(shape, first_position + length);
   ops::rope(backend_, heads.q, table, shape.kv_groups, shape.queries_per_group, length, first_position,
-            false);
-  ops::rope(backend_, heads.k, table, shape.kv_groups, 1, length, first_position, false);
-  return heads;
+            inverse);
+  ops::rope(backend_, heads.k, table, shape.kv_groups, 1, length, first_position, inverse);
 }
 
 void BlockRunner::attention_features(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
@@ -177,12 +189,30 @@ BlockRunner::GatedUnits BlockRunner::project_units(const LayerWeights& weights, 
 
 void BlockRunner::ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features) {
   const GatedUnits units = project_units(weights, stream);
-  ops::swiglu(backend_, units.gate, units.up, features);
+  ops::gated_units(backend_, config_.activation, units.gate, units.up, features);
 }
 
-void BlockRunner::project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream) {
-  ops::multiply(backend_, features, Transpose::no, output, Transpose::yes, stream, 1.0, 1.0);
-  if (!bias.empty()) ops::add_bias(backend_, bias, stream);
+void BlockRunner::sub_block_output(const LayerWeights& weights, SubBlock kind, ConstMatrix features,
+                                   Matrix output) {
+  const ConstMatrix bias = output_bias_of(weights, kind);
+  ops::multiply(backend_, features, Transpose::no, output_of(weights, kind), Transpose::yes, output);
+  if (!bias.empty()) ops::add_bias(backend_, bias, output);
+}
+
+void BlockRunner::project(const LayerWeights& weights, SubBlock kind, ConstMatrix features, Matrix stream) {
+  const ConstMatrix gain = output_norm_of(weights, kind);
+  if (gain.empty()) {
+    const ConstMatrix bias = output_bias_of(weights, kind);
+    ops::multiply(backend_, features, Transpose::no, output_of(weights, kind), Transpose::yes, stream, 1.0,
+                  1.0);
+    if (!bias.empty()) ops::add_bias(backend_, bias, stream);
+    return;
+  }
+  const Matrix output = scratch_->view(Scratch::output, DType::f32, stream.rows, stream.cols);
+  const Matrix normed = scratch_->view(Scratch::d_output, DType::f32, stream.rows, stream.cols);
+  sub_block_output(weights, kind, features, output);
+  ops::rms_norm(backend_, output, gain, config_.rms_epsilon, normed);
+  ops::add(backend_, normed, stream);
 }
 
 void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weights, TokenBatch batch,
@@ -195,12 +225,12 @@ void run_layer(Backend& backend, BlockRunner& runner, const LayerWeights& weight
   if (weights.shape.has_attention) {
     const Matrix features = features_of(weights.o.dtype, weights.o.cols);
     runner.attention_features(weights, batch, stream, features, attention_variance);
-    runner.project(features, weights.o, weights.o_bias, stream);
+    runner.project(weights, SubBlock::attention, features, stream);
   }
   if (weights.shape.has_ffn) {
     const Matrix features = features_of(weights.down.dtype, weights.down.cols);
     runner.ffn_features(weights, stream, features);
-    runner.project(features, weights.down, weights.down_bias, stream);
+    runner.project(weights, SubBlock::ffn, features, stream);
   }
 }
 

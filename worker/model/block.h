@@ -26,18 +26,18 @@ struct KeyValueCache {
 /// (docs/method.md 3.6).
 inline constexpr std::int64_t first_variance_query = 64;
 
-/// Runs the two sub-blocks of decoder layers, each split where compression cuts: inputs → features F, then
-/// stream ← stream + F Wᵀ + bias. Streams are f32, tokens × d; features are of the weights' dtype (f32 or
+/// Runs the two sub-blocks of decoder layers, each split where compression cuts: inputs → features F, then what the
+/// sub-block adds, u = F Wᵀ + bias, then stream ← stream + u, or + norm(u) in families that norm it. Streams are f32, tokens × d; features are of the weights' dtype (f32 or
 /// bf16). Owns scratch that grows to the largest batch seen; one thread at a time. Errors: shape_mismatch
 /// (features, stream, weights), invalid_argument for a sub-block that the layer lacks.
 class BlockRunner {
  public:
-  /// `config` gives ε (of the stream's norms and of queries' and keys'), rope base and scaling, head_dim
-  /// (score scale), window.
+  /// `config` gives ε of all norms, rotary settings, the scale of scores, the activation.
   BlockRunner(Backend& backend, const ModelConfig& config);
   ~BlockRunner();
 
-  /// The stream normalised for a sub-block: x = norm(stream), compute dtype. Valid until the next call.
+  /// The stream as a sub-block takes it: x = norm(stream), compute dtype; the stream itself where the layer has no such
+  /// gain. Valid until the next call.
   ConstMatrix normalised(ConstMatrix gain, ConstMatrix stream, DType dtype);
 
   /// Head outputs O: tokens × (H vo_dim), of norm(stream). `attention_variance` (may be empty): f64 1 × H, as
@@ -48,19 +48,23 @@ class BlockRunner {
   /// `cache`. Errors: out_of_range when the cache is full.
   void attention_features_cached(const LayerWeights& weights, ConstMatrix stream, KeyValueCache& cache,
                                  Matrix features);
-  /// FFN activations Z = silu(x gateᵀ) ⊙ (x upᵀ): tokens × m, of x = norm(stream).
+  /// FFN activations Z = a(x gateᵀ) ⊙ (x upᵀ): tokens × m, of x = norm(stream).
   void ffn_features(const LayerWeights& weights, ConstMatrix stream, Matrix features);
-  /// stream ← stream + features · outputᵀ + bias (bias may be empty).
-  void project(ConstMatrix features, ConstMatrix output, ConstMatrix bias, Matrix stream);
+  /// stream ← stream + what a sub-block makes of its features.
+  void project(const LayerWeights& weights, SubBlock kind, ConstMatrix features, Matrix stream);
+  /// u = features · Wᵀ + bias, before any norm: f32, tokens × d.
+  void sub_block_output(const LayerWeights& weights, SubBlock kind, ConstMatrix features, Matrix output);
 
   /// Given the stream before the attention sub-block and g = ∂ℓ/∂(stream after it) in d_stream: recomputes
   /// the forward, writes the head outputs to `features`, adds the sub-block's gradient to d_stream (which
   /// becomes ∂ℓ/∂(stream before)), and writes p (f32, tokens × (G qk_dim / 2)): p_tj = Σ over the group's
-  /// query heads and both dims of pair j of q ∂ℓ/∂q (docs/method.md 3.3). `pair_products` may be empty.
+  /// query heads and both dims of pair j of q ∂ℓ/∂q (docs/method.md 3.3). `pair_products` may be empty, and so may
+  /// `d_output` (f32, tokens × d), which gets ∂ℓ/∂u: g where nothing norms u.
   void attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream, Matrix features,
-                          Matrix d_stream, Matrix pair_products);
+                          Matrix d_stream, Matrix pair_products, Matrix d_output = {});
   /// The same for the FFN sub-block.
-  void ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream);
+  void ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream,
+                    Matrix d_output = {});
 
   /// A whole layer backward for training: given the stream before the layer and ∂ℓ/∂(stream after it) in
   /// d_stream, recomputes its forward once, turns d_stream into ∂ℓ/∂(stream before), and adds the gradient of
@@ -82,6 +86,12 @@ class BlockRunner {
     Matrix q, k, v;
     Matrix plain_q, plain_k;  ///< before their norms; empty where they have none
   };
+  void turn(const LayerShape& shape, const Heads& heads, std::int64_t length, std::int64_t first_position,
+            bool inverse);
+  ConstMatrix output_gradient(const LayerWeights& weights, SubBlock kind, ConstMatrix features,
+                              ConstMatrix d_stream, Matrix d_output, const LayerWeightsMutable* gradients);
+  void add_input_gradient(ConstMatrix d_x, ConstMatrix stream, ConstMatrix gain, Matrix d_gain,
+                          Matrix d_stream);
   Heads project_heads(const LayerWeights& weights, ConstMatrix stream, std::int64_t length,
                       std::int64_t first_position);
   Heads project_plain_heads(const LayerWeights& weights, ConstMatrix x);
@@ -101,10 +111,10 @@ class BlockRunner {
   AttentionForward run_attention(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
                                  Matrix features);
   void attention_backward_from(const AttentionForward& forward, const LayerWeights& weights, TokenBatch batch,
-                               ConstMatrix stream, Matrix d_stream, Matrix pair_products,
+                               ConstMatrix stream, Matrix d_stream, Matrix pair_products, Matrix d_output,
                                const LayerWeightsMutable* gradients);
   void ffn_backward_into(const LayerWeights& weights, ConstMatrix stream, Matrix features, Matrix d_stream,
-                         const LayerWeightsMutable* gradients);
+                         Matrix d_output, const LayerWeightsMutable* gradients);
   void sum_pair_products(const LayerShape& shape, ConstMatrix q, ConstMatrix d_q, Matrix pair_products);
 
   Backend& backend_;

@@ -111,16 +111,50 @@ void BlockRunner::norm_heads_backward(ConstMatrix plain, ConstMatrix gain, Matri
   ops::convert(backend_, d_plain, d_heads);
 }
 
+/// ∂ℓ/∂u, u what the sub-block adds before its norm: g itself where there is none, and into `d_output` where that is
+/// asked for.
+ConstMatrix BlockRunner::output_gradient(const LayerWeights& weights, SubBlock kind, ConstMatrix features,
+                                         ConstMatrix d_stream, Matrix d_output,
+                                         const LayerWeightsMutable* gradients) {
+  const ConstMatrix gain = output_norm_of(weights, kind);
+  if (gain.empty()) {
+    if (!d_output.empty()) ops::convert(backend_, d_stream, d_output);
+    return d_stream;
+  }
+  const Matrix output = scratch_->view(Scratch::output, DType::f32, d_stream.rows, d_stream.cols);
+  if (d_output.empty())
+    d_output = scratch_->view(Scratch::d_output, DType::f32, d_stream.rows, d_stream.cols);
+  sub_block_output(weights, kind, features, output);
+  if (gradients != nullptr) {
+    const Matrix d_gain =
+        kind == SubBlock::attention ? gradients->attention_output_norm : gradients->ffn_output_norm;
+    ops::rms_norm_gain_gradient(backend_, d_stream, output, config_.rms_epsilon, d_gain);
+  }
+  backend_.fill_zero(d_output);
+  ops::rms_norm_backward(backend_, d_stream, output, gain, config_.rms_epsilon, d_output);
+  return d_output;
+}
+
+/// d_stream ← d_stream + ∂ℓ/∂(stream) through the norm before a sub-block, if it has one.
+void BlockRunner::add_input_gradient(ConstMatrix d_x, ConstMatrix stream, ConstMatrix gain, Matrix d_gain,
+                                     Matrix d_stream) {
+  if (gain.empty()) return ops::add(backend_, d_x, d_stream);
+  if (!d_gain.empty()) ops::rms_norm_gain_gradient(backend_, d_x, stream, config_.rms_epsilon, d_gain);
+  ops::rms_norm_backward(backend_, d_x, stream, gain, config_.rms_epsilon, d_stream);
+}
+
 void BlockRunner::attention_backward_from(const AttentionForward& forward, const LayerWeights& weights,
                                           TokenBatch batch, ConstMatrix stream, Matrix d_stream,
-                                          Matrix pair_products, const LayerWeightsMutable* gradients) {
+                                          Matrix pair_products, Matrix d_output,
+                                          const LayerWeightsMutable* gradients) {
   const LayerShape& layer = weights.shape;
   const DType dtype = weights.q.dtype;
   const std::int64_t tokens = batch.tokens(), hidden = stream.cols;
   const Heads& heads = forward.heads;
 
-  // 1. dO = g Wₒ; dq, dk, dv side by side as q, k, v are.
-  const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
+  // 1. dO = ∂ℓ/∂u Wₒ; dq, dk, dv side by side as q, k, v are.
+  const ConstMatrix g = scratch_->in_dtype(
+      output_gradient(weights, SubBlock::attention, forward.features, d_stream, d_output, gradients), dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, weights.o.cols);
   ops::multiply(backend_, g, Transpose::no, weights.o, Transpose::no, d_features);
   const std::int64_t q_width = heads.q.cols, k_width = heads.k.cols, v_width = heads.v.cols;
@@ -135,9 +169,7 @@ void BlockRunner::attention_backward_from(const AttentionForward& forward, const
   if (!pair_products.empty()) sum_pair_products(layer, heads.q, d_heads.q, pair_products);
 
   // 2. Before the rotation and the heads' norms, then dx = dq Wq + dk Wk + dv Wv.
-  const RopeTable table = scratch_->rope.for_layer(layer, batch.length);
-  ops::rope(backend_, d_heads.q, table, layer.kv_groups, layer.queries_per_group, batch.length, 0, true);
-  ops::rope(backend_, d_heads.k, table, layer.kv_groups, 1, batch.length, 0, true);
+  turn(layer, d_heads, batch.length, 0, true);
   norm_heads_backward(heads.plain_q, weights.q_norm, d_heads.q,
                       gradients != nullptr ? gradients->q_norm : Matrix{});
   norm_heads_backward(heads.plain_k, weights.k_norm, d_heads.k,
@@ -165,35 +197,37 @@ void BlockRunner::attention_backward_from(const AttentionForward& forward, const
     add_bias_gradient(backend_, d_heads.q, gradients->q_bias);
     add_bias_gradient(backend_, d_heads.k, gradients->k_bias);
     add_bias_gradient(backend_, d_heads.v, gradients->v_bias);
-    ops::rms_norm_gain_gradient(backend_, d_x, stream, config_.rms_epsilon, gradients->attention_norm);
   }
 
   // 4. Through the norm; the residual path is g itself, already in d_stream.
-  ops::rms_norm_backward(backend_, d_x, stream, weights.attention_norm, config_.rms_epsilon, d_stream);
+  add_input_gradient(d_x, stream, weights.attention_norm,
+                     gradients != nullptr ? gradients->attention_norm : Matrix{}, d_stream);
 }
 
 void BlockRunner::attention_backward(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
-                                     Matrix features, Matrix d_stream, Matrix pair_products) {
+                                     Matrix features, Matrix d_stream, Matrix pair_products,
+                                     Matrix d_output) {
   require_part(weights.shape.has_attention, "attention backward", "a layer without attention");
   const AttentionForward forward = run_attention(weights, batch, stream, features);
-  attention_backward_from(forward, weights, batch, stream, d_stream, pair_products, nullptr);
+  attention_backward_from(forward, weights, batch, stream, d_stream, pair_products, d_output, nullptr);
 }
 
 void BlockRunner::ffn_backward_into(const LayerWeights& weights, ConstMatrix stream, Matrix features,
-                                    Matrix d_stream, const LayerWeightsMutable* gradients) {
+                                    Matrix d_stream, Matrix d_output, const LayerWeightsMutable* gradients) {
   // 1. Forward again.
   const GatedUnits units = project_units(weights, stream);
-  ops::swiglu(backend_, units.gate, units.up, features);
+  ops::gated_units(backend_, config_.activation, units.gate, units.up, features);
   const DType dtype = weights.gate.dtype;
   const std::int64_t tokens = stream.rows, width = weights.gate.rows;
 
-  // 2. dZ = g W_down; dgate and dup side by side as gate and up are.
-  const ConstMatrix g = scratch_->in_dtype(d_stream, dtype);
+  // 2. dZ = ∂ℓ/∂u W_down; dgate and dup side by side as gate and up are.
+  const ConstMatrix g = scratch_->in_dtype(
+      output_gradient(weights, SubBlock::ffn, features, d_stream, d_output, gradients), dtype);
   const Matrix d_features = scratch_->view(Scratch::d_features, dtype, tokens, width);
   ops::multiply(backend_, g, Transpose::no, weights.down, Transpose::no, d_features);
   const Matrix d_all = scratch_->view(Scratch::d_units, dtype, tokens, 2 * width);
   const Matrix d_gate = d_all.cols_from(0, width), d_up = d_all.cols_from(width, width);
-  ops::swiglu_backward(backend_, d_features, units.gate, units.up, d_gate, d_up);
+  ops::gated_units_backward(backend_, config_.activation, d_features, units.gate, units.up, d_gate, d_up);
 
   // 3. dx = dgate W_gate + dup W_up.
   const Matrix d_x = scratch_->view(Scratch::d_normalised, DType::f32, tokens, stream.cols);
@@ -217,16 +251,16 @@ void BlockRunner::ffn_backward_into(const LayerWeights& weights, ConstMatrix str
     }
     add_bias_gradient(backend_, d_gate, gradients->gate_bias);
     add_bias_gradient(backend_, d_up, gradients->up_bias);
-    ops::rms_norm_gain_gradient(backend_, d_x, stream, config_.rms_epsilon, gradients->ffn_norm);
   }
 
   // 5. Through the norm.
-  ops::rms_norm_backward(backend_, d_x, stream, weights.ffn_norm, config_.rms_epsilon, d_stream);
+  add_input_gradient(d_x, stream, weights.ffn_norm, gradients != nullptr ? gradients->ffn_norm : Matrix{},
+                     d_stream);
 }
 
 void BlockRunner::ffn_backward(const LayerWeights& weights, ConstMatrix stream, Matrix features,
-                               Matrix d_stream) {
-  ffn_backward_into(weights, stream, features, d_stream, nullptr);
+                               Matrix d_stream, Matrix d_output) {
+  ffn_backward_into(weights, stream, features, d_stream, d_output, nullptr);
 }
 
 void BlockRunner::attention_gradients(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
@@ -235,7 +269,7 @@ void BlockRunner::attention_gradients(const LayerWeights& weights, TokenBatch ba
   const Matrix features =
       scratch_->view(Scratch::attention_output, weights.o.dtype, stream.rows, weights.o.cols);
   const AttentionForward forward = run_attention(weights, batch, stream, features);
-  attention_backward_from(forward, weights, batch, stream, d_stream, {}, &gradients);
+  attention_backward_from(forward, weights, batch, stream, d_stream, {}, {}, &gradients);
 }
 
 void BlockRunner::ffn_gradients(const LayerWeights& weights, ConstMatrix stream, Matrix d_stream,
@@ -243,7 +277,7 @@ void BlockRunner::ffn_gradients(const LayerWeights& weights, ConstMatrix stream,
   require_part(weights.shape.has_ffn, "ffn gradients", "a layer without FFN");
   const Matrix features =
       scratch_->view(Scratch::ffn_output, weights.down.dtype, stream.rows, weights.down.cols);
-  ffn_backward_into(weights, stream, features, d_stream, &gradients);
+  ffn_backward_into(weights, stream, features, d_stream, {}, &gradients);
 }
 
 void BlockRunner::layer_gradients(const LayerWeights& weights, TokenBatch batch, ConstMatrix stream,
@@ -259,12 +293,12 @@ void BlockRunner::layer_gradients(const LayerWeights& weights, TokenBatch batch,
   AttentionForward forward = run_attention(weights, batch, stream, features);
   const Matrix middle = scratch_->view(Scratch::middle_stream, DType::f32, stream.rows, stream.cols);
   ops::convert(backend_, stream, middle);
-  project(features, weights.o, weights.o_bias, middle);
+  project(weights, SubBlock::attention, features, middle);
   // 2. The FFN, which needs the normalised stream's memory for itself.
   ffn_gradients(weights, middle, d_stream, gradients);
   // 3. Attention from what step 1 left.
   forward.x = normalised(weights.attention_norm, stream, weights.q.dtype);
-  attention_backward_from(forward, weights, batch, stream, d_stream, {}, &gradients);
+  attention_backward_from(forward, weights, batch, stream, d_stream, {}, {}, &gradients);
 }
 
 }  // namespace cce

@@ -29,6 +29,8 @@ struct BlockRunner::Scratch {
     attention_output,  ///< features of the two sub-blocks, where the caller does not want them
     ffn_output,
     middle_stream,
+    output,  ///< f32, of a sub-block before its norm, and the gradient there
+    d_output,
     slot_count
   };
 

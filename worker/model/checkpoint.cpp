@@ -3,19 +3,22 @@
 #include <algorithm>
 
 #include "common/base/error.h"
+#include "common/model/stored_form.h"
+#include "worker/model/element_conversion.h"
 #include "worker/model/stored_rows.h"
 
 namespace cce {
+
 Checkpoint Checkpoint::open(const FileSystem& files, const std::filesystem::path& folder) {
   return Checkpoint(CheckpointFiles::open(files, folder));
 }
 
 const StoredTensor& Checkpoint::tensor(TensorRole role, std::int64_t layer) const {
-  const auto found = files_.tensors().find(tensor_name(role, layer));
+  const auto found = files_.tensors().find(tensor_name(config(), role, layer));
   if (found != files_.tensors().end()) return found->second;
   throw Error{.code = ErrorCode::invalid_argument,
               .where = folder().string(),
-              .found = tensor_name(role, layer),
+              .found = tensor_name(config(), role, layer),
               .expected = "a tensor that the model has",
               .remedy = {}};
 }
@@ -39,6 +42,16 @@ void Checkpoint::pack_layer(std::int64_t layer, DType compute_dtype, std::span<s
 }
 
 void Checkpoint::read(TensorRole role, std::int64_t layer, DType dtype, std::span<std::byte> target) const {
+  const StoredForm form = stored_form(config(), role);
+  if (form.is_plain()) return read_stored(role, layer, dtype, target);
+  std::vector<float> values(target.size() / size_in_bytes(dtype));
+  read_stored(role, layer, DType::f32, std::as_writable_bytes(std::span(values)));
+  for (float& value : values) value = form.value_of(value);
+  convert_elements(std::as_bytes(std::span(values)), DType::f32, target, dtype);
+}
+
+void Checkpoint::read_stored(TensorRole role, std::int64_t layer, DType dtype,
+                             std::span<std::byte> target) const {
   const StoredTensor& source = tensor(role, layer);
   read_rows(source, 0, stored_rows(source), dtype, target);
 }
@@ -68,7 +81,12 @@ OwnedMatrix Checkpoint::embedding(Backend& backend, DType dtype) const {
 }
 
 OwnedMatrix Checkpoint::final_norm(Backend& backend) const {
-  return load(backend, TensorRole::final_norm, DType::f32);
+  const std::int64_t size = config().hidden_size;
+  std::vector<float> gain(static_cast<std::size_t>(size));
+  read(TensorRole::final_norm, -1, DType::f32, std::as_writable_bytes(std::span(gain)));
+  OwnedMatrix result = backend.matrix(DType::f32, 1, size);
+  backend.upload({gain.data(), DType::f32, 1, size, size}, result.view());
+  return result;
 }
 
 OwnedMatrix Checkpoint::head(Backend& backend, DType dtype) const {

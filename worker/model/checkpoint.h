@@ -43,8 +43,11 @@ class Checkpoint {
   /// small).
   void pack_layer(std::int64_t layer, DType compute_dtype, std::span<std::byte> block) const;
 
-  /// Copies one tensor to host memory as f32, bf16 or f16; `target` holds exactly its elements.
+  /// Copies one tensor to host memory as f32, bf16 or f16; `target` holds exactly its elements. The numbers are those
+  /// that are computed with (common/model/stored_form.h).
   void read(TensorRole role, std::int64_t layer, DType dtype, std::span<std::byte> target) const;
+  /// The same numbers as they stand in the file.
+  void read_stored(TensorRole role, std::int64_t layer, DType dtype, std::span<std::byte> target) const;
 
   OwnedMatrix embedding(Backend& backend, DType dtype) const;
   OwnedMatrix final_norm(Backend& backend) const;

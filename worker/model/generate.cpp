@@ -39,7 +39,8 @@ class Decoder {
   std::int32_t advance(std::span<const std::int32_t> tokens) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     OwnedMatrix stream = backend_.matrix(DType::f32, count, config_.hidden_size);
-    ops::embed(backend_, tokens, ends_.embedding.view(), stream.view());
+    ops::embed(backend_, tokens, ends_.embedding.view(), embedding_scale(config_, compute_dtype_),
+               stream.view());
     for (std::size_t layer = 0; layer < caches_.size(); ++layer) run_layer(layer, stream.view());
 
     const ConstMatrix last = stream.view().rows_from(count - 1, 1);
@@ -58,12 +59,12 @@ class Decoder {
     if (weights.shape.has_attention) {
       OwnedMatrix features = backend_.matrix(compute_dtype_, stream.rows, weights.o.cols);
       blocks_.attention_features_cached(weights, stream, caches_[layer], features.view());
-      blocks_.project(features.view(), weights.o, weights.o_bias, stream);
+      blocks_.project(weights, SubBlock::attention, features.view(), stream);
     }
     if (weights.shape.has_ffn) {
       OwnedMatrix features = backend_.matrix(compute_dtype_, stream.rows, weights.down.cols);
       blocks_.ffn_features(weights, stream, features.view());
-      blocks_.project(features.view(), weights.down, weights.down_bias, stream);
+      blocks_.project(weights, SubBlock::ffn, features.view(), stream);
     }
   }
 
@@ -102,7 +103,7 @@ std::vector<std::int32_t> generate_greedily(Backend& backend, const ModelConfig&
   std::size_t passed = 0;
   while (static_cast<std::int64_t>(text.size()) < capacity) {
     const auto before = static_cast<std::int64_t>(passed), now = static_cast<std::int64_t>(text.size());
-    if (!same_frequencies(config.rope, before, now)) {  // cached keys are turned by others
+    if (!same_frequencies(config.ropes, before, now)) {  // cached keys are turned by others
       decoder.forget();
       passed = 0;
     }

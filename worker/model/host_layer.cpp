@@ -53,8 +53,8 @@ HostLayer make_host_layer(const LayerShape& shape, std::int64_t hidden_size) {
 }
 
 std::int64_t hidden_size_of(const LayerWeights& weights) {
-  if (!weights.attention_norm.empty()) return weights.attention_norm.cols;
-  if (!weights.ffn_norm.empty()) return weights.ffn_norm.cols;
+  if (!weights.q.empty()) return weights.q.cols;
+  if (!weights.gate.empty()) return weights.gate.cols;
   throw Error{.code = ErrorCode::shape_mismatch,
               .where = "layer",
               .found = "neither attention nor FFN",

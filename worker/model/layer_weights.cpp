@@ -59,6 +59,11 @@ Matrix& part_view(LayerWeightsMutable& weights, TensorRole role) {
   return weights.*member_of<Matrix>(role);
 }
 
+float embedding_scale(const ModelConfig& config, DType dtype) {
+  const auto scale = static_cast<float>(config.embedding_scale);
+  return dtype == DType::bf16 ? to_float(to_bfloat16(scale)) : scale;
+}
+
 std::size_t packed_layer_bytes(const LayerShape& shape, std::int64_t hidden_size, DType compute_dtype) {
   if (compute_dtype != DType::f32 && compute_dtype != DType::bf16) {
     throw Error{.code = ErrorCode::unsupported,

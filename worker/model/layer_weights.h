@@ -18,11 +18,13 @@ struct BasicLayerWeights {
   View q, k, v;         ///< (H qk_dim) × d, (G qk_dim) × d, (G vo_dim) × d
   View o;               ///< d × (H vo_dim)
   View q_bias, k_bias, v_bias, o_bias;
-  View q_norm, k_norm;  ///< 1 × qk_dim
-  View ffn_norm;        ///< 1 × d
-  View gate, up;        ///< m × d
-  View down;            ///< d × m
+  View q_norm, k_norm;         ///< 1 × qk_dim, or 1 × all heads where norms span them
+  View attention_output_norm;  ///< 1 × d, of what the attention adds
+  View ffn_norm;               ///< 1 × d
+  View gate, up;               ///< m × d
+  View down;                   ///< d × m
   View gate_bias, up_bias, down_bias;
+  View ffn_output_norm;  ///< 1 × d, of what the FFN adds
 };
 
 [[noreturn]] void refuse_part(TensorRole role);
@@ -43,6 +45,7 @@ View BasicLayerWeights<View>::*member_of(TensorRole role) {
       {TensorRole::o_bias, &Weights::o_bias},
       {TensorRole::q_norm, &Weights::q_norm},
       {TensorRole::k_norm, &Weights::k_norm},
+      {TensorRole::attention_output_norm, &Weights::attention_output_norm},
       {TensorRole::ffn_norm, &Weights::ffn_norm},
       {TensorRole::gate, &Weights::gate},
       {TensorRole::up, &Weights::up},
@@ -50,6 +53,7 @@ View BasicLayerWeights<View>::*member_of(TensorRole role) {
       {TensorRole::gate_bias, &Weights::gate_bias},
       {TensorRole::up_bias, &Weights::up_bias},
       {TensorRole::down_bias, &Weights::down_bias},
+      {TensorRole::ffn_output_norm, &Weights::ffn_output_norm},
   };
   for (const auto& [known, member] : members) {
     if (known == role) return member;
@@ -65,6 +69,20 @@ using LayerWeightsMutable = BasicLayerWeights<Matrix>;
 ConstMatrix& part_view(LayerWeights& weights, TensorRole role);
 const ConstMatrix& part_view(const LayerWeights& weights, TensorRole role);
 Matrix& part_view(LayerWeightsMutable& weights, TensorRole role);
+
+/// What embedded tokens are multiplied by, as transformers rounds it: to the embedding's dtype.
+float embedding_scale(const ModelConfig& config, DType dtype);
+
+/// A sub-block's output matrix, its bias and the norm of what it adds; empty where the layer has none.
+inline ConstMatrix output_of(const LayerWeights& weights, SubBlock kind) {
+  return kind == SubBlock::attention ? weights.o : weights.down;
+}
+inline ConstMatrix output_bias_of(const LayerWeights& weights, SubBlock kind) {
+  return kind == SubBlock::attention ? weights.o_bias : weights.down_bias;
+}
+inline ConstMatrix output_norm_of(const LayerWeights& weights, SubBlock kind) {
+  return kind == SubBlock::attention ? weights.attention_output_norm : weights.ffn_output_norm;
+}
 
 /// Bytes of one layer packed into a single block (every part 64-byte aligned): what a broadcast sends.
 std::size_t packed_layer_bytes(const LayerShape& shape, std::int64_t hidden_size, DType compute_dtype);

@@ -56,7 +56,7 @@ OwnedMatrix ModelRunner::final_stream(std::span<const std::int32_t> ids, TokenBa
   check_batch(ids, batch);
   const std::int64_t step = micro_batch_sequences > 0 ? micro_batch_sequences : batch.sequences;
   OwnedMatrix stream = backend_.matrix(DType::f32, batch.tokens(), config_.hidden_size);
-  ops::embed(backend_, ids, ends_.embedding.view(), stream.view());
+  ops::embed(backend_, ids, ends_.embedding.view(), embedding_scale(config_, compute_dtype_), stream.view());
   for (std::size_t layer = 0; layer < config_.layers.size(); ++layer) {
     const LayerWeights weights = view_packed_layer(config_.layers[layer], config_.hidden_size, compute_dtype_,
                                                    layers_(static_cast<std::int64_t>(layer)));

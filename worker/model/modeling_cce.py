@@ -1,8 +1,9 @@
 """A Llama-like decoder whose layers differ: each has its own FFN width, value and query/key widths, rotary pairs,
-biases and norms of queries and keys, and may lack its attention or its FFN. config.json's "cce" section lists them.
+biases and norms of queries and keys, and may lack its attention or its FFN. config.json's "cce" section lists them, and
+says under "computation" what else the original's layers compute: where norms stand, activation, scales.
 Read by transformers through trust_remote_code; needs torch and transformers (4.46 or later) only.
 
-Tensor names are those of LlamaForCausalLM. Rotary angles are those of the original head: a layer that kept some of its
+Tensor names are those of the original's class. Rotary angles are those of the original head: a layer that kept some of its
 pairs turns each by its original frequency, and scores are still divided by the square root of the original width.
 """
 import math
@@ -45,17 +46,40 @@ class CceLlamaConfig(PretrainedConfig):
         self.cce = cce or {"schema_version": 1, "layers": []}
         if self.cce["schema_version"] != 1:
             raise ValueError(f"cce.schema_version {self.cce['schema_version']}: this file reads 1")
+        unknown = set(self.computation) - COMPUTATION.keys()
+        if unknown:
+            raise ValueError(f"cce.computation: this file does not compute {', '.join(sorted(unknown))}")
         # Spelt out: where the key is absent, transformers 4 ties embeddings.
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
+
+    @property
+    def computation(self):
+        return self.cce.get("computation", {})
+
+    def computes(self, what):
+        return self.computation.get(what, COMPUTATION[what])
+
+
+# What "computation" may say, and what a silent one means: Llama's own.
+COMPUTATION = {
+    "activation": "silu",        # or "gelu_tanh"
+    "norms": "before",           # stream + f(norm(stream)); "after": stream + norm(f(stream)); or "both"
+    "norms_span_heads": False,   # norms of queries and keys are over all heads together
+    "gain_offset": 0.0,          # a norm's gain is its weight plus this
+    "embedding_scale": 1.0,      # embedded tokens are multiplied by it
+    "score_scale": None,         # of query . key; None: 1 / sqrt(head_dim)
+    "residual_scale": 1.0,       # what a sub-block adds is multiplied by it
+    "logits_divisor": 1.0,       # logits are divided by it
+}
 
 
 ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
 
 
-def rotary_frequencies(config, length):
+def rotary_frequencies(config, rope, length):
     """Radians per position of the original head's pairs in a text of `length` positions, float32, and what cosines and
     sines are multiplied by."""
-    rope, dims = config.rope_parameters, config.head_dim
+    dims = config.head_dim
     kind, base, factor = rope["rope_type"], rope["rope_theta"], rope.get("factor")
     exponents = torch.arange(0, dims, 2, dtype=torch.float32, device="cpu") / dims
     if kind == "dynamic":
@@ -110,18 +134,18 @@ def yarn_frequencies(powers, base, dims, factor, original, rope):
 
 
 class RotaryAngles:
-    """Cosines and sines of the original pairs, and a layer's selection of them. Holds no module state: tensors made
+    """Cosines and sines of the original pairs, of one of the model's rotary settings. Holds no module state: tensors made
     while a model is being built may live on the meta device and would be lost."""
 
-    def __init__(self, config):
-        self.config = config
-        self.by_length = config.rope_parameters["rope_type"] in ("dynamic", "longrope")
+    def __init__(self, config, rope):
+        self.config, self.rope = config, rope
+        self.by_length = rope["rope_type"] in ("dynamic", "longrope")
         self.latest = (None, None)
 
     def __call__(self, position_ids):
         key = (position_ids.device, int(position_ids.max()) + 1 if self.by_length else 0)
         if self.latest[0] != key:
-            frequencies, factor = rotary_frequencies(self.config, key[1])
+            frequencies, factor = rotary_frequencies(self.config, self.rope, key[1])
             self.latest = (key, (frequencies.to(position_ids.device), factor))
         frequencies, factor = self.latest[1]
         angles = position_ids[..., None].float() * frequencies
@@ -135,14 +159,16 @@ def rotate(heads, cos, sin):
 
 
 class CceLlamaRMSNorm(nn.Module):
-    def __init__(self, size, epsilon):
+    def __init__(self, size, config):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
-        self.epsilon = epsilon
+        self.epsilon, self.offset = config.rms_norm_eps, config.computes("gain_offset")
 
     def forward(self, stream):
         wide = stream.float()
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        if self.offset:
+            return (wide * (self.offset + self.weight.float())).to(stream.dtype)
         return self.weight * wide.to(stream.dtype)
 
 
@@ -151,7 +177,9 @@ class CceLlamaAttention(nn.Module):
         super().__init__()
         self.groups, self.queries = shape["kv_groups"], shape["queries_per_group"]
         self.qk_dim, self.vo_dim = shape["qk_dim"], shape["vo_dim"]
-        self.scale = config.head_dim**-0.5
+        self.scale = config.computes("score_scale") or config.head_dim**-0.5
+        self.window = shape.get("window", config.sliding_window)
+        self.rope = shape.get("rope", 0)
         self.cache_index = cache_index
         self.rope_pairs = shape["rope_pairs"]
         self.pairs_by_device = {}
@@ -161,8 +189,11 @@ class CceLlamaAttention(nn.Module):
         self.v_proj = nn.Linear(size, self.groups * self.vo_dim, bias="v" in biases)
         self.o_proj = nn.Linear(heads * self.vo_dim, size, bias="o" in biases)
         norms = shape.get("norms", [])
-        self.q_norm = CceLlamaRMSNorm(self.qk_dim, config.rms_norm_eps) if "q" in norms else None
-        self.k_norm = CceLlamaRMSNorm(self.qk_dim, config.rms_norm_eps) if "k" in norms else None
+        self.norms_span_heads = config.computes("norms_span_heads")
+        q_size, k_size = ((heads * self.qk_dim, self.groups * self.qk_dim) if self.norms_span_heads
+                          else (self.qk_dim, self.qk_dim))
+        self.q_norm = CceLlamaRMSNorm(q_size, config) if "q" in norms else None
+        self.k_norm = CceLlamaRMSNorm(k_size, config) if "k" in norms else None
 
     def select_pairs(self, table):
         """batch x tokens x original pairs -> batch x tokens x (groups or 1) x 1 x kept pairs."""
@@ -174,19 +205,25 @@ class CceLlamaAttention(nn.Module):
         chosen = table[..., self.pairs_by_device[device]]
         return chosen.view(*chosen.shape[:2], self.groups, 1, self.qk_dim // 2)
 
+    def project(self, x, matrix, norm, queries):
+        """Queries or keys before they are turned: batch x tokens x groups x queries x width."""
+        heads = matrix(x)
+        heads = norm(heads) if norm is not None and self.norms_span_heads else heads
+        heads = heads.view(*x.shape[:2], self.groups, queries, self.qk_dim)
+        return heads if norm is None or self.norms_span_heads else norm(heads)
+
     def forward(self, x, angles, masks, cache):
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, self.groups, self.queries, self.qk_dim)
-        k = self.k_proj(x).view(batch, tokens, self.groups, 1, self.qk_dim)
+        q = self.project(x, self.q_proj, self.q_norm, self.queries)
+        k = self.project(x, self.k_proj, self.k_norm, 1)
         v = self.v_proj(x).view(batch, tokens, self.groups, self.vo_dim).transpose(1, 2)
-        q = q if self.q_norm is None else self.q_norm(q)
-        k = k if self.k_norm is None else self.k_norm(k)
-        cos, sin = (self.select_pairs(table) for table in angles)
-        q = rotate(q, cos, sin).flatten(2, 3).transpose(1, 2)
-        k = rotate(k, cos, sin).squeeze(3).transpose(1, 2)
+        if self.rope is not None:
+            cos, sin = (self.select_pairs(table) for table in angles[self.rope])
+            q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        q, k = q.flatten(2, 3).transpose(1, 2), k.squeeze(3).transpose(1, 2)
         if cache is not None:
             k, v = cache.update(k, v, self.cache_index)
-        mask, is_causal = masks(k.shape[2])
+        mask, is_causal = masks[self.window](k.shape[2])
         k = k.repeat_interleave(self.queries, dim=1)
         v = v.repeat_interleave(self.queries, dim=1)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, scale=self.scale)
@@ -228,30 +265,50 @@ class CceLlamaMLP(nn.Module):
     def __init__(self, config, shape):
         super().__init__()
         size, width, biases = config.hidden_size, shape["ffn"], shape["biases"]
+        self.gelu = config.computes("activation") == "gelu_tanh"
         self.gate_proj = nn.Linear(size, width, bias="gate" in biases)
         self.up_proj = nn.Linear(size, width, bias="up" in biases)
         self.down_proj = nn.Linear(width, size, bias="down" in biases)
 
     def forward(self, x):
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate = self.gate_proj(x)
+        gate = F.gelu(gate, approximate="tanh") if self.gelu else F.silu(gate)
+        return self.down_proj(gate * self.up_proj(x))
 
 
 class CceLlamaDecoderLayer(nn.Module):
     def __init__(self, config, shape, cache_index):
         super().__init__()
         self.self_attn = self.mlp = None
+        self.residual_scale = config.computes("residual_scale")
+        # By sub-block, the names of the norms before it and of what it adds; None: there is none.
+        self.norms = {"before": ("input_layernorm", None, "post_attention_layernorm", None),
+                      "after": (None, "post_attention_layernorm", None, "post_feedforward_layernorm"),
+                      "both": ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
+                               "post_feedforward_layernorm")}[config.computes("norms")]
         if shape["attention"]:
-            self.input_layernorm = CceLlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+            self.add_norms(self.norms[:2], config)
             self.self_attn = CceLlamaAttention(config, shape, cache_index)
         if shape["ffn"] > 0:
-            self.post_attention_layernorm = CceLlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+            self.add_norms(self.norms[2:], config)
             self.mlp = CceLlamaMLP(config, shape)
 
+    def add_norms(self, names, config):
+        for name in names:
+            if name is not None:
+                setattr(self, name, CceLlamaRMSNorm(config.hidden_size, config))
+
+    def normed(self, name, stream):
+        return stream if name is None else getattr(self, name)(stream)
+
     def forward(self, stream, angles, masks, cache):
+        before_attention, after_attention, before_mlp, after_mlp = self.norms
         if self.self_attn is not None:
-            stream = stream + self.self_attn(self.input_layernorm(stream), angles, masks, cache)
+            added = self.self_attn(self.normed(before_attention, stream), angles, masks, cache)
+            stream = stream + self.normed(after_attention, added) * self.residual_scale
         if self.mlp is not None:
-            stream = stream + self.mlp(self.post_attention_layernorm(stream))
+            added = self.mlp(self.normed(before_mlp, stream))
+            stream = stream + self.normed(after_mlp, added) * self.residual_scale
         return stream
 
 
@@ -284,8 +341,8 @@ class CceLlamaModel(CceLlamaPreTrainedModel):
             attentions += 1 if shape["attention"] else 0
         self.has_attention = attentions > 0
         self.layers = nn.ModuleList(layers)
-        self.norm = CceLlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.rotary = RotaryAngles(config)
+        self.norm = CceLlamaRMSNorm(config.hidden_size, config)
+        self.rotary = [RotaryAngles(config, rope) for rope in config.cce.get("ropes", [config.rope_parameters])]
         self.post_init()
 
     def get_input_embeddings(self):
@@ -299,6 +356,7 @@ class CceLlamaModel(CceLlamaPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
         stream = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        stream = stream * torch.tensor(self.config.computes("embedding_scale")).to(stream.dtype)
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None and self.has_attention:
             past_key_values = DynamicCache()
@@ -312,8 +370,9 @@ class CceLlamaModel(CceLlamaPreTrainedModel):
                 raise ValueError("attention_mask must be batch x (past + tokens)")
             if not bool(attention_mask.bool().all()):
                 padding = attention_mask.bool()
-        masks = AttentionMasks(tokens, past, self.config.sliding_window, padding, stream.device)
-        angles = self.rotary(position_ids)
+        windows = {layer.self_attn.window for layer in self.layers if layer.self_attn is not None}
+        masks = {window: AttentionMasks(tokens, past, window, padding, stream.device) for window in windows}
+        angles = [rotary(position_ids) for rotary in self.rotary]
         hidden = (stream,) if output_hidden_states else None
         for layer in self.layers:
             stream = layer(stream, angles, masks, past_key_values)
@@ -351,7 +410,7 @@ class CceLlamaForCausalLM(CceLlamaPreTrainedModel, GenerationMixin):
                              past_key_values=past_key_values, inputs_embeds=inputs_embeds, use_cache=use_cache,
                              output_hidden_states=output_hidden_states)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
+        logits = self.lm_head(outputs.last_hidden_state[:, kept, :]) / self.config.computes("logits_divisor")
         loss = None
         if labels is not None:
             loss = F.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten().to(logits.device))

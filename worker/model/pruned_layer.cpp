@@ -69,7 +69,8 @@ struct Selection {
     switch (extent) {
       case Extent::one:
       case Extent::hidden:
-      case Extent::head:
+      case Extent::query_norm:
+      case Extent::key_norm:
         break;
       case Extent::queries:
         return &queries;

@@ -133,4 +133,9 @@ bool same_frequencies(const RopeSettings& rope, std::int64_t length, std::int64_
   return true;
 }
 
+bool same_frequencies(std::span<const RopeSettings> ropes, std::int64_t length, std::int64_t other_length) {
+  return std::all_of(ropes.begin(), ropes.end(),
+                     [&](const RopeSettings& rope) { return same_frequencies(rope, length, other_length); });
+}
+
 }  // namespace cce

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/model/rope_settings.h"
@@ -21,7 +22,8 @@ std::vector<float> rope_frequencies(const RopeSettings& rope, std::int64_t head_
 /// What cosines and sines are multiplied by: 1 without yarn or longrope.
 float rope_attention_factor(const RopeSettings& rope);
 
-/// Whether texts of these two lengths turn by the same frequencies.
+/// Whether texts of these two lengths turn by the same frequencies; of several settings, by all of them.
 bool same_frequencies(const RopeSettings& rope, std::int64_t length, std::int64_t other_length);
+bool same_frequencies(std::span<const RopeSettings> ropes, std::int64_t length, std::int64_t other_length);
 
 }  // namespace cce

@@ -46,60 +46,73 @@ std::vector<std::int32_t> table_columns(const LayerShape& shape, std::int64_t de
 }  // namespace
 
 RopeTables::RopeTables(Backend& backend, const ModelConfig& config)
-    : backend_(backend),
-      rope_(config.rope),
-      head_dim_(config.head_dim),
-      frequencies_(rope_frequencies(rope_, head_dim_, 1)) {}
-
-void RopeTables::use_frequencies_of(std::int64_t length) {
-  if (same_frequencies(rope_, length, frequencies_length_)) return;
-  frequencies_ = rope_frequencies(rope_, head_dim_, length);
-  frequencies_length_ = length;
-  length_ = 0;
-  current_columns_.clear();
+    : backend_(backend), head_dim_(config.head_dim) {
+  for (const RopeSettings& rope : config.ropes) {
+    angles_.emplace_back();
+    angles_.back().rope = rope;
+    angles_.back().frequencies = rope_frequencies(rope, head_dim_, 1);
+  }
 }
 
-void RopeTables::extend_dense_angles(std::int64_t length) {
-  const std::size_t pairs = frequencies_.size();
+void RopeTables::use_frequencies_of(Angles& angles, std::int64_t length) const {
+  if (same_frequencies(angles.rope, length, angles.frequencies_length)) return;
+  angles.frequencies = rope_frequencies(angles.rope, head_dim_, length);
+  angles.frequencies_length = length;
+  angles.length = 0;
+  angles.columns.clear();
+}
+
+void RopeTables::extend(Angles& angles, std::int64_t length) {
+  const std::size_t pairs = angles.frequencies.size();
   const auto rows = static_cast<std::size_t>(length);
-  dense_cos_.resize(rows * pairs);
-  dense_sin_.resize(rows * pairs);
-  const float factor = rope_attention_factor(rope_);
-  for (auto position = static_cast<std::size_t>(length_); position < rows; ++position) {
+  angles.cos.resize(rows * pairs);
+  angles.sin.resize(rows * pairs);
+  const float factor = rope_attention_factor(angles.rope);
+  for (auto position = static_cast<std::size_t>(angles.length); position < rows; ++position) {
     for (std::size_t pair = 0; pair < pairs; ++pair) {
-      const float angle = static_cast<float>(position) * frequencies_[pair];
-      dense_cos_[position * pairs + pair] = std::cos(angle) * factor;
-      dense_sin_[position * pairs + pair] = std::sin(angle) * factor;
+      const float angle = static_cast<float>(position) * angles.frequencies[pair];
+      angles.cos[position * pairs + pair] = std::cos(angle) * factor;
+      angles.sin[position * pairs + pair] = std::sin(angle) * factor;
     }
   }
-  length_ = length;
+  angles.length = length;
+}
+
+/// The columns that the table has, of cosines or sines of the dense head.
+OwnedMatrix RopeTables::select(const Angles& angles, const std::vector<float>& dense) const {
+  const std::size_t pairs = angles.frequencies.size(), columns = angles.columns.size();
+  std::vector<float> selected(static_cast<std::size_t>(angles.length) * columns);
+  for (std::size_t position = 0; position < static_cast<std::size_t>(angles.length); ++position) {
+    for (std::size_t column = 0; column < columns; ++column) {
+      selected[position * columns + column] =
+          dense[position * pairs + static_cast<std::size_t>(angles.columns[column])];
+    }
+  }
+  const auto width = static_cast<std::int64_t>(columns);
+  OwnedMatrix table = backend_.matrix(DType::f32, angles.length, width);
+  backend_.upload(ConstMatrix{selected.data(), DType::f32, angles.length, width, width}, table.view());
+  return table;
 }
 
 RopeTable RopeTables::for_layer(const LayerShape& shape, std::int64_t length) {
-  use_frequencies_of(length);
-  const std::size_t pairs = frequencies_.size();
-  std::vector<std::int32_t> columns = table_columns(shape, static_cast<std::int64_t>(pairs));
-  if (length <= length_ && columns == current_columns_) return current_.view();
+  if (shape.rope < 0 || shape.rope >= static_cast<std::int64_t>(angles_.size())) {
+    throw Error{.code = ErrorCode::invalid_argument,
+                .where = "rotary settings of a layer",
+                .found = std::to_string(shape.rope),
+                .expected = "below " + std::to_string(angles_.size()),
+                .remedy = {}};
+  }
+  Angles& angles = angles_[static_cast<std::size_t>(shape.rope)];
+  use_frequencies_of(angles, length);
+  std::vector<std::int32_t> columns =
+      table_columns(shape, static_cast<std::int64_t>(angles.frequencies.size()));
+  if (length <= angles.length && columns == angles.columns) return angles.table.view();
   // Doubling keeps a decoding loop, which asks for one more position each time, from remaking the table.
-  if (length > length_) extend_dense_angles(std::max(length, 2 * length_));
-
-  const auto select = [&](const std::vector<float>& dense) {
-    std::vector<float> selected(static_cast<std::size_t>(length_) * columns.size());
-    for (std::size_t position = 0; position < static_cast<std::size_t>(length_); ++position) {
-      for (std::size_t column = 0; column < columns.size(); ++column) {
-        selected[position * columns.size() + column] =
-            dense[position * pairs + static_cast<std::size_t>(columns[column])];
-      }
-    }
-    const auto width = static_cast<std::int64_t>(columns.size());
-    OwnedMatrix table = backend_.matrix(DType::f32, length_, width);
-    backend_.upload(ConstMatrix{selected.data(), DType::f32, length_, width, width}, table.view());
-    return table;
-  };
-  current_.cos = select(dense_cos_);
-  current_.sin = select(dense_sin_);
-  current_columns_ = std::move(columns);
-  return current_.view();
+  if (length > angles.length) extend(angles, std::max(length, 2 * angles.length));
+  angles.columns = std::move(columns);
+  angles.table.cos = select(angles, angles.cos);
+  angles.table.sin = select(angles, angles.sin);
+  return angles.table.view();
 }
 
 }  // namespace cce

@@ -1,5 +1,6 @@
 #include "worker/model/written_tensors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "common/base/error.h"
 #include "common/model/formats/format.h"
+#include "common/model/stored_form.h"
 #include "common/model/weight_values.h"
 #include "worker/model/element_conversion.h"
 
@@ -88,7 +90,7 @@ void WrittenTensorReader::fill(const WrittenTensor& tensor) {
     if (role == TensorRole::final_norm && contents_.final_norm) {
       convert(*contents_.final_norm, tensor);
     } else {
-      contents_.original.read(role, -1, tensor.dtype, bytes_);
+      contents_.original.read_stored(role, -1, tensor.dtype, bytes_);
     }
     return;
   }
@@ -108,7 +110,13 @@ void WrittenTensorReader::convert(const HostMatrix& source, const WrittenTensor&
   if (source.values.size() != elements || source.rows != rows) {
     refuse(tensor, std::to_string(source.rows) + " × " + std::to_string(source.cols));
   }
-  convert_elements(std::as_bytes(std::span(source.values)), DType::f32, bytes_, tensor.dtype);
+  const StoredForm form = stored_form(contents_.config, tensor.spec.role);
+  if (form.is_plain())
+    return convert_elements(std::as_bytes(std::span(source.values)), DType::f32, bytes_, tensor.dtype);
+  std::vector<float> stored(source.values.size());
+  std::transform(source.values.begin(), source.values.end(), stored.begin(),
+                 [&form](float value) { return form.stored_of(value); });
+  convert_elements(std::as_bytes(std::span(stored)), DType::f32, bytes_, tensor.dtype);
 }
 
 }  // namespace cce

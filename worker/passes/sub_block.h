@@ -41,11 +41,4 @@ inline void compute_features(BlockRunner& runner, SubBlock kind, const LayerWeig
   }
 }
 
-/// stream ← stream + F Wᵀ + bias: what a sub-block with these features adds. `features` as above, stream f32.
-inline void add_outputs(BlockRunner& runner, SubBlock kind, const LayerWeights& weights, ConstMatrix features,
-                        Matrix stream) {
-  runner.project(features, part_view(weights, output_part(kind)), part_view(weights, output_bias_part(kind)),
-                 stream);
-}
-
 }  // namespace cce

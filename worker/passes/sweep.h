@@ -80,7 +80,7 @@ class Sweep {
               Matrix after) {
     const Matrix features = feature_memory(batch, feature_width(weights.shape, kind));
     compute_features(runner_, kind, weights, batch, before, features);
-    add_outputs(runner_, kind, weights, features, after);
+    runner_.project(weights, kind, features, after);
     return features;
   }
   /// Memory for features of a micro-batch, compute dtype: void after the next call of this, step or pass.

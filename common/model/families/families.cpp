@@ -10,13 +10,15 @@ const Family& llama();
 const Family& mistral();
 const Family& qwen2();
 const Family& qwen3();
+const Family& smollm3();
+const Family& gemma3_text();
+const Family& olmo2();
+const Family& olmo3();
+const Family& granite();
 
 std::span<const Family* const> families() {
   static const std::array rows = {
-      &llama(),
-      &mistral(),
-      &qwen2(),
-      &qwen3(),
+      &llama(), &mistral(), &qwen2(), &qwen3(), &smollm3(), &gemma3_text(), &olmo2(), &olmo3(), &granite(),
   };
   return rows;
 }

@@ -11,6 +11,7 @@
 #include "common/model/attention_window.h"
 #include "common/model/layer_parts.h"
 #include "common/model/model_config.h"
+#include "common/model/rope_keys.h"
 
 namespace cce {
 
@@ -22,22 +23,55 @@ struct OptionalParts {
   const char* key = nullptr;
 };
 
+/// A key of config.json that the class reads, with the only value that is computed here: JSON.
+struct FixedKey {
+  const char* key;
+  const char* value;
+};
+
+/// What a part is called in the family's checkpoints, below "model.layers.N.".
+struct PartName {
+  TensorRole role;
+  std::string_view tensor;
+};
+
+/// Where the norms of a sub-block stand.
+enum class NormPlacement {
+  before,  ///< stream ← stream + f(norm(stream))
+  after,   ///< stream ← stream + norm(f(stream))
+  both,
+};
+
 /// A family of decoders whose checkpoints are read, as data: what its class in transformers assumes and
-/// allows. All are RMSNorm, rotary positions and SwiGLU; what the class would read that changes this is refused
-/// by its key, and what the class never reads is ignored, as transformers does. A new family is a file here and its row in families.cpp;
+/// allows. What the class would read that is not computed here is refused by its key, and what the class never
+/// reads is ignored, as transformers does. A new family is a file here and its row in families.cpp;
 /// what its layers compute that no other did is a part of a layer or a field of ModelConfig.
 struct Family {
   std::string_view model_type;  ///< of config.json
   std::string_view class_name;  ///< of transformers: the entry of "architectures"
   // What the class assumes where config.json is silent.
   std::int64_t max_positions = 0;
-  std::optional<std::int64_t> kv_heads;  ///< nullopt: one for each query head
-  std::optional<std::int64_t> head_dim;  ///< nullopt: hidden_size / num_attention_heads
-  WindowKeys windows = WindowKeys::none;
-  std::span<const OptionalParts> optional_parts;
+  std::optional<std::int64_t> kv_heads = {};  ///< nullopt: one for each query head
+  std::optional<std::int64_t> head_dim = {};  ///< nullopt: hidden_size / num_attention_heads
+  double rms_epsilon = 1e-6;
+  bool tied_embeddings = false;
+  Activation activation = Activation::silu;
   const char* activation_key = "hidden_act";  ///< of config.json
+  // What its layers look like.
+  WindowRules windows = {};
+  RopeRules ropes = {};
+  NormPlacement norms = NormPlacement::before;
+  bool norms_span_heads = false;  ///< norms of queries and keys are over all heads together
+  double gain_offset = 0.0;       ///< a norm's gain is its weight in the checkpoint plus this
+  std::span<const OptionalParts> optional_parts = {};
+  std::span<const PartName> part_names = {};  ///< those that are not layer_parts()' own
+  std::span<const FixedKey> fixed_keys = {};
+  /// Reads what only this family has, after all else is read. nullptr: nothing.
+  void (*read_more)(JsonReader& config, ModelConfig& model) = nullptr;
+  /// Says it in the config.json of a plain result. nullptr: the original's keys say it still.
+  void (*write_more)(const ModelConfig& model, OrderedJson& config) = nullptr;
   /// What llama.cpp calls the architecture in a GGUF file. Empty: none of its architectures is written here.
-  std::string_view gguf_architecture;
+  std::string_view gguf_architecture = {};
   /// Its rotary pairs lie side by side there, where ours are half a head apart.
   bool gguf_pairs_are_adjacent = false;
   /// It reads a factor for each rotary pair there, which is how Llama 3's scaling is stored.

@@ -17,7 +17,6 @@ const Family& llama() {
                                  .max_positions = 2048,
                                  .kv_heads = std::nullopt,
                                  .head_dim = std::nullopt,
-                                 .windows = WindowKeys::none,
                                  .optional_parts = optional_parts,
                                  .gguf_architecture = "llama",
                                  .gguf_pairs_are_adjacent = true,

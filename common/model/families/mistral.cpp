@@ -9,7 +9,7 @@ const Family& mistral() {
                                  .max_positions = 131072,
                                  .kv_heads = 8,
                                  .head_dim = std::nullopt,
-                                 .windows = WindowKeys::by_size,
+                                 .windows = {WindowKeys::by_size},
                                  .optional_parts = {},
                                  .gguf_architecture = "llama",
                                  .gguf_pairs_are_adjacent = true,

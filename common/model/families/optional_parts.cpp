@@ -21,7 +21,7 @@ std::string names_of(std::span<const TensorRole> roles) {
 std::vector<TensorRole> optional_parts_of(const LayerShape& shape) {
   std::vector<TensorRole> roles;
   for (const LayerPart& part : layer_parts()) {
-    if (part.is_there != nullptr && has_part(shape, part)) {
+    if (part.is_there != nullptr && !part.is_of_family && has_part(shape, part)) {
       roles.push_back(part.role);
     }
   }

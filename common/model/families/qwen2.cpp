@@ -13,7 +13,7 @@ const Family& qwen2() {
                                  .max_positions = 32768,
                                  .kv_heads = 32,
                                  .head_dim = std::nullopt,
-                                 .windows = WindowKeys::by_switch,
+                                 .windows = {WindowKeys::by_switch},
                                  .optional_parts = optional_parts,
                                  .gguf_architecture = "qwen2"};
   return family;

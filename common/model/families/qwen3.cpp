@@ -17,7 +17,7 @@ const Family& qwen3() {
                                  .max_positions = 32768,
                                  .kv_heads = 32,
                                  .head_dim = 128,
-                                 .windows = WindowKeys::by_switch,
+                                 .windows = {WindowKeys::by_switch},
                                  .optional_parts = optional_parts,
                                  .gguf_architecture = "qwen3"};
   return family;

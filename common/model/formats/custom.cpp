@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -12,7 +13,10 @@ namespace {
 //   {"schema_version": 1, "base_model_type": "llama", "layers": [{"attention": true, "kv_groups": g,
 //    "queries_per_group": r, "qk_dim": .., "vo_dim": .., "rope_pairs": [g × qk_dim / 2, group by group;
 //    empty: all], "ffn": width or 0, "biases": ["q", "k", "v", "o", "gate", "up", "down"],
-//    "norms": ["q", "k"], left out where there are none}]}
+//    "norms": ["q", "k"], left out where there are none, "window": size or null, "rope": index or null,
+//    these two left out where all layers are alike}],
+//  "ropes": [rotary settings that layers name by index], left out where all have config.json's,
+//  "computation": {what else the layers compute that Llama's do not: see computation_of}}
 
 /// "q", "down", ...: a part's name without what `kind` adds to it.
 std::string short_name(const LayerPart& part) {
@@ -22,7 +26,7 @@ std::string short_name(const LayerPart& part) {
 std::vector<std::pair<std::string, bool LayerShape::*>> optional_parts(PartKind kind) {
   std::vector<std::pair<std::string, bool LayerShape::*>> flags;
   for (const LayerPart& part : layer_parts()) {
-    if (part.kind == kind && part.is_there != nullptr) {
+    if (part.kind == kind && part.is_there != nullptr && !part.is_of_family) {
       flags.emplace_back(short_name(part), part.is_there);
     }
   }
@@ -57,11 +61,34 @@ void parse_rope_pairs(const JsonReader& list, const LayerShape& dense, LayerShap
   }
 }
 
-LayerShape parse_layer(JsonReader reader, const LayerShape& dense) {
-  LayerShape shape;
-  shape.has_attention = reader.required("attention").boolean();
+void parse_positions(JsonReader& reader, std::size_t ropes, LayerShape& shape) {
+  const auto given = [&reader](const char* key) { return reader.json().contains(key); };
+  if (given("window")) {
+    const std::optional<JsonReader> window = reader.optional("window");
+    shape.window = window ? std::optional(window->integer({.lowest = 1, .highest = 1 << 24})) : std::nullopt;
+  }
+  if (given("rope")) {
+    const std::optional<JsonReader> rope = reader.optional("rope");
+    const IntegerRange range{.lowest = 0, .highest = static_cast<std::int64_t>(ropes) - 1};
+    shape.rope = rope ? static_cast<std::int32_t>(rope->integer(range)) : LayerShape::no_rope;
+  }
+}
+
+LayerShape parse_layer(JsonReader reader, const LayerShape& dense, std::size_t ropes) {
+  LayerShape shape = dense;
+  for (const PartKind kind : {PartKind::bias, PartKind::gain}) {
+    for (const auto& [name, is_there] : optional_parts(kind)) {
+      shape.*is_there = false;
+    }
+  }
+  parse_positions(reader, ropes, shape);
+  if (!reader.required("attention").boolean()) {
+    remove_sub_block(shape, SubBlock::attention);
+  }
   shape.ffn_width = reader.required("ffn").integer({.lowest = 0, .highest = dense.ffn_width});
-  shape.has_ffn = shape.ffn_width > 0;
+  if (shape.ffn_width == 0) {
+    remove_sub_block(shape, SubBlock::ffn);
+  }
   if (shape.has_attention) {
     shape.kv_groups = reader.required("kv_groups").integer({.lowest = 1, .highest = dense.kv_groups});
     shape.queries_per_group =
@@ -106,14 +133,62 @@ void parse_cce_layers(JsonReader& section, ModelConfig& config) {
     list.refuse(ErrorCode::out_of_range,
                 "num_hidden_layers = " + std::to_string(config.layers.size()) + " entries");
   }
+  if (const std::optional<JsonReader> ropes = section.optional("ropes")) {
+    config.ropes.clear();
+    for (const JsonReader& rope : ropes->items()) {
+      config.ropes.push_back(read_rope_section(rope, config));
+    }
+    if (config.ropes.empty()) {
+      ropes->refuse(ErrorCode::out_of_range, "at least one");
+    }
+  }
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    config.layers[i] = parse_layer(layers[i], config.layers[i]);
+    config.layers[i] = parse_layer(layers[i], config.layers[i], config.ropes.size());
   }
   section.has("base_model_type");
+  section.has("computation");  // follows from the family and the other keys
   section.refuse_unknown_keys();
 }
 
+/// What modeling_cce.py has to know of the family, by what it computes; nothing where that is what Llama does.
+OrderedJson computation_of(const ModelConfig& config) {
+  OrderedJson computation = OrderedJson::object();
+  const Family& family = *config.family;
+  if (config.activation == Activation::gelu_tanh) {
+    computation["activation"] = "gelu_tanh";
+  }
+  if (family.norms != NormPlacement::before) {
+    computation["norms"] = family.norms == NormPlacement::after ? "after" : "both";
+  }
+  if (family.norms_span_heads) {
+    computation["norms_span_heads"] = true;
+  }
+  if (family.gain_offset != 0.0) {
+    computation["gain_offset"] = family.gain_offset;
+  }
+  if (config.embedding_scale != 1.0) {
+    computation["embedding_scale"] = config.embedding_scale;
+  }
+  if (config.score_scale) {
+    computation["score_scale"] = *config.score_scale;
+  }
+  if (config.residual_scale != 1.0) {
+    computation["residual_scale"] = config.residual_scale;
+  }
+  if (config.logits_divisor != 1.0) {
+    computation["logits_divisor"] = config.logits_divisor;
+  }
+  return computation;
+}
+
+OrderedJson index_or_null(std::int32_t rope) {
+  return rope == LayerShape::no_rope ? OrderedJson(nullptr) : OrderedJson(rope);
+}
+
 OrderedJson cce_section(const ModelConfig& config) {
+  const bool windows_differ = !windows_are_shared(config.layers);
+  const bool ropes_differ = std::any_of(config.layers.begin(), config.layers.end(),
+                                        [](const LayerShape& layer) { return layer.rope != 0; });
   OrderedJson layers = OrderedJson::array();
   for (const LayerShape& shape : config.layers) {
     OrderedJson layer = {{"attention", shape.has_attention}};
@@ -123,6 +198,12 @@ OrderedJson cce_section(const ModelConfig& config) {
       layer["qk_dim"] = shape.qk_dim;
       layer["vo_dim"] = shape.vo_dim;
       layer["rope_pairs"] = shape.rope_pairs;
+      if (windows_differ) {
+        layer["window"] = shape.window ? OrderedJson(*shape.window) : OrderedJson(nullptr);
+      }
+      if (ropes_differ) {
+        layer["rope"] = index_or_null(shape.rope);
+      }
     }
     layer["ffn"] = shape.has_ffn ? shape.ffn_width : 0;
     layer["biases"] = names_of_parts(shape, PartKind::bias);
@@ -131,7 +212,17 @@ OrderedJson cce_section(const ModelConfig& config) {
     }
     layers.push_back(layer);
   }
-  return {{"schema_version", 1}, {"base_model_type", config.family->model_type}, {"layers", layers}};
+  OrderedJson section = {
+      {"schema_version", 1}, {"base_model_type", config.family->model_type}, {"layers", layers}};
+  if (config.ropes.size() > 1) {
+    for (const RopeSettings& rope : config.ropes) {
+      section["ropes"].push_back(rope_section(rope));
+    }
+  }
+  if (const OrderedJson computation = computation_of(config); !computation.empty()) {
+    section["computation"] = computation;
+  }
+  return section;
 }
 
 constexpr ModelClass own_class{.model_type = "cce_llama",
@@ -139,15 +230,25 @@ constexpr ModelClass own_class{.model_type = "cce_llama",
                                .section = "cce",
                                .read_layers = parse_cce_layers,
                                .rope = RopeReader::modeling_file,
-                               .windows = WindowKeys::modeling_file};
+                               .windows = {WindowKeys::modeling_file}};
+
+/// What the original's class assumes where its config.json is silent and the modelling file would not.
+void write_assumptions(const ModelConfig& config, OrderedJson& document) {
+  if (config.family->rms_epsilon != Family{}.rms_epsilon && !document.contains("rms_norm_eps")) {
+    document["rms_norm_eps"] = config.rms_epsilon;
+  }
+  if (config.ropes.front().scaling && !document.contains("max_position_embeddings")) {
+    document["max_position_embeddings"] = config.max_positions;
+  }
+}
 
 /// Sizes stay those of the dense model; the section says what each layer has.
 void write_config(const ModelConfig& config, OrderedJson& document) {
   if (find_own_class(document.value("model_type", "")) == nullptr) {
-    write_rope(document, RopeReader::family, own_class.rope, config);
+    write_ropes(document, RopeReader::family, own_class.rope, config.family->ropes, config);
+    write_assumptions(config, document);
   }
-  write_attention_window(document, own_class.windows, config.sliding_window,
-                         static_cast<std::int64_t>(config.layers.size()));
+  write_attention_windows(document, own_class.windows, config.layers);
   document["architectures"] = {own_class.class_name};
   document["model_type"] = own_class.model_type;
   document["auto_map"] = {{"AutoConfig", "modeling_cce.CceLlamaConfig"},

@@ -25,7 +25,7 @@ struct ModelClass {
   /// Replaces config.layers, whose count and dense shapes are already read, by what the section says.
   void (*read_layers)(JsonReader& section, ModelConfig& config);
   RopeReader rope;  ///< how the class reads the other keys that programs differ about
-  WindowKeys windows;
+  WindowRules windows;
 };
 
 /// What a format can carry and how its config.json says it. Its files are written in worker/model/formats.

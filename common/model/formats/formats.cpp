@@ -2,6 +2,7 @@
 
 #include "common/base/error.h"
 #include "common/base/nearest_name.h"
+#include "common/model/families/family.h"
 #include "common/model/formats/format.h"
 #include "common/recipe/job_spec_names.h"
 
@@ -91,7 +92,7 @@ ExportFormat format_of_class(std::string_view class_name) {
 
 void leave_own_class(const ModelConfig& config, OrderedJson& document) {
   if (const ModelClass* own = find_own_class(document.value("model_type", ""))) {
-    write_rope(document, own->rope, RopeReader::family, config);
+    write_ropes(document, own->rope, RopeReader::family, config.family->ropes, config);
     document.erase(own->section);
     document.erase("auto_map");
   }

@@ -33,11 +33,18 @@ void check(const ModelConfig& config) {
     refuse("model_type " + std::string(family.model_type),
            "an architecture of llama.cpp that is written here");
   }
-  if (config.sliding_window && *config.sliding_window < config.max_positions) {
-    refuse("an attention window of " + std::to_string(*config.sliding_window) + " positions",
-           "none: llama.cpp gives architecture " + std::string(family.gguf_architecture) + " no window");
+  for (const LayerShape& layer : config.layers) {
+    if (layer.window && *layer.window < config.max_positions) {
+      refuse("an attention window of " + std::to_string(*layer.window) + " positions",
+             "none: llama.cpp gives architecture " + std::string(family.gguf_architecture) + " no window");
+    }
   }
-  if (config.rope.scaling && !is_held(*config.rope.scaling, family)) {
+  if (config.activation != Activation::silu) {
+    refuse("another activation than SiLU",
+           "SiLU: llama.cpp gives architecture " + std::string(family.gguf_architecture) + " no other");
+  }
+  const std::optional<RopeScaling>& scaling = config.ropes.front().scaling;
+  if (scaling && !is_held(*scaling, family)) {
     refuse("a rope scaling that architecture " + std::string(family.gguf_architecture) + " does not read",
            "none, linear, dynamic or yarn with whole pairs at its ends");
   }

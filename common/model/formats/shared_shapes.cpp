@@ -21,6 +21,13 @@ bool is_empty(const LayerShape& layer) {
   return !layer.has_attention && !layer.has_ffn;
 }
 
+/// What a layer sees and how it turns its heads may differ in every class that says so by layer.
+LayerShape without_positions(LayerShape layer) {
+  layer.window.reset();
+  layer.rope = 0;
+  return layer;
+}
+
 void check_layer(const ModelConfig& config, std::size_t index, const LayerShape& first,
                  std::string_view format) {
   const LayerShape& layer = config.layers[index];
@@ -35,7 +42,7 @@ void check_layer(const ModelConfig& config, std::size_t index, const LayerShape&
   if (const std::optional<MisplacedParts> parts = find_misplaced_parts(*config.family, layer)) {
     refuse_layer(format, index, parts->found, parts->expected);
   }
-  if (layer != first) {
+  if (without_positions(layer) != without_positions(first)) {
     refuse_layer(format, index, "shapes that differ from an earlier layer's",
                  "the same shapes in all layers");
   }
@@ -92,8 +99,10 @@ void write_plain_config(const ModelConfig& config, OrderedJson& document) {
   document["intermediate_size"] = shape.ffn_width;
   write_optional_parts(*config.family, shape, document);
   keep_layer_entries(document, config.layers.size(), kept_layers);
-  write_attention_window(document, config.family->windows, config.sliding_window,
-                         static_cast<std::int64_t>(plain.layers.size()));
+  write_attention_windows(document, config.family->windows, plain.layers);
+  if (config.family->write_more != nullptr) {
+    config.family->write_more(plain, document);
+  }
 }
 
 }  // namespace cce

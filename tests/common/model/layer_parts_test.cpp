@@ -42,7 +42,7 @@ struct SizeRow {
 
 LayerShape nothing() {
   LayerShape shape;
-  shape.has_attention = shape.has_ffn = false;
+  shape.has_attention = shape.has_ffn = shape.attention_norm = shape.ffn_norm = false;
   return shape;
 }
 
@@ -58,19 +58,28 @@ TEST(LayerPartsTest, sizes) {
                           {TensorRole::o_bias, 1, 10, false},
                           {TensorRole::q_norm, 1, 4, false},
                           {TensorRole::k_norm, 1, 4, false},
+                          {TensorRole::attention_output_norm, 1, 10, false},
                           {TensorRole::ffn_norm, 1, 10, false},
                           {TensorRole::gate, 7, 10, true},
                           {TensorRole::up, 7, 10, true},
                           {TensorRole::down, 10, 7, true},
                           {TensorRole::gate_bias, 1, 7, false},
                           {TensorRole::up_bias, 1, 7, false},
-                          {TensorRole::down_bias, 1, 10, false}};
+                          {TensorRole::down_bias, 1, 10, false},
+                          {TensorRole::ffn_output_norm, 1, 10, false}};
   EXPECT_EQ(std::size(rows), layer_parts().size());
   for (const SizeRow& row : rows) {
     EXPECT_EQ(part_size(everything(), 10, row.role), (PartSize{row.rows, row.cols, row.is_matrix}))
         << layer_part(row.role).name;
     EXPECT_TRUE(part_size(nothing(), 10, row.role).empty());
   }
+}
+
+TEST(LayerPartsTest, norms_over_all_heads_are_as_long_as_these) {
+  LayerShape shape = everything();
+  shape.norms_span_heads = true;
+  EXPECT_EQ(part_size(shape, 10, TensorRole::q_norm).cols, 24);
+  EXPECT_EQ(part_size(shape, 10, TensorRole::k_norm).cols, 8);
 }
 
 TEST(LayerPartsTest, parameters_are_matrices_and_biases_without_gains) {

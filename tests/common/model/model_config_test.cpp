@@ -53,19 +53,19 @@ TEST(ModelConfigTest, family_defaults_are_those_of_transformers) {
   const ModelConfig llama = parse(base_config("llama"));
   EXPECT_EQ(llama.max_positions, 2048);
   EXPECT_EQ(llama.rms_epsilon, 1e-6);
-  EXPECT_EQ(llama.rope, RopeSettings{});
+  EXPECT_EQ(llama.ropes, std::vector{RopeSettings{}});
   EXPECT_FALSE(llama.tied_embeddings);
   EXPECT_FALSE(llama.layers[0].q_bias);
-  EXPECT_EQ(llama.sliding_window, std::nullopt);
+  EXPECT_EQ(llama.layers[0].window, std::nullopt);
 
   const ModelConfig mistral = parse(base_config("mistral"));
-  EXPECT_EQ(mistral.sliding_window, 4096);
+  EXPECT_EQ(mistral.layers[0].window, 4096);
   EXPECT_EQ(mistral.max_positions, 131072);
 
   const ModelConfig qwen = parse(base_config("qwen2"));
   EXPECT_TRUE(qwen.layers[0].q_bias && qwen.layers[0].k_bias && qwen.layers[0].v_bias);
   EXPECT_FALSE(qwen.layers[0].o_bias);
-  EXPECT_EQ(qwen.sliding_window, std::nullopt);
+  EXPECT_EQ(qwen.layers[0].window, std::nullopt);
   EXPECT_EQ(qwen.max_positions, 32768);
 
   const ModelConfig qwen3 = parse(base_config("qwen3"));
@@ -97,22 +97,22 @@ TEST(ModelConfigTest, both_spellings_of_rope) {
       parse(with(base_config("llama"), {{"rope_theta", 500000.0}, {"rope_scaling", llama3}}));
   const ModelConfig new_spelling = parse(with(base_config("llama"), {{"rope_parameters", newer}}));
   for (const ModelConfig& config : {old_spelling, new_spelling}) {
-    EXPECT_EQ(config.rope.theta, 500000.0);
+    EXPECT_EQ(config.ropes.front().theta, 500000.0);
     EXPECT_EQ(
-        config.rope.scaling,
+        config.ropes.front().scaling,
         RopeScaling(Llama3Rope{
             .factor = 32.0, .low_freq_factor = 1.0, .high_freq_factor = 4.0, .original_max_position = 8192}));
   }
   const ModelConfig plain = parse(with(
       base_config("llama"), {{"rope_scaling", nullptr}, {"rope_parameters", {{"rope_type", "default"}}}}));
-  EXPECT_FALSE(plain.rope.scaling.has_value());
+  EXPECT_FALSE(plain.ropes.front().scaling.has_value());
 }
 
 TEST(ModelConfigTest, rope_scalings_take_what_they_lack_from_other_keys) {
   const auto scaling_of = [](const Json& section, const Json& changes = Json::object()) {
     Json all = {{"rope_scaling", section}, {"max_position_embeddings", 256}};
     all.update(changes);
-    return parse(with(base_config("llama"), all)).rope.scaling.value();
+    return parse(with(base_config("llama"), all)).ropes.front().scaling.value();
   };
   EXPECT_EQ(scaling_of({{"type", "linear"}, {"factor", 4}}), RopeScaling(LinearRope{4.0}));
   EXPECT_EQ(scaling_of({{"type", "dynamic"}, {"factor", 2}}), RopeScaling(DynamicRope{2.0, 256}));
@@ -157,7 +157,7 @@ TEST(ModelConfigTest, keys_that_the_class_never_reads_are_ignored) {
   for (const auto& [key, value] : leftovers) {
     SCOPED_TRACE(key);
     const ModelConfig config = parse(with(base_config("llama"), {{key, value}}));
-    EXPECT_EQ(config.rope, plain.rope);
+    EXPECT_EQ(config.ropes, plain.ropes);
     EXPECT_EQ(config.layers, plain.layers);
   }
 }
@@ -199,8 +199,88 @@ TEST(ModelConfigTest, sliding_windows) {
        std::nullopt},
   };
   for (const WindowRow& row : rows) {
-    EXPECT_EQ(parse(with(base_config(row.family), row.changes)).sliding_window, row.window) << row.name;
+    for (const LayerShape& layer : parse(with(base_config(row.family), row.changes)).layers) {
+      EXPECT_EQ(layer.window, row.window) << row.name;
+    }
   }
+}
+
+TEST(ModelConfigTest, windows_in_some_layers_only) {
+  using Windows = std::vector<std::optional<std::int64_t>>;
+  const auto windows_of = [](const char* family, const Json& changes) {
+    Windows windows;
+    for (const LayerShape& layer : parse(with(base_config(family), changes)).layers) {
+      windows.push_back(layer.window);
+    }
+    return windows;
+  };
+  const Json mixed = {"full_attention", "sliding_attention", "full_attention"};
+  EXPECT_EQ(
+      windows_of("qwen2", {{"sliding_window", 16}, {"use_sliding_window", true}, {"max_window_layers", 1}}),
+      (Windows{std::nullopt, 16, 16}));
+  EXPECT_EQ(
+      windows_of("qwen2", {{"sliding_window", 16}, {"use_sliding_window", true}, {"layer_types", mixed}}),
+      (Windows{std::nullopt, 16, std::nullopt}));
+  EXPECT_EQ(windows_of("mistral", {{"layer_types", mixed}}), (Windows{std::nullopt, 4096, std::nullopt}));
+  EXPECT_EQ(windows_of("gemma3_text", {{"sliding_window", 8}, {"sliding_window_pattern", 2}}),
+            (Windows{8, std::nullopt, 8}));
+  EXPECT_EQ(windows_of("gemma3_text", {{"sliding_window", 8}}), (Windows{8, 8, 8}));
+  EXPECT_EQ(windows_of("olmo3", {{"sliding_window", 8}, {"layer_types", mixed}}),
+            (Windows{std::nullopt, 8, std::nullopt}));
+}
+
+TEST(ModelConfigTest, layers_turn_by_the_settings_of_their_type) {
+  Json sections = {{"full_attention", {{"rope_type", "linear"}, {"factor", 8}, {"rope_theta", 5e6}}},
+                   {"sliding_attention", {{"rope_type", "default"}}}};
+  const Json rows[] = {{{"rope_parameters", sections}},
+                       {{"rope_theta", 5e6},
+                        {"rope_local_base_freq", 10000},
+                        {"rope_scaling", {{"rope_type", "linear"}, {"factor", 8}}}}};
+  for (const Json& row : rows) {
+    Json changes = {{"sliding_window_pattern", 2}};
+    changes.update(row);
+    const ModelConfig config = parse(with(base_config("gemma3_text"), changes));
+    EXPECT_EQ(config.ropes,
+              (std::vector{RopeSettings{.theta = 5e6, .scaling = LinearRope{8}}, RopeSettings{}}));
+    EXPECT_EQ(config.layers[0].rope, 1);
+    EXPECT_EQ(config.layers[1].rope, 0);
+  }
+  const ModelConfig silent = parse(base_config("gemma3_text"));
+  EXPECT_EQ(silent.ropes.front().theta, 1e6);
+  EXPECT_EQ(parse(with(base_config("olmo3"), {{"rope_theta", 1000.0}})).ropes,
+            (std::vector{RopeSettings{.theta = 1000.0, .scaling = {}},
+                         RopeSettings{.theta = 500000.0, .scaling = {}}}));
+}
+
+TEST(ModelConfigTest, layers_without_rotary_positions) {
+  const auto ropes_of = [](const Json& changes) {
+    std::vector<std::int32_t> ropes;
+    for (const LayerShape& layer : parse(with(base_config("smollm3"), changes)).layers) {
+      ropes.push_back(layer.rope);
+    }
+    return ropes;
+  };
+  const std::int32_t none = LayerShape::no_rope;
+  EXPECT_EQ(ropes_of({{"no_rope_layers", {0, 1, 0}}}), (std::vector{none, 0, none}));
+  EXPECT_EQ(ropes_of({{"no_rope_layer_interval", 2}}), (std::vector{0, none, 0}));
+  EXPECT_EQ(ropes_of(Json::object()), (std::vector{0, 0, 0}));
+}
+
+TEST(ModelConfigTest, what_families_multiply_by) {
+  const ModelConfig gemma = parse(with(base_config("gemma3_text"), {{"query_pre_attn_scalar", 16}}));
+  EXPECT_EQ(gemma.embedding_scale, 8.0);
+  EXPECT_EQ(gemma.score_scale, 0.25);
+  EXPECT_EQ(gemma.activation, Activation::gelu_tanh);
+  EXPECT_TRUE(gemma.tied_embeddings);
+  const ModelConfig granite = parse(with(base_config("granite"), {{"embedding_multiplier", 12.0},
+                                                                  {"attention_multiplier", 0.015},
+                                                                  {"residual_multiplier", 0.22},
+                                                                  {"logits_scaling", 8.0}}));
+  EXPECT_EQ(granite.embedding_scale, 12.0);
+  EXPECT_EQ(granite.score_scale, 0.015);
+  EXPECT_EQ(granite.residual_scale, 0.22);
+  EXPECT_EQ(granite.logits_divisor, 8.0);
+  EXPECT_EQ(parse(base_config("granite")).score_scale, 1.0);
 }
 
 TEST(ModelConfigTest, first_of_several_end_tokens) {
@@ -251,27 +331,27 @@ TEST(ModelConfigTest, configs_that_are_refused) {
        ErrorCode::unsupported,
        "quantisation"},
       {"code_beside", "llama", {{"auto_map", {{"AutoModel", "x.Y"}}}}, ErrorCode::unsupported, "auto_map"},
-      {"mixed_windows",
-       "qwen2",
-       {{"use_sliding_window", true}, {"max_window_layers", 1}},
-       ErrorCode::unsupported,
-       "2 of 3 layers"},
-      {"mixed_types",
-       "qwen2",
-       {{"layer_types", {"full_attention", "sliding_attention", "full_attention"}}},
-       ErrorCode::unsupported,
-       "1 of 3 layers"},
       {"types_without_a_window",
        "qwen2",
        {{"sliding_window", 16},
         {"layer_types", {"sliding_attention", "sliding_attention", "sliding_attention"}}},
        ErrorCode::unsupported,
        "no window in use"},
-      {"mistral_mixed_types",
-       "mistral",
-       {{"layer_types", {"full_attention", "sliding_attention", "full_attention"}}},
+      {"pattern_without_a_window",
+       "gemma3_text",
+       {{"sliding_window", nullptr}},
        ErrorCode::unsupported,
-       "1 of 3 layers"},
+       "no window in use"},
+      {"capped_logits",
+       "gemma3_text",
+       {{"final_logit_softcapping", 30.0}},
+       ErrorCode::unsupported,
+       "final_logit_softcapping"},
+      {"short_list_of_unturned_layers",
+       "smollm3",
+       {{"no_rope_layers", {1, 0}}},
+       ErrorCode::out_of_range,
+       "3 entries"},
       {"both_directions", "llama", {{"is_causal", false}}, ErrorCode::unsupported, "is_causal"},
       {"layers_of_their_own",
        "llama",
@@ -338,7 +418,7 @@ TEST(ModelConfigTest, flops_count_visible_keys) {
   // length 3: positions see 1, 2 and 3 keys, 2 on average; 8 heads of 8 + 8
   EXPECT_DOUBLE_EQ(flops_per_token(config, 3), 2.0 * (matrices + 2.0 * 8.0 * 16.0));
   ModelConfig windowed = config;
-  windowed.sliding_window = 2;  // 1, 2 and 2 keys
+  windowed.layers[0].window = 2;  // 1, 2 and 2 keys
   EXPECT_DOUBLE_EQ(flops_per_token(windowed, 3), 2.0 * (matrices + 5.0 / 3.0 * 8.0 * 16.0));
 }
 

@@ -57,7 +57,7 @@ TEST(ModelConfigWriteTest, uniform_reads_back_as_the_compressed_model) {
     EXPECT_FALSE(document.contains("_name_or_path"));
     const ModelConfig read_back = parse_model_config(text, "out");
     EXPECT_EQ(read_back.layers, drop_empty_layers(compressed).layers);
-    EXPECT_EQ(read_back.rope.theta, 5000.0);
+    EXPECT_EQ(read_back.ropes.front().theta, 5000.0);
   }
 }
 
@@ -150,7 +150,7 @@ TEST(ModelConfigWriteTest, custom_says_the_window_that_is_used) {
     for (const auto& [key, value] : row.expected.items()) {
       EXPECT_EQ(written.value(key, Json()), value) << key;
     }
-    EXPECT_EQ(parse_model_config(text, "out").sliding_window, dense.sliding_window);
+    EXPECT_EQ(parse_model_config(text, "out").layers, dense.layers);
   }
 }
 
@@ -178,7 +178,7 @@ TEST(ModelConfigWriteTest, a_head_of_its_own_unties) {
 
 TEST(ModelConfigWriteTest, a_window_needs_a_class_that_has_one) {
   ModelConfig dense = original("llama");
-  dense.sliding_window = 16;
+  dense.layers[1].window = 16;
   expect_error([&] { to_config_json(dense, ExportFormat::uniform, original_text("llama"), "f32"); },
                ErrorCode::impossible_combination, "attention window of 16");
 }

@@ -20,7 +20,7 @@ struct GradientRow {
   const char* name;
   LayerShape shape;
   std::int64_t head_dim;
-  std::optional<std::int64_t> window;
+  Activation activation;
 };
 
 LayerShape with_biases(LayerShape shape) {
@@ -29,6 +29,23 @@ LayerShape with_biases(LayerShape shape) {
 }
 LayerShape with_norms(LayerShape shape) {
   shape.q_norm = shape.k_norm = true;
+  return shape;
+}
+LayerShape with_window(LayerShape shape, std::int64_t window) {
+  shape.window = window;
+  return shape;
+}
+LayerShape normed_after(LayerShape shape, bool before_too) {
+  shape.attention_norm = shape.ffn_norm = before_too;
+  shape.attention_output_norm = shape.ffn_output_norm = true;
+  return shape;
+}
+LayerShape with_spanning_norms(LayerShape shape) {
+  shape.q_norm = shape.k_norm = shape.norms_span_heads = true;
+  return shape;
+}
+LayerShape without_rope(LayerShape shape) {
+  shape.rope = LayerShape::no_rope;
   return shape;
 }
 LayerShape with_pairs(LayerShape shape, std::vector<std::int32_t> pairs) {
@@ -44,19 +61,30 @@ LayerShape ffn_shape(std::int64_t width, bool biases) {
 }
 
 const GradientRow attention_rows[] = {
-    {"multi_head", attention_shape_of(3, 1, 4, 4), 4, std::nullopt},
-    {"grouped_queries", attention_shape_of(2, 3, 4, 4), 4, std::nullopt},
-    {"biases", with_biases(attention_shape_of(2, 2, 4, 4)), 4, std::nullopt},
-    {"window", attention_shape_of(2, 2, 4, 4), 4, 2},
-    {"kept_pairs_differ_by_group", with_pairs(attention_shape_of(2, 2, 4, 4), {0, 2, 1, 2}), 6, std::nullopt},
-    {"narrow_values", attention_shape_of(2, 2, 6, 3), 6, std::nullopt},
-    {"everything", with_biases(with_pairs(attention_shape_of(2, 2, 2, 5), {1, 2})), 6, 3},
-    {"normed_heads", with_norms(attention_shape_of(2, 3, 4, 5)), 4, std::nullopt},
-    {"normed_heads_and_biases", with_biases(with_norms(attention_shape_of(2, 2, 6, 3))), 6, 3},
+    {"multi_head", attention_shape_of(3, 1, 4, 4), 4, Activation::silu},
+    {"grouped_queries", attention_shape_of(2, 3, 4, 4), 4, Activation::silu},
+    {"biases", with_biases(attention_shape_of(2, 2, 4, 4)), 4, Activation::silu},
+    {"window", with_window(attention_shape_of(2, 2, 4, 4), 2), 4, Activation::silu},
+    {"kept_pairs_differ_by_group", with_pairs(attention_shape_of(2, 2, 4, 4), {0, 2, 1, 2}), 6,
+     Activation::silu},
+    {"narrow_values", attention_shape_of(2, 2, 6, 3), 6, Activation::silu},
+    {"everything", with_window(with_biases(with_pairs(attention_shape_of(2, 2, 2, 5), {1, 2})), 3), 6,
+     Activation::silu},
+    {"normed_heads", with_norms(attention_shape_of(2, 3, 4, 5)), 4, Activation::silu},
+    {"normed_heads_and_biases", with_window(with_biases(with_norms(attention_shape_of(2, 2, 6, 3))), 3), 6,
+     Activation::silu},
+    {"normed_before_and_after", normed_after(with_biases(attention_shape_of(2, 2, 4, 4)), true), 4,
+     Activation::silu},
+    {"normed_after_alone", normed_after(attention_shape_of(2, 2, 4, 3), false), 4, Activation::silu},
+    {"normed_over_all_heads", with_spanning_norms(attention_shape_of(2, 3, 4, 5)), 4, Activation::silu},
+    {"not_turned", without_rope(attention_shape_of(2, 3, 4, 5)), 4, Activation::silu},
 };
 const GradientRow ffn_rows[] = {
-    {"ffn", ffn_shape(9, false), 4, std::nullopt},
-    {"ffn_biases", ffn_shape(17, true), 4, std::nullopt},
+    {"ffn", ffn_shape(9, false), 4, Activation::silu},
+    {"ffn_biases", ffn_shape(17, true), 4, Activation::silu},
+    {"ffn_of_gelu", ffn_shape(17, true), 4, Activation::gelu_tanh},
+    {"ffn_normed_before_and_after", normed_after(ffn_shape(17, true), true), 4, Activation::silu},
+    {"ffn_normed_after_alone", normed_after(ffn_shape(9, false), false), 4, Activation::gelu_tanh},
 };
 
 class BlockGradient : public ::testing::TestWithParam<GradientRow> {
@@ -67,7 +95,7 @@ class BlockGradient : public ::testing::TestWithParam<GradientRow> {
         layer_(random_layer(GetParam().shape, hidden_size, 1)),
         stream_(random_matrix(batch.tokens(), hidden_size, 2)),
         weight_of_output_(random_matrix(batch.tokens(), hidden_size, 3)) {
-    config_.sliding_window = GetParam().window;
+    config_.activation = GetParam().activation;
   }
 
   bool is_attention() const { return GetParam().shape.has_attention; }
@@ -80,10 +108,10 @@ class BlockGradient : public ::testing::TestWithParam<GradientRow> {
     OwnedMatrix features = backend_->matrix(DType::f32, batch.tokens(), feature_width());
     if (is_attention()) {
       blocks.attention_features(weights, batch, stream.view(), features.view());
-      blocks.project(features.view(), weights.o, weights.o_bias, stream.view());
+      blocks.project(weights, SubBlock::attention, features.view(), stream.view());
     } else {
       blocks.ffn_features(weights, stream.view(), features.view());
-      blocks.project(features.view(), weights.down, weights.down_bias, stream.view());
+      blocks.project(weights, SubBlock::ffn, features.view(), stream.view());
     }
     const HostMatrix after = downloaded(*backend_, stream.view());
     double sum = 0.0;
@@ -159,8 +187,10 @@ TEST_P(AttentionGradient, pair_products_are_the_derivative_by_each_pairs_scale) 
         found.back() += sum_of_column(group * pairs + pair);
       expected.push_back(static_cast<float>(derivative([&](double step) {
         layer_ = original;
-        for (const std::int64_t dim : {pair, pair + pairs})
-          layer_.q_norm.values[static_cast<std::size_t>(dim)] *= static_cast<float>(1.0 + step);
+        for (std::int64_t head = 0; head < layer_.q_norm.cols; head += shape.qk_dim) {
+          for (const std::int64_t dim : {head + pair, head + pair + pairs})
+            layer_.q_norm.values[static_cast<std::size_t>(dim)] *= static_cast<float>(1.0 + step);
+        }
         const double value = loss();
         layer_ = original;
         return value;

@@ -134,7 +134,7 @@ TEST_F(SpoiltCheckpoint, a_folder_without_weights_or_config) {
 
 TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {
   std::string text = read_bytes(test_model("llama3_gqa") / "config.json");
-  const RopeSettings expected = parse_model_config(text, "newer").rope;
+  const std::vector<RopeSettings> expected = parse_model_config(text, "newer").ropes;
   const auto replace = [&](const std::string& from, const std::string& to) {
     ASSERT_NE(text.find(from), std::string::npos) << from;
     text.replace(text.find(from), from.size(), to);
@@ -142,7 +142,7 @@ TEST(ConfigSpelling, of_transformers_4_reads_the_same_rotary_settings) {
   replace("\"rope_theta\": 10000.0,", "");
   replace("\"rope_parameters\"", "\"rope_theta\": 10000.0, \"rope_scaling\"");
   replace("\"dtype\"", "\"torch_dtype\"");
-  EXPECT_EQ(parse_model_config(text, "older").rope, expected);
+  EXPECT_EQ(parse_model_config(text, "older").ropes, expected);
 }
 
 /// A copy of a sharded model.

@@ -94,7 +94,8 @@ TEST_P(WrittenCheckpoint, rounds_to_the_dtype_asked_for) {
 
 INSTANTIATE_TEST_SUITE_P(Families, WrittenCheckpoint,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
-                                           "qwen2_bias", "qwen3"),
+                                           "qwen2_bias", "qwen3", "llama_yarn", "smollm3", "gemma3", "olmo2",
+                                           "olmo3", "granite"),
                          [](const auto& row) { return std::string(row.param); });
 
 struct UnwritableRow {

@@ -139,7 +139,7 @@ TEST_P(ConfigKeys, mean_the_same_in_results) {
     expect_golden(result);
     EXPECT_FALSE(result.has_own_head()) << "a result's config.json says what its weights are";
     EXPECT_EQ(result.config().tied_embeddings, original.config().tied_embeddings);
-    EXPECT_EQ(result.config().sliding_window, original.config().sliding_window);
+    EXPECT_EQ(result.config().layers, original.config().layers);
   }
 }
 

@@ -51,7 +51,9 @@ TEST_P(Generation, with_a_cache_gives_the_same_tokens_as_without) {
 INSTANTIATE_TEST_SUITE_P(Families, Generation,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
                                            "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3",
-                                           "stories260K", "llama_yarn"),
+                                           "stories260K", "llama_yarn", "smollm3", "custom_smollm3", "gemma3",
+                                           "custom_gemma3", "olmo2", "custom_olmo2", "olmo3", "granite",
+                                           "custom_granite"),
                          [](const auto& row) { return std::string(row.param); });
 
 using LongGeneration = Generation;
@@ -59,10 +61,10 @@ INSTANTIATE_TEST_SUITE_P(Dense, LongGeneration, ::testing::Values("llama_mha"));
 
 /// Keys that are cached before the text grows past the original length were turned by the short factors.
 TEST_P(LongGeneration, past_the_original_length_of_longrope_is_the_same_as_without_a_cache) {
-  config_.rope.scaling = LongRope{.short_factor = {1, 1, 1, 1},
-                                  .long_factor = {2, 3, 4, 5},
-                                  .attention_factor = 1.2,
-                                  .original_max_position = 9};
+  config_.ropes[0].scaling = LongRope{.short_factor = {1, 1, 1, 1},
+                                      .long_factor = {2, 3, 4, 5},
+                                      .attention_factor = 1.2,
+                                      .original_max_position = 9};
   const std::vector<std::int32_t> prompt = {1, 7, 30, 2, 55};
   EXPECT_EQ(generate(prompt, {.max_new_tokens = 24, .stop_token = {}}), generate_without_cache(prompt, 24));
 }

@@ -31,7 +31,7 @@ struct LayerRow {
   const char* name;
   LayerShape shape;
   std::int64_t head_dim;
-  std::optional<std::int64_t> window;
+  Activation activation;
 };
 
 LayerShape whole(LayerShape shape, std::int64_t ffn_width, bool biases) {
@@ -43,6 +43,23 @@ LayerShape whole(LayerShape shape, std::int64_t ffn_width, bool biases) {
 }
 LayerShape with_norms(LayerShape shape) {
   shape.q_norm = shape.k_norm = true;
+  return shape;
+}
+LayerShape with_window(LayerShape shape, std::int64_t window) {
+  shape.window = window;
+  return shape;
+}
+LayerShape normed_after(LayerShape shape, bool before_too) {
+  shape.attention_norm = shape.ffn_norm = before_too;
+  shape.attention_output_norm = shape.ffn_output_norm = true;
+  return shape;
+}
+LayerShape with_spanning_norms(LayerShape shape) {
+  shape.q_norm = shape.k_norm = shape.norms_span_heads = true;
+  return shape;
+}
+LayerShape without_rope(LayerShape shape) {
+  shape.rope = LayerShape::no_rope;
   return shape;
 }
 LayerShape with_pairs(LayerShape shape, std::vector<std::int32_t> pairs) {
@@ -57,16 +74,25 @@ LayerShape ffn_alone(std::int64_t width) {
 }
 
 const LayerRow layer_rows[] = {
-    {"multi_head", whole(attention_shape_of(3, 1, 4, 4), 9, false), 4, std::nullopt},
-    {"grouped_queries_and_biases", whole(attention_shape_of(2, 3, 4, 4), 7, true), 4, std::nullopt},
-    {"narrow_values", whole(attention_shape_of(2, 2, 6, 3), 16, false), 6, std::nullopt},
+    {"multi_head", whole(attention_shape_of(3, 1, 4, 4), 9, false), 4, Activation::silu},
+    {"grouped_queries_and_biases", whole(attention_shape_of(2, 3, 4, 4), 7, true), 4, Activation::silu},
+    {"narrow_values", whole(attention_shape_of(2, 2, 6, 3), 16, false), 6, Activation::silu},
     {"kept_pairs_differ_by_group", with_pairs(whole(attention_shape_of(2, 2, 4, 4), 5, false), {0, 2, 1, 2}),
-     6, std::nullopt},
-    {"everything", with_pairs(whole(attention_shape_of(2, 2, 2, 5), 17, true), {1, 2}), 6, 3},
-    {"normed_heads", with_norms(whole(attention_shape_of(2, 3, 4, 5), 9, false)), 4, std::nullopt},
-    {"normed_heads_and_biases", with_norms(whole(attention_shape_of(2, 2, 6, 3), 7, true)), 6, 3},
-    {"attention_alone", attention_shape_of(2, 2, 4, 4), 4, std::nullopt},
-    {"ffn_alone", ffn_alone(16), 4, std::nullopt},
+     6, Activation::silu},
+    {"everything", with_window(with_pairs(whole(attention_shape_of(2, 2, 2, 5), 17, true), {1, 2}), 3), 6,
+     Activation::silu},
+    {"normed_heads", with_norms(whole(attention_shape_of(2, 3, 4, 5), 9, false)), 4, Activation::silu},
+    {"normed_heads_and_biases", with_window(with_norms(whole(attention_shape_of(2, 2, 6, 3), 7, true)), 3), 6,
+     Activation::silu},
+    {"normed_before_and_after",
+     normed_after(with_norms(whole(attention_shape_of(2, 2, 4, 3), 9, true)), true), 4,
+     Activation::gelu_tanh},
+    {"normed_after_alone",
+     normed_after(with_spanning_norms(whole(attention_shape_of(2, 2, 4, 4), 7, false)), false), 4,
+     Activation::silu},
+    {"not_turned", without_rope(whole(attention_shape_of(2, 3, 4, 5), 9, false)), 4, Activation::silu},
+    {"attention_alone", attention_shape_of(2, 2, 4, 4), 4, Activation::silu},
+    {"ffn_alone", ffn_alone(16), 4, Activation::silu},
 };
 
 class LayerGradients : public ::testing::TestWithParam<LayerRow> {
@@ -77,7 +103,7 @@ class LayerGradients : public ::testing::TestWithParam<LayerRow> {
         layer_(random_layer(GetParam().shape, hidden_size, 1)),
         stream_(random_matrix(batch.tokens(), hidden_size, 2)),
         weight_of_output_(random_matrix(batch.tokens(), hidden_size, 3)) {
-    config_.sliding_window = GetParam().window;
+    config_.activation = GetParam().activation;
   }
 
   double loss() {

@@ -87,7 +87,8 @@ TEST_P(FamilyGolden, stream_agrees_at_every_sub_block) {
   BlockRunner blocks(*backend_, config());
   const TokenBatch batch = golden_.batch();
   OwnedMatrix stream = backend_->matrix(DType::f32, batch.tokens(), config().hidden_size);
-  ops::embed(*backend_, golden_.tokens(), ends_.embedding.view(), stream.view());
+  ops::embed(*backend_, golden_.tokens(), ends_.embedding.view(), embedding_scale(config(), DType::f32),
+             stream.view());
   const auto count = static_cast<std::int64_t>(config().layers.size());
   for (std::int64_t k = 0; k < count; ++k) {
     expect_near(stream.view(), "stream." + std::to_string(k), stream_bound);
@@ -95,7 +96,7 @@ TEST_P(FamilyGolden, stream_agrees_at_every_sub_block) {
     if (weights.shape.has_attention) {
       OwnedMatrix features = backend_->matrix(DType::f32, batch.tokens(), weights.o.cols);
       blocks.attention_features(weights, batch, stream.view(), features.view());
-      blocks.project(features.view(), weights.o, weights.o_bias, stream.view());
+      blocks.project(weights, SubBlock::attention, features.view(), stream.view());
     }
     if (golden_.has("middle." + std::to_string(k))) {
       expect_near(stream.view(), "middle." + std::to_string(k), stream_bound);
@@ -103,7 +104,7 @@ TEST_P(FamilyGolden, stream_agrees_at_every_sub_block) {
     if (weights.shape.has_ffn) {
       OwnedMatrix features = backend_->matrix(DType::f32, batch.tokens(), weights.down.cols);
       blocks.ffn_features(weights, stream.view(), features.view());
-      blocks.project(features.view(), weights.down, weights.down_bias, stream.view());
+      blocks.project(weights, SubBlock::ffn, features.view(), stream.view());
     }
   }
   expect_near(stream.view(), "stream." + std::to_string(count), stream_bound);
@@ -144,7 +145,9 @@ TEST_P(FamilyGolden, bf16_stays_within_its_rounding) {
 INSTANTIATE_TEST_SUITE_P(Families, FamilyGolden,
                          ::testing::Values("llama_mha", "llama3_gqa", "llama_biases", "mistral_window",
                                            "qwen2_bias", "custom_mixed", "qwen3", "custom_qwen3",
-                                           "llama_yarn"),
+                                           "llama_yarn", "smollm3", "custom_smollm3", "gemma3",
+                                           "custom_gemma3", "olmo2", "custom_olmo2", "olmo3", "granite",
+                                           "custom_granite"),
                          [](const auto& row) { return std::string(row.param); });
 
 }  // namespace

@@ -15,8 +15,8 @@ namespace {
 
 TEST(RopeFrequencies, fall_geometrically_from_one) {
   ModelConfig config = tiny_config(attention_shape_of(1, 1, 8, 8), 8, 8);
-  config.rope.theta = 10000.0;
-  const std::vector<float> frequencies = rope_frequencies(config.rope, config.head_dim, 1);
+  config.ropes[0].theta = 10000.0;
+  const std::vector<float> frequencies = rope_frequencies(config.ropes[0], config.head_dim, 1);
   const float expected[] = {1.0f, 0.1f, 0.01f, 0.001f};
   ASSERT_EQ(frequencies.size(), 4u);
   for (std::size_t j = 0; j < 4; ++j) EXPECT_NEAR(frequencies[j] / expected[j], 1.0f, 2e-7f);
@@ -24,11 +24,11 @@ TEST(RopeFrequencies, fall_geometrically_from_one) {
 
 TEST(RopeFrequencies, llama3_scaling_keeps_the_fast_and_slows_the_slow) {
   ModelConfig config = tiny_config(attention_shape_of(1, 1, 64, 64), 64, 64);
-  config.rope.theta = 500000.0;
-  const std::vector<float> plain = rope_frequencies(config.rope, config.head_dim, 1);
-  config.rope.scaling =
+  config.ropes[0].theta = 500000.0;
+  const std::vector<float> plain = rope_frequencies(config.ropes[0], config.head_dim, 1);
+  config.ropes[0].scaling =
       Llama3Rope{.factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .original_max_position = 8192};
-  const std::vector<float> scaled = rope_frequencies(config.rope, config.head_dim, 1);
+  const std::vector<float> scaled = rope_frequencies(config.ropes[0], config.head_dim, 1);
   int kept = 0, slowed = 0;
   for (std::size_t j = 0; j < plain.size(); ++j) {
     const double wavelength = 2 * std::numbers::pi / static_cast<double>(plain[j]);

@@ -115,11 +115,11 @@ double yarn_factor_of_its_own(double factor) {
 
 void add_rope(const ModelConfig& config, const std::string& prefix, GgufMetadata& metadata) {
   const std::string scaling = prefix + "rope.scaling.";
-  if (!config.rope.scaling) {
-  } else if (const auto* linear = std::get_if<LinearRope>(&*config.rope.scaling)) {
+  if (!config.ropes.front().scaling) {
+  } else if (const auto* linear = std::get_if<LinearRope>(&*config.ropes.front().scaling)) {
     metadata.emplace_back(scaling + "type", std::string("linear"));
     metadata.emplace_back(scaling + "factor", static_cast<float>(linear->factor));
-  } else if (const auto* yarn = std::get_if<YarnRope>(&*config.rope.scaling)) {
+  } else if (const auto* yarn = std::get_if<YarnRope>(&*config.ropes.front().scaling)) {
     metadata.emplace_back(scaling + "type", std::string("yarn"));
     metadata.emplace_back(scaling + "factor", static_cast<float>(yarn->factor));
     metadata.emplace_back(scaling + "original_context_length", unsigned_of(yarn->original_max_position));
@@ -131,7 +131,7 @@ void add_rope(const ModelConfig& config, const std::string& prefix, GgufMetadata
     add("yarn_beta_slow", yarn->beta_slow, silent.beta_slow);
     add("yarn_attn_factor", yarn->attention_factor / yarn_factor_of_its_own(yarn->factor), 1.0);
   }
-  metadata.emplace_back(prefix + "rope.freq_base", static_cast<float>(config.rope.theta));
+  metadata.emplace_back(prefix + "rope.freq_base", static_cast<float>(config.ropes.front().theta));
 }
 
 void add_shapes(const ModelConfig& config, GgufMetadata& metadata) {
@@ -171,21 +171,21 @@ void add_vocabulary(const GgufVocabulary& vocabulary, GgufMetadata& metadata) {
 }
 
 void read_rope(const GgufContents& contents, const std::string& prefix, ModelConfig& config) {
-  config.rope.theta = contents.number(prefix + "rope.freq_base");
+  config.ropes.front().theta = contents.number(prefix + "rope.freq_base");
   const std::string scaling = prefix + "rope.scaling.";
   if (contents.tensors.contains(gguf_rope_factors)) {
     const GgufContents::Entry& entry = contents.tensor(gguf_rope_factors);
     std::vector<float> factors(entry.bytes.size() / sizeof(float));
     std::memcpy(factors.data(), entry.bytes.data(), entry.bytes.size());
     const std::vector<double> wide(factors.begin(), factors.end());
-    config.rope.scaling = LongRope{.short_factor = wide,
-                                   .long_factor = wide,
-                                   .attention_factor = 1.0,
-                                   .original_max_position = config.max_positions};
+    config.ropes.front().scaling = LongRope{.short_factor = wide,
+                                            .long_factor = wide,
+                                            .attention_factor = 1.0,
+                                            .original_max_position = config.max_positions};
   } else if (contents.metadata.contains(scaling + "type")) {
     const double factor = contents.number(scaling + "factor");
     if (contents.text(scaling + "type") == "linear") {
-      config.rope.scaling = LinearRope{.factor = factor};
+      config.ropes.front().scaling = LinearRope{.factor = factor};
       return;
     }
     const auto number_or = [&](const char* key, double otherwise) {
@@ -196,7 +196,7 @@ void read_rope(const GgufContents& contents, const std::string& prefix, ModelCon
     yarn.beta_fast = number_or("yarn_beta_fast", yarn.beta_fast);
     yarn.beta_slow = number_or("yarn_beta_slow", yarn.beta_slow);
     yarn.original_max_position = contents.integer(scaling + "original_context_length");
-    config.rope.scaling = yarn;
+    config.ropes.front().scaling = yarn;
   }
 }
 
@@ -240,13 +240,14 @@ void order_rows_from_gguf(const ModelConfig& config, TensorRole role, std::int64
 }
 
 std::vector<float> gguf_rope_factors_of(const ModelConfig& config) {
-  const auto* llama3 = config.rope.scaling ? std::get_if<Llama3Rope>(&*config.rope.scaling) : nullptr;
+  const auto* llama3 =
+      config.ropes.front().scaling ? std::get_if<Llama3Rope>(&*config.ropes.front().scaling) : nullptr;
   if (llama3 == nullptr) return {};
   const double original = static_cast<double>(llama3->original_max_position);
   std::vector<float> factors;
   for (std::int64_t pair = 0; pair < config.head_dim / 2; ++pair) {
     const double exponent = static_cast<double>(2 * pair) / static_cast<double>(config.head_dim);
-    const double wavelength = 2.0 * std::numbers::pi * std::pow(config.rope.theta, exponent);
+    const double wavelength = 2.0 * std::numbers::pi * std::pow(config.ropes.front().theta, exponent);
     const double smooth = (original / wavelength - llama3->low_freq_factor) /
                           (llama3->high_freq_factor - llama3->low_freq_factor);
     const double between = 1.0 / ((1.0 - smooth) / llama3->factor + smooth);

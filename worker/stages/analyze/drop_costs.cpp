@@ -98,6 +98,7 @@ class DropMeasurement {
   void embed(std::int64_t first, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
       ops::embed(backend_, window(first + i), std::as_const(ends_.embedding).view(),
+                 embedding_scale(context_.dense(), context_.compute_dtype),
                  streams_[0].view().rows_from(i * data_.length, data_.length));
     }
   }

@@ -82,6 +82,7 @@ class Calibration {
     }
     if (!ids.empty()) {
       ops::embed(backend_, ids, std::as_const(ends_.embedding).view(),
+                 embedding_scale(context_.dense(), context_.compute_dtype),
                  rows(boundaries_[0], 0, chunk_tokens()));
     }
   }
@@ -174,18 +175,17 @@ class Calibration {
     const Matrix carried = rows(gradient_, first, batch.tokens());
     const Matrix after = rows(gradient_after_, 0, batch.tokens());
     if (weights.shape.has_ffn) {
-      ops::convert(backend_, carried, after);
       const Matrix activations = sweep_.feature_memory(batch, weights.down.cols);
-      sweep_.runner().ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried);
+      sweep_.runner().ffn_backward(weights, boundary(2 * layer + 1, first, batch), activations, carried,
+                                   after);
       statistics_.add_ffn(activations, after);
     }
     if (weights.shape.has_attention) {
-      ops::convert(backend_, carried, after);
       const Matrix heads = sweep_.feature_memory(batch, weights.o.cols);
       const std::int64_t pairs = weights.shape.kv_groups * weights.shape.qk_dim / 2;
       const Matrix products{pair_products_.view().data, DType::f32, batch.tokens(), pairs, pairs};
       sweep_.runner().attention_backward(weights, batch, boundary(2 * layer, first, batch), heads, carried,
-                                         products);
+                                         products, after);
       statistics_.add_attention(heads, after, products);
     }
   }

@@ -37,6 +37,7 @@ class Encoder {
         sizes_(cost::encode_sizes(streams_.tokens(), streams_.largest_micro_batch_tokens(), width_, hidden_)),
         refit_(context, streams_, sizes_, width_),
         refiner_(context, streams_, compressed_runner_, width_),
+        normed_(context.backend, streams_.tokens(), hidden_),
         features_(allocate(context.backend, context.compute_dtype, sizes_.features)),
         targets_(allocate(context.backend, context.compute_dtype, sizes_.targets)) {}
 
@@ -44,7 +45,7 @@ class Encoder {
     context_.reporter.stage_started(Stage::encode);
     {
       const OwnedMatrix embedding = context_.checkpoint.embedding(backend_, context_.compute_dtype);
-      streams_.embed(embedding.view());
+      streams_.embed(embedding.view(), embedding_scale(context_.dense(), context_.compute_dtype));
     }
     sweep_.forward([this](const Sweep::Visit& visit) { encode_layer(visit); });
     share_measurements();
@@ -116,6 +117,7 @@ class Encoder {
     const bool refits =
         kept && !resumed && (target == RefitTarget::local || target == RefitTarget::error_aware);
     const std::int64_t width = kept ? feature_width(weights_.shape, kind) : 0;
+    normed_.start(output_norm_of(dense, kind));
     if (refits) {
       refit_.start(width);
     }
@@ -146,14 +148,31 @@ class Encoder {
       compute_features(compressed_runner_, kind, weights_, micro_batch.batch, local ? stream : compressed,
                        features);
     }
-    sweep_.step(kind, dense, micro_batch.batch, stream, stream);
-    if (refits) {
+    if (normed_.is_there()) {
+      advance_normed(kind, dense, micro_batch, targets);
+    } else {
+      sweep_.step(kind, dense, micro_batch.batch, stream, stream);
       ops::add(backend_, stream, targets);
-      refit_.add(micro_batch, features, targets, stream);
+    }
+    if (refits) {
+      refit_.add(micro_batch, features, targets, stream, normed_);
     }
     if (local && width > 0) {
       compute_features(compressed_runner_, kind, weights_, micro_batch.batch, compressed, features);
     }
+  }
+
+  /// targets: − the stream that the error is counted from; becomes what is wanted before the norm.
+  void advance_normed(SubBlock kind, const LayerWeights& dense, const MicroBatch& micro_batch,
+                      Matrix targets) {
+    const Matrix stream = streams_.dense(micro_batch);
+    OwnedMatrix error = backend_.matrix(DType::f32, targets.rows, targets.cols);
+    ops::convert(backend_, targets, error.view());
+    ops::add(backend_, stream, error.view());
+    const Matrix features = sweep_.step(kind, dense, micro_batch.batch, stream, stream);
+    sweep_.runner().sub_block_output(dense, kind, features, targets);
+    normed_.take(micro_batch.first_token, targets);
+    normed_.add_wanted(micro_batch.first_token, error.view(), targets);
   }
 
   // 2.
@@ -210,10 +229,10 @@ class Encoder {
     sweep_.for_each_of(streams_.micro_batches(), [&](const MicroBatch& micro_batch) {
       const Matrix compressed = streams_.compressed(micro_batch);
       if (width > 0) {
-        add_outputs(compressed_runner_, kind, weights_, features_of(micro_batch, width), compressed);
+        compressed_runner_.project(weights_, kind, features_of(micro_batch, width), compressed);
       }
       if (!resumed) {
-        refit_.measure(micro_batch, streams_.dense(micro_batch), compressed);
+        refit_.measure(micro_batch, streams_.dense(micro_batch), compressed, normed_);
       }
     });
     if (resumed) {
@@ -293,6 +312,7 @@ class Encoder {
   cost::EncodeSizes sizes_;
   OutputRefit refit_;
   Refiner refiner_;
+  NormedOutput normed_;             ///< of the sub-block that is worked on
   OwnedMatrix features_, targets_;  ///< of all this rank's tokens; of one micro-batch
   Buffer packed_;                   ///< the compressed layer in work
   LayerWeightsMutable compressed_;

@@ -60,9 +60,12 @@ void OutputRefit::start(std::int64_t features) {
 }
 
 void OutputRefit::add(const MicroBatch& micro_batch, ConstMatrix features, ConstMatrix targets,
-                      ConstMatrix dense_after) {
+                      ConstMatrix dense_after, NormedOutput& normed) {
   const Matrix root = weights_root_.view().cols_from(0, features.rows);
   row_norms_to_power(backend_, dense_after, context_.spec.encode.token_weights ? -1.0 : 0.0, root);
+  if (normed.is_there()) {
+    normed.divide_by_length(micro_batch.first_token, root);
+  }
   (micro_batch.held_out ? held_out_ : fitting_).add(features, targets, root);
 }
 
@@ -102,7 +105,8 @@ void OutputRefit::start_measuring() {
   weight_sum_ = 0.0;
 }
 
-void OutputRefit::measure(const MicroBatch& micro_batch, ConstMatrix dense, ConstMatrix compressed) {
+void OutputRefit::measure(const MicroBatch& micro_batch, ConstMatrix dense, ConstMatrix compressed,
+                          NormedOutput& normed) {
   const std::int64_t tokens = micro_batch.batch.tokens();
   const Matrix error = error_.view().rows_from(0, tokens);
   const Matrix narrow = narrow_error_.view().rows_from(0, tokens);
@@ -110,6 +114,9 @@ void OutputRefit::measure(const MicroBatch& micro_batch, ConstMatrix dense, Cons
   row_norms_to_power(backend_, dense, -1.0, root);
   ops::convert(backend_, dense, error);
   ops::add(backend_, compressed, error, -1.0);
+  if (normed.is_there()) {
+    normed.carry(micro_batch.first_token, error);
+  }
   ops::scale_rows(backend_, error, root, narrow);
   ops::gram(backend_, narrow, error_gram_.view());
   for (const float value : to_host(backend_, root)) {

@@ -5,6 +5,7 @@
 #include "common/cost/stage_sizes.h"
 #include "worker/passes/stage_context.h"
 #include "worker/passes/sub_block.h"
+#include "worker/stages/encode/normed_output.h"
 #include "worker/stages/encode/refit_sums.h"
 #include "worker/stages/encode/stream_pair.h"
 
@@ -21,15 +22,18 @@ class OutputRefit {
               std::int64_t width);
 
   void start(std::int64_t features);
-  void add(const MicroBatch& micro_batch, ConstMatrix features, ConstMatrix targets, ConstMatrix dense_after);
+  /// `normed`: where what the sub-block adds is normed, features and targets are of what comes before.
+  void add(const MicroBatch& micro_batch, ConstMatrix features, ConstMatrix targets, ConstMatrix dense_after,
+           NormedOutput& normed);
   /// Collective. At the owner: `layer` gets its new outputs, and bias where its shape has one. null
   /// elsewhere.
   void solve(std::int64_t layer_index, int owner, SubBlock kind, HostLayer* layer);
 
   /// What is left of the stream's error after the sub-block, e = dense − compressed, in nats: ½ tr(S_g E[eᵀ
-  /// e]).
+  /// e]); e carried to before the norm where what the sub-block adds is normed, as S_g is.
   void start_measuring();
-  void measure(const MicroBatch& micro_batch, ConstMatrix dense, ConstMatrix compressed);
+  void measure(const MicroBatch& micro_batch, ConstMatrix dense, ConstMatrix compressed,
+               NormedOutput& normed);
   /// Collective. At the owner, whose `gradient` is S_g (d × d): the nats. 0 elsewhere and where there is no
   /// S_g.
   double finish_measuring(int owner, const HostMatrix* gradient);

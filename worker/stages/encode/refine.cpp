@@ -175,7 +175,7 @@ double Refiner::compare(const LayerWeights& weights, SubBlock kind, std::int64_t
   const Matrix losses = losses_.view().cols_from(0, tokens);
   compute_features(runner_, kind, weights, batch, before, features);
   ops::convert(backend_, before, after);
-  add_outputs(runner_, kind, weights, features, after);
+  runner_.project(weights, kind, features, after);
   if (context_.spec.encode.token_weights) {
     ops::relative_error(backend_, after, dense, scale, losses, gradient);
   } else {

@@ -53,8 +53,8 @@ std::optional<std::int64_t> StreamPair::row_of(std::int64_t sequence) const {
   return found == rows_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void StreamPair::embed(ConstMatrix embedding) {
-  ops::embed(backend_, ids_, embedding, dense_.view());
+void StreamPair::embed(ConstMatrix embedding, float scale) {
+  ops::embed(backend_, ids_, embedding, scale, dense_.view());
   ops::convert(backend_, dense_.view(), compressed_.view());
 }
 

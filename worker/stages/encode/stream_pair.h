@@ -25,8 +25,8 @@ class StreamPair {
   /// Every eighth sequence of the whole calibration set is held out, whichever rank has it.
   StreamPair(StageContext& context, const CalibrationData& data);
 
-  /// Both streams ← the embedded tokens.
-  void embed(ConstMatrix embedding);
+  /// Both streams ← the embedded tokens, times `scale`.
+  void embed(ConstMatrix embedding, float scale);
   Matrix dense(const MicroBatch& micro_batch) { return rows(dense_, micro_batch); }
   Matrix compressed(const MicroBatch& micro_batch) { return rows(compressed_, micro_batch); }
   std::span<const std::int32_t> ids(const MicroBatch& micro_batch) const {

@@ -42,7 +42,8 @@ class ForwardPass {
                                     cost::stream_size(batch.tokens(), model_.config.hidden_size));
       const std::vector<std::int32_t> ids = tokens_of(windows_, range);
       if (!ids.empty()) {
-        ops::embed(context_.backend, ids, model_.ends.embedding.view(), stream.view());
+        ops::embed(context_.backend, ids, model_.ends.embedding.view(),
+                   embedding_scale(model_.config, context_.compute_dtype), stream.view());
       }
       sweep_.forward([&](const Sweep::Visit& visit) {
         const bool measures = variance != nullptr && visit.weights.shape.has_attention;

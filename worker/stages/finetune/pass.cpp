@@ -82,7 +82,8 @@ void JointPass::start(const std::vector<TrainingText::Window>& batch) {
   ids_ = tokens_of(batch, range);
   sums_ = {};
   if (sequences_ > 0) {
-    ops::embed(backend_, ids_, std::as_const(ends_.embedding).view(), boundary(0, 0, mine()));
+    ops::embed(backend_, ids_, std::as_const(ends_.embedding).view(),
+               embedding_scale(student_, context_.compute_dtype), boundary(0, 0, mine()));
   }
   if (teacher_) {
     teacher_->start(ids_, mine());

@@ -55,7 +55,8 @@ void SimilarityTerm::measure(const std::vector<TrainingText::Window>& windows) {
   OwnedMatrix hidden = backend.matrix(DType::f32, std::max<std::int64_t>(tokens, 1), weights_.hidden_size());
   if (tokens > 0) {
     const OwnedMatrix embedding = context_.checkpoint.embedding(backend, context_.compute_dtype);
-    ops::embed(backend, ids, embedding.view(), hidden.view());
+    ops::embed(backend, ids, embedding.view(), embedding_scale(weights_.student(), context_.compute_dtype),
+               hidden.view());
   }
   sweep.forward([&](const Sweep::Visit& visit) {
     for (Kind& kind : kinds_) {

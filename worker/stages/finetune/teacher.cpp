@@ -38,6 +38,7 @@ Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64
       source_(checkpoint, context.compute_dtype),
       sweep_(context, checkpoint.config(), source_, context.delivery, partition_) {
   check_vocabulary(context, checkpoint.config(), checkpoint.folder().string());
+  embedding_scale_ = embedding_scale(checkpoint.config(), context.compute_dtype);
   ends_ = checkpoint.end_weights(backend_, context.compute_dtype);
   stream_ = allocate(backend_, context.compute_dtype,
                      cost::stream_size(max_tokens, checkpoint.config().hidden_size));
@@ -46,7 +47,8 @@ Teacher::Teacher(StageContext& context, const Checkpoint& checkpoint, std::int64
 void Teacher::start(std::span<const std::int32_t> ids, TokenBatch batch) {
   batch_ = batch;
   if (batch.sequences > 0) {
-    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), stream(0, batch.tokens()));
+    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), embedding_scale_,
+               stream(0, batch.tokens()));
   }
 }
 

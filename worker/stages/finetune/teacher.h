@@ -34,6 +34,7 @@ class Teacher {
   CheckpointLayers source_;
   Sweep sweep_;
   EndWeights ends_;
+  float embedding_scale_ = 1.0F;
   OwnedMatrix stream_;
   TokenBatch batch_;
 };

@@ -101,8 +101,11 @@ AttentionChoices attention_choices(const LayerShape& shape, const LayerAnalysis&
   const std::int64_t whole = budget.amount(shape);
   const std::vector<std::int64_t> qk_widths =
       shape.keeps_qk_whole() ? std::vector{shape.qk_dim} : widths_of(spec, Structure::qk, shape.qk_dim);
+  const std::vector<std::int64_t> group_counts = shape.keeps_groups_whole()
+                                                     ? std::vector{shape.kv_groups}
+                                                     : widths_of(spec, Structure::kv_groups, shape.kv_groups);
   std::map<std::int64_t, std::pair<double, AttentionOption>> cheapest;  // by amount removed
-  for (const std::int64_t groups : widths_of(spec, Structure::kv_groups, shape.kv_groups)) {
+  for (const std::int64_t groups : group_counts) {
     for (const std::int64_t vo_dim : widths_of(spec, Structure::vo, shape.vo_dim)) {
       for (const std::int64_t qk_dim : qk_widths) {
         const AttentionOption option{groups, vo_dim, qk_dim};

@@ -156,8 +156,7 @@ HostLayer make_starting_layer(Backend& backend, const LayerWeights& weights, con
       store_transposed(backend, outputs.view(), layer.o);
     }
   }
-  add_missing_biases(layer, compressed_shape,
-                     weights.attention_norm.empty() ? weights.ffn_norm.cols : weights.attention_norm.cols);
+  add_missing_biases(layer, compressed_shape, hidden_size_of(weights));
   return layer;
 }
 

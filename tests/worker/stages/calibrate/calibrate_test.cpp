@@ -99,17 +99,18 @@ class NaiveCalibration {
     const TokenBatch batch{1, data.length};
     std::vector<OwnedMatrix> before, middle;
     OwnedMatrix stream = backend_.matrix(DType::f32, data.length, config_.hidden_size);
-    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), stream.view());
+    ops::embed(backend_, ids, std::as_const(ends_.embedding).view(), embedding_scale(config_, DType::f32),
+               stream.view());
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
       const LayerWeights weights = load(layer);
       before.push_back(copy(stream));
       OwnedMatrix heads = backend_.matrix(DType::f32, data.length, weights.o.cols);
       runner_.attention_features(weights, batch, stream.view(), heads.view());
-      runner_.project(heads.view(), weights.o, weights.o_bias, stream.view());
+      runner_.project(weights, SubBlock::attention, heads.view(), stream.view());
       middle.push_back(copy(stream));
       OwnedMatrix units = backend_.matrix(DType::f32, data.length, weights.down.cols);
       runner_.ffn_features(weights, stream.view(), units.view());
-      runner_.project(units.view(), weights.down, weights.down_bias, stream.view());
+      runner_.project(weights, SubBlock::ffn, units.view(), stream.view());
     }
     OwnedMatrix gradient = output_gradient(data, sequence, stream);
     for (std::size_t layer = layers.size(); layer-- > 0;) {

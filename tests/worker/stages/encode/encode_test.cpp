@@ -88,7 +88,9 @@ const FamilyRow family_rows[] = {
     {"llama_mha", 1, ExportFormat::uniform},     {"llama_mha", 3, ExportFormat::custom},
     {"llama3_gqa", 2, ExportFormat::custom},     {"llama_biases", 2, ExportFormat::uniform},
     {"mistral_window", 1, ExportFormat::custom}, {"qwen2_bias", 2, ExportFormat::uniform},
-    {"qwen3", 2, ExportFormat::custom}};
+    {"qwen3", 2, ExportFormat::custom},          {"smollm3", 1, ExportFormat::custom},
+    {"gemma3", 2, ExportFormat::custom},         {"olmo2", 2, ExportFormat::uniform},
+    {"granite", 1, ExportFormat::custom}};
 INSTANTIATE_TEST_SUITE_P(Encode, EncodeKeepsAll, ::testing::ValuesIn(family_rows), [](const auto& row) {
   return std::string(row.param.model) + "_on_" + std::to_string(row.param.ranks);
 });
@@ -102,8 +104,8 @@ CompressionPlan half_of_the_neurons(const ModelConfig& dense) {
   return plan;
 }
 
-double distance_with(RefitTarget target, int ranks) {
-  StageJob job("qwen2_bias", 24);
+double distance_with(RefitTarget target, int ranks, const char* model = "qwen2_bias") {
+  StageJob job(model, 24);
   job.spec.encode.target = target;
   const CalibrationData data = job.data();
   double distance = 0.0;
@@ -121,6 +123,13 @@ TEST(Encode, a_refit_comes_closer_than_none) {
   const double none = distance_with(RefitTarget::none, 1);
   EXPECT_LT(distance_with(RefitTarget::local, 1), none);
   EXPECT_LT(distance_with(RefitTarget::error_aware, 1), none);
+}
+
+TEST(Encode, a_refit_before_a_norm_comes_closer_than_none) {
+  for (const char* model : {"gemma3", "olmo2"}) {
+    EXPECT_LT(distance_with(RefitTarget::error_aware, 1, model), distance_with(RefitTarget::none, 1, model))
+        << model;
+  }
 }
 
 TEST(Encode, ranks_change_no_more_than_the_order_of_sums) {

@@ -23,7 +23,7 @@ std::map<float, bool> held_out_by_first_value(int ranks, std::int64_t sequences)
     }
     StreamPair streams(context, data);
     const OwnedMatrix embedding = context.checkpoint.embedding(context.backend, DType::f32);
-    streams.embed(embedding.view());
+    streams.embed(embedding.view(), 1.0F);
     bool seen_held_out = false;
     std::int64_t next_token = 0;
     for (const MicroBatch& micro_batch : streams.micro_batches()) {

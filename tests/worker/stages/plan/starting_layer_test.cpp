@@ -49,8 +49,8 @@ class StartingLayerTest : public ::testing::Test {
     const LayerWeights weights = view_host_layer(layer, hidden);
     BlockRunner runner(*backend_, config_);
     HostMatrix result(stream_.rows, hidden);
-    runner.project(features(weights, attention).view(), attention ? weights.o : weights.down,
-                   attention ? weights.o_bias : weights.down_bias, result.view());
+    runner.project(weights, attention ? SubBlock::attention : SubBlock::ffn,
+                   features(weights, attention).view(), result.view());
     return result;
   }
 

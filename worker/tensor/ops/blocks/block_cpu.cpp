@@ -6,11 +6,11 @@
 namespace cce {
 namespace cpu_ops {
 
-void embed(CpuBackend& cpu, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) {
+void embed(CpuBackend& cpu, std::span<const std::int32_t> ids, ConstMatrix table, float scale, Matrix out) {
   cpu.in_parallel(out.rows, out.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
-      cpu.kernels().rows.convert(row_of(table, ids[static_cast<std::size_t>(i)]), table.dtype, row_of(out, i),
-                                 DType::f32, out.cols);
+      cpu.kernels().rows.scale(row_of(table, ids[static_cast<std::size_t>(i)]), table.dtype, scale,
+                               row_of(out, i), DType::f32, out.cols);
     }
   });
 }
@@ -47,22 +47,22 @@ void rope(CpuBackend& cpu, Matrix x, const RopeTable& table, std::int64_t kv_gro
   });
 }
 
-void swiglu(CpuBackend& cpu, ConstMatrix gate, ConstMatrix up, Matrix out) {
+void gated_units(CpuBackend& cpu, Activation activation, ConstMatrix gate, ConstMatrix up, Matrix out) {
   cpu.in_parallel(gate.rows, gate.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
-      cpu.kernels().blocks.swiglu(row_of(gate, i), gate.dtype, row_of(up, i), up.dtype, row_of(out, i),
-                                  out.dtype, gate.cols);
+      cpu.kernels().blocks.gated_units(activation, row_of(gate, i), gate.dtype, row_of(up, i), up.dtype,
+                                       row_of(out, i), out.dtype, gate.cols);
     }
   });
 }
 
-void swiglu_backward(CpuBackend& cpu, ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                     Matrix d_up) {
+void gated_units_backward(CpuBackend& cpu, Activation activation, ConstMatrix d_out, ConstMatrix gate,
+                          ConstMatrix up, Matrix d_gate, Matrix d_up) {
   cpu.in_parallel(gate.rows, gate.cols, [&](std::int64_t first, std::int64_t last, int) {
     for (std::int64_t i = first; i < last; ++i) {
-      cpu.kernels().blocks.swiglu_backward(row_of(d_out, i), d_out.dtype, row_of(gate, i), gate.dtype,
-                                           row_of(up, i), up.dtype, row_of(d_gate, i), d_gate.dtype,
-                                           row_of(d_up, i), d_up.dtype, gate.cols);
+      cpu.kernels().blocks.gated_units_backward(activation, row_of(d_out, i), d_out.dtype, row_of(gate, i),
+                                                gate.dtype, row_of(up, i), up.dtype, row_of(d_gate, i),
+                                                d_gate.dtype, row_of(d_up, i), d_up.dtype, gate.cols);
     }
   });
 }
@@ -70,12 +70,13 @@ void swiglu_backward(CpuBackend& cpu, ConstMatrix d_out, ConstMatrix gate, Const
 }  // namespace cpu_ops
 
 const BlockOps& cpu_block_ops() {
-  static constexpr BlockOps table{.embed = OpEntry<CpuBackend, cpu_ops::embed>::call,
-                                  .rms_norm = OpEntry<CpuBackend, cpu_ops::rms_norm>::call,
-                                  .rms_norm_backward = OpEntry<CpuBackend, cpu_ops::rms_norm_backward>::call,
-                                  .rope = OpEntry<CpuBackend, cpu_ops::rope>::call,
-                                  .swiglu = OpEntry<CpuBackend, cpu_ops::swiglu>::call,
-                                  .swiglu_backward = OpEntry<CpuBackend, cpu_ops::swiglu_backward>::call};
+  static constexpr BlockOps table{
+      .embed = OpEntry<CpuBackend, cpu_ops::embed>::call,
+      .rms_norm = OpEntry<CpuBackend, cpu_ops::rms_norm>::call,
+      .rms_norm_backward = OpEntry<CpuBackend, cpu_ops::rms_norm_backward>::call,
+      .rope = OpEntry<CpuBackend, cpu_ops::rope>::call,
+      .gated_units = OpEntry<CpuBackend, cpu_ops::gated_units>::call,
+      .gated_units_backward = OpEntry<CpuBackend, cpu_ops::gated_units_backward>::call};
   return table;
 }
 

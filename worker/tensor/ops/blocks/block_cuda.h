@@ -7,14 +7,14 @@
 namespace cce::cuda_kernels {
 
 template <typename Device>
-void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) {
+void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, float scale, Matrix out) {
   const Device device(backend, "embed");
   if (out.empty()) {
     return;
   }
   const Scratch<std::int32_t> device_ids(device.backend(), out.rows);
   copy_to_device(device.backend(), ids.data(), device_ids.data(), out.rows);
-  device.launch(quads_shape(out.rows, out.cols), embed_rows<>, device_ids.data(), table, out);
+  device.launch(quads_shape(out.rows, out.cols), embed_rows<>, device_ids.data(), table, scale, out);
 }
 
 template <typename Device>
@@ -55,20 +55,24 @@ void rope(Backend& backend, Matrix x, const RopeTable& table, std::int64_t kv_gr
 }
 
 template <typename Device>
-void swiglu(Backend& backend, ConstMatrix gate, ConstMatrix up, Matrix out) {
-  const Device device(backend, "swiglu");
+void gated_units(Backend& backend, Activation activation, ConstMatrix gate, ConstMatrix up, Matrix out) {
+  const Device device(backend, "gated_units");
   if (!out.empty()) {
-    device.launch(quads_shape(out.rows, out.cols), swiglu_elements<>, gate, up, out);
+    with_gate(activation, [&]<typename Gate>(Gate*) {
+      device.launch(quads_shape(out.rows, out.cols), gated_units_elements<Gate>, gate, up, out);
+    });
   }
 }
 
 template <typename Device>
-void swiglu_backward(Backend& backend, ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                     Matrix d_up) {
-  const Device device(backend, "swiglu_backward");
+void gated_units_backward(Backend& backend, Activation activation, ConstMatrix d_out, ConstMatrix gate,
+                          ConstMatrix up, Matrix d_gate, Matrix d_up) {
+  const Device device(backend, "gated_units_backward");
   if (!gate.empty()) {
-    device.launch(quads_shape(gate.rows, gate.cols), swiglu_backward_elements<>, d_out, gate, up, d_gate,
-                  d_up);
+    with_gate(activation, [&]<typename Gate>(Gate*) {
+      device.launch(quads_shape(gate.rows, gate.cols), gated_units_backward_elements<Gate>, d_out, gate, up,
+                    d_gate, d_up);
+    });
   }
 }
 
@@ -78,8 +82,8 @@ constexpr BlockOps block_ops() {
           .rms_norm = rms_norm<Device>,
           .rms_norm_backward = rms_norm_backward<Device>,
           .rope = rope<Device>,
-          .swiglu = swiglu<Device>,
-          .swiglu_backward = swiglu_backward<Device>};
+          .gated_units = gated_units<Device>,
+          .gated_units_backward = gated_units_backward<Device>};
 }
 
 }  // namespace cce::cuda_kernels

@@ -1,4 +1,5 @@
 #pragma once
+#include "common/model/activation.h"
 #include "worker/tensor/ops/rows/row_kernels.cuh"
 
 /// The blocks of a decoder: backend.h has the formulas.
@@ -11,11 +12,15 @@ __device__ inline float inverse_rms(const ConstMatrix& x, std::int64_t row, doub
   return static_cast<float>(1.0 / sqrt(mean + epsilon));
 }
 
-/// out_t ← table[ids_t]
+/// out_t ← scale · table[ids_t]
 template <typename = void>
-__global__ void embed_rows(const std::int32_t* ids, ConstMatrix table, Matrix out) {
+__global__ void embed_rows(const std::int32_t* ids, ConstMatrix table, float scale, Matrix out) {
   for_each_quad(out.rows, out.cols, [&](std::int64_t row, std::int64_t col) {
-    store_quad(load_quad(table, ids[row], col), out, row, col);
+    Quad value = load_quad(table, ids[row], col);
+    for (float& number : value.value) {
+      number *= scale;
+    }
+    store_quad(value, out, row, col);
   });
 }
 
@@ -96,29 +101,51 @@ __device__ inline float sigmoid(float x) {
   return 1.0f / (1.0f + expf(-x));
 }
 
-template <typename = void>
-__global__ void swiglu_elements(ConstMatrix gate, ConstMatrix up, Matrix out) {
+/// The activations: v and its slope.
+struct SiluGate {
+  __device__ static float inner(float x) { return x; }
+  __device__ static float slope(float) { return 1.0f; }
+};
+struct GeluTanhGate {
+  static constexpr float linear = 1.5957691216057308f, cubic = 0.0713548162726009f;
+  __device__ static float inner(float x) { return x * (linear + cubic * x * x); }
+  __device__ static float slope(float x) { return linear + 3.0f * cubic * x * x; }
+};
+
+/// work(null pointer to the activation's struct)
+template <typename Work>
+void with_gate(Activation activation, const Work& work) {
+  if (activation == Activation::gelu_tanh) {
+    work(static_cast<GeluTanhGate*>(nullptr));
+  } else {
+    work(static_cast<SiluGate*>(nullptr));
+  }
+}
+
+template <typename Gate>
+__global__ void gated_units_elements(ConstMatrix gate, ConstMatrix up, Matrix out) {
   for_each_quad(out.rows, out.cols, [&](std::int64_t row, std::int64_t col) {
     Quad g = load_quad(gate, row, col);
     const Quad u = load_quad(up, row, col);
     for (int i = 0; i < 4; ++i) {
-      g.value[i] *= sigmoid(g.value[i]) * u.value[i];
+      g.value[i] *= sigmoid(Gate::inner(g.value[i])) * u.value[i];
     }
     store_quad(g, out, row, col);
   });
 }
 
-/// silu'(g) = σ(g) (1 + g (1 − σ(g))). Each quad is read whole before it is written: d_gate and d_up may be
+/// With s = σ(v(g)): a'(g) = s (1 + g v'(g) (1 − s)). Each quad is read whole before it is written: d_gate and d_up may be
 /// the inputs' own memory when the dtypes agree.
-template <typename = void>
-__global__ void swiglu_backward_elements(ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                                         Matrix d_up) {
+template <typename Gate>
+__global__ void gated_units_backward_elements(ConstMatrix d_out, ConstMatrix gate, ConstMatrix up,
+                                              Matrix d_gate, Matrix d_up) {
   for_each_quad(gate.rows, gate.cols, [&](std::int64_t row, std::int64_t col) {
     const Quad slope = load_quad(d_out, row, col), g = load_quad(gate, row, col), u = load_quad(up, row, col);
     Quad of_gate{}, of_up{};
     for (int i = 0; i < 4; ++i) {
-      const float s = sigmoid(g.value[i]);
-      of_gate.value[i] = slope.value[i] * u.value[i] * s * (1.0f + g.value[i] * (1.0f - s));
+      const float s = sigmoid(Gate::inner(g.value[i]));
+      const float bend = g.value[i] * Gate::slope(g.value[i]);
+      of_gate.value[i] = slope.value[i] * u.value[i] * s * (1.0f + bend * (1.0f - s));
       of_up.value[i] = slope.value[i] * g.value[i] * s;
     }
     store_quad(of_gate, d_gate, row, col);

@@ -79,36 +79,61 @@ inline void store_piece(const float* piece, void* row, DType dtype, std::int64_t
   });
 }
 
-void swiglu_row(const void* gate, DType gate_dtype, const void* up, DType up_dtype, void* out,
-                DType out_dtype, std::int64_t n) {
+/// The activations: v and its slope.
+struct SiluGate {
+  static Floats inner(Floats x) { return x; }
+  static Floats slope(Floats) { return splat(1.0f); }
+};
+struct GeluTanhGate {
+  static constexpr float linear = 1.5957691216057308f, cubic = 0.0713548162726009f;
+  static Floats inner(Floats x) { return x * (linear + cubic * x * x); }
+  static Floats slope(Floats x) { return linear + 3.0f * cubic * x * x; }
+};
+
+/// work(null pointer to the activation's struct)
+template <typename Work>
+inline void with_gate(Activation activation, const Work& work) {
+  if (activation == Activation::gelu_tanh) {
+    work(static_cast<GeluTanhGate*>(nullptr));
+  } else {
+    work(static_cast<SiluGate*>(nullptr));
+  }
+}
+
+void gated_units_row(Activation activation, const void* gate, DType gate_dtype, const void* up,
+                     DType up_dtype, void* out, DType out_dtype, std::int64_t n) {
   alignas(64) float g[piece_elements], u[piece_elements];
   for (std::int64_t first = 0; first < n; first += piece_elements) {
     const std::int64_t count = n - first < piece_elements ? n - first : piece_elements;
     load_piece(gate, gate_dtype, first, count, g);
     load_piece(up, up_dtype, first, count, u);
-    for_each_vector(count, [&](std::int64_t i, auto part) {
-      const Floats x = load(g + i, part);
-      store(x * sigmoid(x) * load(u + i, part), g + i, part);
+    with_gate(activation, [&]<typename Gate>(Gate*) {
+      for_each_vector(count, [&](std::int64_t i, auto part) {
+        const Floats x = load(g + i, part);
+        store(x * sigmoid(Gate::inner(x)) * load(u + i, part), g + i, part);
+      });
     });
     store_piece(g, out, out_dtype, first, count);
   }
 }
 
-/// silu'(g) = σ(g) (1 + g (1 − σ(g))). Each piece is read whole before it is written: d_gate and d_up may be
+/// With s = σ(v(g)): a'(g) = s (1 + g v'(g) (1 − s)). Each piece is read whole before it is written: d_gate and d_up may be
 /// the inputs' own memory when the dtypes agree.
-void swiglu_backward_row(const void* d_out, DType d_out_dtype, const void* gate, DType gate_dtype,
-                         const void* up, DType up_dtype, void* d_gate, DType d_gate_dtype, void* d_up,
-                         DType d_up_dtype, std::int64_t n) {
+void gated_units_backward_row(Activation activation, const void* d_out, DType d_out_dtype, const void* gate,
+                              DType gate_dtype, const void* up, DType up_dtype, void* d_gate,
+                              DType d_gate_dtype, void* d_up, DType d_up_dtype, std::int64_t n) {
   alignas(64) float d[piece_elements], g[piece_elements], u[piece_elements];
   for (std::int64_t first = 0; first < n; first += piece_elements) {
     const std::int64_t count = n - first < piece_elements ? n - first : piece_elements;
     load_piece(d_out, d_out_dtype, first, count, d);
     load_piece(gate, gate_dtype, first, count, g);
     load_piece(up, up_dtype, first, count, u);
-    for_each_vector(count, [&](std::int64_t i, auto part) {
-      const Floats x = load(g + i, part), slope = load(d + i, part), s = sigmoid(x);
-      store(slope * load(u + i, part) * s * (1.0f + x * (1.0f - s)), g + i, part);
-      store(slope * x * s, u + i, part);
+    with_gate(activation, [&]<typename Gate>(Gate*) {
+      for_each_vector(count, [&](std::int64_t i, auto part) {
+        const Floats x = load(g + i, part), slope = load(d + i, part), s = sigmoid(Gate::inner(x));
+        store(slope * load(u + i, part) * s * (1.0f + x * Gate::slope(x) * (1.0f - s)), g + i, part);
+        store(slope * x * s, u + i, part);
+      });
     });
     store_piece(g, d_gate, d_gate_dtype, first, count);
     store_piece(u, d_up, d_up_dtype, first, count);
@@ -119,8 +144,8 @@ constexpr BlockKernels make_block_kernels() {
   return {.rms_norm = rms_norm_row,
           .rms_norm_backward = rms_norm_backward_row,
           .rope = rope_row,
-          .swiglu = swiglu_row,
-          .swiglu_backward = swiglu_backward_row};
+          .gated_units = gated_units_row,
+          .gated_units_backward = gated_units_backward_row};
 }
 
 }  // namespace

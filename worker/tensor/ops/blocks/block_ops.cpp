@@ -53,9 +53,9 @@ void check_rope(const ConstMatrix& x, const RopeTable& table, std::int64_t kv_gr
 
 namespace ops {
 
-void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out) {
+void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, float scale, Matrix out) {
   check_embed(ids, table, out);
-  backend.ops().blocks->embed(backend, ids, table, out);
+  backend.ops().blocks->embed(backend, ids, table, scale, out);
 }
 
 void rms_norm(Backend& backend, ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out) {
@@ -81,17 +81,17 @@ void rope(Backend& backend, Matrix x, const RopeTable& table, std::int64_t kv_gr
   backend.ops().blocks->rope(backend, x, table, kv_groups, heads_per_group, length, first_position, inverse);
 }
 
-void swiglu(Backend& backend, ConstMatrix gate, ConstMatrix up, Matrix out) {
-  check_activations("swiglu", {{"gate", gate}, {"up", up}, {"out", out}}, gate.rows, gate.cols);
-  backend.ops().blocks->swiglu(backend, gate, up, out);
+void gated_units(Backend& backend, Activation activation, ConstMatrix gate, ConstMatrix up, Matrix out) {
+  check_activations("gated_units", {{"gate", gate}, {"up", up}, {"out", out}}, gate.rows, gate.cols);
+  backend.ops().blocks->gated_units(backend, activation, gate, up, out);
 }
 
-void swiglu_backward(Backend& backend, ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                     Matrix d_up) {
-  check_activations("swiglu_backward",
+void gated_units_backward(Backend& backend, Activation activation, ConstMatrix d_out, ConstMatrix gate,
+                          ConstMatrix up, Matrix d_gate, Matrix d_up) {
+  check_activations("gated_units_backward",
                     {{"d_out", d_out}, {"gate", gate}, {"up", up}, {"d_gate", d_gate}, {"d_up", d_up}},
                     gate.rows, gate.cols);
-  backend.ops().blocks->swiglu_backward(backend, d_out, gate, up, d_gate, d_up);
+  backend.ops().blocks->gated_units_backward(backend, activation, d_out, gate, up, d_gate, d_up);
 }
 
 }  // namespace ops

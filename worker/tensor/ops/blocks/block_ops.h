@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <span>
 
+#include "common/model/activation.h"
 #include "worker/tensor/ops/checks.h"
 
 namespace cce {
@@ -14,15 +15,16 @@ struct RopeTable {
 
 /// How a backend computes what a decoder layer has beside products and attention; the functions below check the operands.
 struct BlockOps {
-  void (*embed)(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out);
+  void (*embed)(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, float scale,
+                Matrix out);
   void (*rms_norm)(Backend& backend, ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out);
   void (*rms_norm_backward)(Backend& backend, ConstMatrix d_out, ConstMatrix x, ConstMatrix gain,
                             double epsilon, Matrix d_x);
   void (*rope)(Backend& backend, Matrix x, const RopeTable& table, std::int64_t kv_groups,
                std::int64_t heads_per_group, std::int64_t length, std::int64_t first_position, bool inverse);
-  void (*swiglu)(Backend& backend, ConstMatrix gate, ConstMatrix up, Matrix out);
-  void (*swiglu_backward)(Backend& backend, ConstMatrix d_out, ConstMatrix gate, ConstMatrix up,
-                          Matrix d_gate, Matrix d_up);
+  void (*gated_units)(Backend& backend, Activation activation, ConstMatrix gate, ConstMatrix up, Matrix out);
+  void (*gated_units_backward)(Backend& backend, Activation activation, ConstMatrix d_out, ConstMatrix gate,
+                               ConstMatrix up, Matrix d_gate, Matrix d_up);
 };
 
 template <template <auto> class Wrap>
@@ -31,16 +33,16 @@ constexpr BlockOps wrapped_block_ops() {
           .rms_norm = Wrap<&BlockOps::rms_norm>::call,
           .rms_norm_backward = Wrap<&BlockOps::rms_norm_backward>::call,
           .rope = Wrap<&BlockOps::rope>::call,
-          .swiglu = Wrap<&BlockOps::swiglu>::call,
-          .swiglu_backward = Wrap<&BlockOps::swiglu_backward>::call};
+          .gated_units = Wrap<&BlockOps::gated_units>::call,
+          .gated_units_backward = Wrap<&BlockOps::gated_units_backward>::call};
 }
 const BlockOps& cpu_block_ops();
 const BlockOps& cuda_block_ops();
 
 namespace ops {
 
-/// out_t ← table[ids_t]; table any, out f32. Errors: out_of_range for an id outside the table.
-void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, Matrix out);
+/// out_t ← scale · table[ids_t]; table any, out f32. Errors: out_of_range for an id outside the table.
+void embed(Backend& backend, std::span<const std::int32_t> ids, ConstMatrix table, float scale, Matrix out);
 
 /// out ← gain ⊙ x / √(mean x² + ε); x f32, gain f32 1 × d, out any.
 void rms_norm(Backend& backend, ConstMatrix x, ConstMatrix gain, double epsilon, Matrix out);
@@ -55,11 +57,11 @@ void rms_norm_backward(Backend& backend, ConstMatrix d_out, ConstMatrix x, Const
 void rope(Backend& backend, Matrix x, const RopeTable& table, std::int64_t kv_groups,
           std::int64_t heads_per_group, std::int64_t length, std::int64_t first_position, bool inverse);
 
-/// out ← silu(gate) ⊙ up; all any.
-void swiglu(Backend& backend, ConstMatrix gate, ConstMatrix up, Matrix out);
+/// out ← a(gate) ⊙ up, a the activation; all any.
+void gated_units(Backend& backend, Activation activation, ConstMatrix gate, ConstMatrix up, Matrix out);
 
-void swiglu_backward(Backend& backend, ConstMatrix d_out, ConstMatrix gate, ConstMatrix up, Matrix d_gate,
-                     Matrix d_up);
+void gated_units_backward(Backend& backend, Activation activation, ConstMatrix d_out, ConstMatrix gate,
+                          ConstMatrix up, Matrix d_gate, Matrix d_up);
 
 }  // namespace ops
 

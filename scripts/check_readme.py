@@ -17,6 +17,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,8 +63,10 @@ def check_preset(words):
 
 
 def make_scratch(folder):
-    (folder / "models").mkdir()
-    (folder / "models" / "smollm2-135m").symlink_to(SMALL_MODEL)
+    """A small model under the name that the pages use, with a tokenizer, as published folders have one."""
+    model = folder / "models" / "smollm2-135m"
+    shutil.copytree(SMALL_MODEL, model)
+    shutil.copy(REPOSITORY / "tests/data/tokenizers/gpt2.json", model / "tokenizer.json")
 
 
 def stand_ins(words, folder):
@@ -106,7 +109,7 @@ class Server:
     def start(self, words):
         self.stop()
         command = [self.program, *words[1:], "--listen", "127.0.0.1:0"]
-        # The model in the scratch folder is a link out of it: its place is a root, too.
+        # The stand-ins of texts lie there: it is a root, too.
         command += ["--root", str(SMALL_MODEL)]
         log = self.folder / "serve.log"
         with open(log, "w", encoding="utf-8") as errors:

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/base/error.h"
+#include "common/model/stored_form.h"
 #include "worker/model/checkpoint_writer.h"
 #include "worker/model/formats/format_writer.h"
 #include "worker/model/model_runner.h"
@@ -22,11 +23,17 @@ DType export_dtype(const ExportSettings& settings) {
 /// left.
 constexpr double largest_difference = 1e-5;
 
-/// Every parameter as the exported files hold it.
-HostLayer rounded(Backend& backend, HostLayer layer, const FormatWriter& writer, DType asked) {
+/// Every parameter as it comes back from the exported files: rounded in the form in which it is stored there.
+HostLayer rounded(Backend& backend, HostLayer layer, const ModelConfig& config, const FormatWriter& writer,
+                  DType asked) {
   for (const LayerPart& row : layer_parts()) {
     HostMatrix& part = part_view(layer, row.role);
     if (!part.empty()) {
+      const StoredForm form = stored_form(config, row.role);
+      if (!form.is_plain()) {
+        std::ranges::transform(part.values, part.values.begin(),
+                               [&form](float x) { return form.stored_of(x); });
+      }
       const DType dtype = writer.stored_dtype(row.kind, asked);
       OwnedMatrix wide = backend.matrix(DType::f32, part.rows, part.cols);
       OwnedMatrix narrow = backend.matrix(dtype, part.rows, part.cols);
@@ -34,6 +41,10 @@ HostLayer rounded(Backend& backend, HostLayer layer, const FormatWriter& writer,
       ops::convert(backend, wide.view(), narrow.view());
       ops::convert(backend, narrow.view(), wide.view());
       backend.download(wide.view(), part.view());
+      if (!form.is_plain()) {
+        std::ranges::transform(part.values, part.values.begin(),
+                               [&form](float x) { return form.value_of(x); });
+      }
     }
   }
   return layer;
@@ -76,7 +87,7 @@ void verify(StageContext& context, const ModelConfig& compressed, EncodedLayers&
       packed = context.backend.allocate(bytes);
     }
     const std::span<std::byte> block(static_cast<std::byte*>(packed.data()), bytes);
-    pack_host_layer(context.backend, rounded(context.backend, layers.load(layer), writer, dtype),
+    pack_host_layer(context.backend, rounded(context.backend, layers.load(layer), compressed, writer, dtype),
                     compressed.hidden_size, context.compute_dtype, block);
     return std::span<const std::byte>(block);
   };

@@ -10,7 +10,7 @@
 #include "worker/model/companion_files.h"
 #include "worker/model/element_conversion.h"
 #include "worker/model/formats/format_writer.h"
-#include "worker/model/written_tensors.h"
+#include "worker/model/formats/written_tensors.h"
 
 namespace cce {
 namespace {

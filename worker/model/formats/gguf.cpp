@@ -7,9 +7,9 @@
 #include "common/model/formats/gguf_vocabulary.h"
 #include "worker/model/element_conversion.h"
 #include "worker/model/formats/format_writer.h"
+#include "worker/model/formats/written_tensors.h"
 #include "worker/model/gguf/gguf_file.h"
 #include "worker/model/gguf/gguf_model.h"
-#include "worker/model/written_tensors.h"
 
 namespace cce {
 namespace {

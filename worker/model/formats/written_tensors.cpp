@@ -1,4 +1,4 @@
-#include "worker/model/written_tensors.h"
+#include "worker/model/formats/written_tensors.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include <array>
 #include <cmath>
 
-#include "common/model/families/family.h"
+#include "common/model/families/part_groups.h"
 
 namespace cce {
 namespace {
@@ -18,11 +18,6 @@ void read_scales(JsonReader& config, ModelConfig& model) {
 /// Gemma3ForCausalLM, the text models: norms before and after each sub-block, gains that are 1 + weight, embedded
 /// tokens times √d, and windows in five layers of six, which turn by a base of their own.
 const Family& gemma3_text() {
-  static constexpr std::array norms = {TensorRole::q_norm, TensorRole::k_norm};
-  static constexpr std::array biases = {TensorRole::q_bias, TensorRole::k_bias, TensorRole::v_bias,
-                                        TensorRole::o_bias};
-  static constexpr std::array optional_parts = {OptionalParts{norms, nullptr},
-                                                OptionalParts{biases, "attention_bias"}};
   static constexpr std::array part_names = {
       PartName{TensorRole::attention_output_norm, "post_attention_layernorm.weight"},
       PartName{TensorRole::ffn_norm, "pre_feedforward_layernorm.weight"}};
@@ -44,7 +39,7 @@ const Family& gemma3_text() {
                 .sliding_theta_key = "rope_local_base_freq"},
       .norms = NormPlacement::both,
       .gain_offset = 1.0,
-      .optional_parts = optional_parts,
+      .optional_parts = norms_and_biases_by_key,
       .part_names = part_names,
       .fixed_keys = fixed_keys,
       .read_more = read_scales};

@@ -1,6 +1,4 @@
-#include <array>
-
-#include "common/model/families/family.h"
+#include "common/model/families/part_groups.h"
 
 namespace cce {
 namespace {
@@ -18,16 +16,10 @@ void read_multipliers(JsonReader& config, ModelConfig& model) {
 
 /// GraniteForCausalLM: Llama with multipliers of embedded tokens, scores, what sub-blocks add, and logits.
 const Family& granite() {
-  static constexpr std::array attention_biases = {TensorRole::q_bias, TensorRole::k_bias, TensorRole::v_bias,
-                                                  TensorRole::o_bias};
-  static constexpr std::array ffn_biases = {TensorRole::gate_bias, TensorRole::up_bias,
-                                            TensorRole::down_bias};
-  static constexpr std::array optional_parts = {OptionalParts{attention_biases, "attention_bias"},
-                                                OptionalParts{ffn_biases, "mlp_bias"}};
   static constexpr Family family{.model_type = "granite",
                                  .class_name = "GraniteForCausalLM",
                                  .max_positions = 2048,
-                                 .optional_parts = optional_parts,
+                                 .optional_parts = biases_by_key,
                                  .read_more = read_multipliers};
   return family;
 }

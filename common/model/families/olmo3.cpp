@@ -1,16 +1,11 @@
 #include <array>
 
-#include "common/model/families/family.h"
+#include "common/model/families/part_groups.h"
 
 namespace cce {
 
 /// Olmo3ForCausalLM: OLMo 2 with windows in three layers of four.
 const Family& olmo3() {
-  static constexpr std::array norms = {TensorRole::q_norm, TensorRole::k_norm};
-  static constexpr std::array biases = {TensorRole::q_bias, TensorRole::k_bias, TensorRole::v_bias,
-                                        TensorRole::o_bias};
-  static constexpr std::array optional_parts = {OptionalParts{norms, nullptr},
-                                                OptionalParts{biases, "attention_bias"}};
   static constexpr std::array part_names = {
       PartName{TensorRole::attention_output_norm, "post_attention_layernorm.weight"}};
   static constexpr Family family{.model_type = "olmo3",
@@ -21,7 +16,7 @@ const Family& olmo3() {
                                  .ropes = {.theta = 500000.0, .by_layer_type = true},
                                  .norms = NormPlacement::after,
                                  .norms_span_heads = true,
-                                 .optional_parts = optional_parts,
+                                 .optional_parts = norms_and_biases_by_key,
                                  .part_names = part_names};
   return family;
 }

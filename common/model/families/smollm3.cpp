@@ -1,6 +1,6 @@
 #include <array>
 
-#include "common/model/families/family.h"
+#include "common/model/families/part_groups.h"
 
 namespace cce {
 namespace {
@@ -42,12 +42,6 @@ void write_unturned_layers(const ModelConfig& model, OrderedJson& config) {
 
 /// SmolLM3ForCausalLM: Llama whose every fourth layer knows no positions (NoPE, arXiv 2305.19466).
 const Family& smollm3() {
-  static constexpr std::array attention_biases = {TensorRole::q_bias, TensorRole::k_bias, TensorRole::v_bias,
-                                                  TensorRole::o_bias};
-  static constexpr std::array ffn_biases = {TensorRole::gate_bias, TensorRole::up_bias,
-                                            TensorRole::down_bias};
-  static constexpr std::array optional_parts = {OptionalParts{attention_biases, "attention_bias"},
-                                                OptionalParts{ffn_biases, "mlp_bias"}};
   static constexpr std::array fixed_keys = {FixedKey{"use_sliding_window", "false"}};
   static constexpr Family family{.model_type = "smollm3",
                                  .class_name = "SmolLM3ForCausalLM",
@@ -55,7 +49,7 @@ const Family& smollm3() {
                                  .kv_heads = 4,
                                  .tied_embeddings = true,
                                  .ropes = {.theta = 2000000.0},
-                                 .optional_parts = optional_parts,
+                                 .optional_parts = biases_by_key,
                                  .fixed_keys = fixed_keys,
                                  .read_more = read_unturned_layers,
                                  .write_more = write_unturned_layers};

@@ -142,9 +142,14 @@ void run_plan(const PlanOptions& options, const Surroundings& surroundings) {
         parse_rates(probe_text(worker_program(options.worker, surroundings), threads), "cce-worker --probe");
   }
   PosixFileSystem files;
-  const PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
+  PreparedJob job = prepare_job(files, spec, machine, rates ? &*rates : nullptr);
   check_format_files(files, job.spec);
-  check_texts(worker_program(options.worker, surroundings), job.spec, text_check_seconds);
+  if (!texts_are_checked(worker_program(options.worker, surroundings), job.spec, text_check_seconds)) {
+    job.warnings.push_back(
+        "the texts could not be checked whole (a minute at most): only the run will say what is wrong with "
+        "them, if "
+        "anything");
+  }
   check_weights(files, job.spec);
   if (options.json) {
     print_json(job, surroundings);

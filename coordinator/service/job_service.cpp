@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <semaphore>
 
 #include "common/base/digest.h"
 #include "common/base/json_reader.h"
@@ -10,6 +11,7 @@
 #include "common/base/numeric_environment.h"
 #include "common/job/job_checks.h"
 #include "common/job/numerics_record.h"
+#include "coordinator/forecast/format_check.h"
 #include "coordinator/recipe/recipe.h"
 #include "coordinator/run/job_creation.h"
 #include "coordinator/run/job_id.h"
@@ -31,6 +33,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t most_page_jobs = 1000;
 /// How long a request waits for a look at its texts: what takes longer is the run's.
 constexpr double text_check_seconds = 10.0;
+/// Requests that may wait so at once. Each keeps one of the server's few workers: the others must stay free for
+/// requests that are answered in no time. A job that comes while these wait is checked by its run alone.
+constexpr std::ptrdiff_t most_text_checks = 2;
 constexpr std::int64_t least_free_bytes = std::int64_t{32} << 20;
 
 void check_key(const std::string& key) {
@@ -86,7 +91,8 @@ class JobService::Implementation {
       recipe["from"] = *origin;
     }
     PreparedJob job = prepare_job(files_, checked_spec(recipe), options_.machine, nullptr);
-    check_texts(options_.worker, job.spec, text_check_seconds);
+    check_format_files(files_, job.spec);
+    check_few_texts(job.spec);
     const std::string id = make_job_id();
     if (!job.spec.output.empty()) {
       check_deliverable(files_, job.spec.output, false, delivery_guards(table_->folder(id), job.spec));
@@ -173,6 +179,18 @@ class JobService::Implementation {
     return files_.lock(options_.data / "lock");
   }
 
+  void check_few_texts(const JobSpec& spec) {
+    if (!text_checks_.try_acquire()) {
+      return;
+    }
+    struct Place {
+      std::counting_semaphore<most_text_checks>& places;
+      ~Place() { places.release(); }
+    };
+    const Place place{text_checks_};
+    texts_are_checked(options_.worker, spec, text_check_seconds);
+  }
+
   std::optional<CreatedJob> find_earlier(const std::string& key, const std::string& digest) {
     const std::optional<StoredKey> stored = table_->find_key(key);
     if (!stored) {
@@ -232,6 +250,7 @@ class JobService::Implementation {
   std::optional<JobTable> table_;
   std::optional<OutputClaims> claims_;
   std::optional<JobEngine> engine_;
+  std::counting_semaphore<most_text_checks> text_checks_{most_text_checks};
 };
 
 JobService::JobService(FileSystem& files, Scheduler& scheduler, ServiceOptions options)

@@ -89,7 +89,8 @@ void write_hugging_face(FileSystem& files, const Path& folder, const CheckpointC
       contents.config, settings.format, contents.original.config_text(), std::string(name(settings.dtype)));
   write_text_file(files, folder / "config.json", config_json);
   write_tensors(files, folder, contents, settings);
-  copy_companion_files(files, contents.original.folder(), folder);
+  const Path original = contents.original.folder();
+  copy_files(files, companion_files(files, original), original, folder);
 }
 
 void write_checkpoint(FileSystem& files, const Path& folder, const CheckpointContents& contents,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <span>
 #include <sstream>
 #include <string_view>
 
@@ -35,16 +36,11 @@ constexpr std::array companions = {
     Pattern{"chat_template", "", ".json"},
     Pattern{"generation_config", "", ".json"},
     Pattern{"", "processor_config", ".json"},
-    // Terms.
-    Pattern{"", "license", ""},
-    Pattern{"", "licence", ""},
-    Pattern{"", "copying", ""},
-    Pattern{"", "copyright", ""},
-    Pattern{"", "notice", ""},
-    Pattern{"", "use_policy", ""},
-    Pattern{"", "use-policy", ""},
-    Pattern{"", "prohibited_use", ""},
-    Pattern{"", "terms_of_use", ""},
+};
+constexpr std::array terms = {
+    Pattern{"", "license", ""},      Pattern{"", "licence", ""},        Pattern{"", "copying", ""},
+    Pattern{"", "copyright", ""},    Pattern{"", "notice", ""},         Pattern{"", "use_policy", ""},
+    Pattern{"", "use-policy", ""},   Pattern{"", "prohibited_use", ""}, Pattern{"", "terms_of_use", ""},
     Pattern{"", "terms-of-use", ""},
 };
 
@@ -57,20 +53,20 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-bool is_companion(const std::string& name) {
+bool is_one_of(std::span<const Pattern> patterns, const std::string& name) {
   const std::string lower = lower_case(name);
   return !lower.starts_with(".") &&
-         std::any_of(companions.begin(), companions.end(), [&lower](const Pattern& pattern) {
+         std::any_of(patterns.begin(), patterns.end(), [&lower](const Pattern& pattern) {
            return lower.starts_with(pattern.start) && lower.find(pattern.middle) != std::string::npos &&
                   lower.ends_with(pattern.end);
          });
 }
 
 void add_files(const FileSystem& files, const fs::path& folder, const fs::path& inner,
-               std::vector<std::string>& found) {
+               std::span<const Pattern> patterns, std::vector<std::string>& found) {
   for (const std::string& name : files.list(folder / inner)) {
     const fs::path place = folder / inner / name;
-    if (is_companion(name) && files.exists(place) && !files.is_directory(place)) {
+    if (is_one_of(patterns, name) && files.exists(place) && !files.is_directory(place)) {
       found.push_back((inner / name).string());
     }
   }
@@ -91,17 +87,26 @@ std::string unquoted(std::string value) {
 }  // namespace
 
 std::vector<std::string> companion_files(const FileSystem& files, const fs::path& folder) {
-  std::vector<std::string> found;
-  add_files(files, folder, "", found);
+  std::vector<std::string> found = terms_files(files, folder);
+  add_files(files, folder, "", companions, found);
   if (files.is_directory(folder / template_folder)) {
-    add_files(files, folder, template_folder, found);
+    add_files(files, folder, template_folder, companions, found);
   }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());  // a name may say both
+  return found;
+}
+
+std::vector<std::string> terms_files(const FileSystem& files, const fs::path& folder) {
+  std::vector<std::string> found;
+  add_files(files, folder, "", terms, found);
   std::sort(found.begin(), found.end());
   return found;
 }
 
-void copy_companion_files(FileSystem& files, const fs::path& from, const fs::path& to) {
-  for (const std::string& name : companion_files(files, from)) {
+void copy_files(FileSystem& files, const std::vector<std::string>& names, const fs::path& from,
+                const fs::path& to) {
+  for (const std::string& name : names) {
     files.make_directory((to / name).parent_path());
     const MappedFile source = files.map_readonly(from / name);
     const std::unique_ptr<FileWriter> writer = files.open_writer(to / name, WriteMode::create_or_replace);

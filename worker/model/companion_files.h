@@ -13,9 +13,13 @@ namespace cce {
 /// (original/, onnx/). Links count as the files that they lead to.
 std::vector<std::string> companion_files(const FileSystem& files, const std::filesystem::path& folder);
 
-/// Copies them, byte for byte, into a folder that is there. Errors: disk_full, io_failure.
-void copy_companion_files(FileSystem& files, const std::filesystem::path& from,
-                          const std::filesystem::path& to);
+/// Those of them that are terms: licences, notices, use policies.
+std::vector<std::string> terms_files(const FileSystem& files, const std::filesystem::path& folder);
+
+/// Copies files named by their paths inside `from`, byte for byte, into a folder that is there. Errors: disk_full,
+/// io_failure.
+void copy_files(FileSystem& files, const std::vector<std::string>& names, const std::filesystem::path& from,
+                const std::filesystem::path& to);
 
 /// The licence of a model as its README.md says it in the front matter of a model card; empty where it is silent.
 /// https://huggingface.co/docs/hub/model-cards

@@ -71,8 +71,6 @@ COMPUTATION = {
     "residual_scale": 1.0,       # what a sub-block adds is multiplied by it
     "logits_divisor": 1.0,       # logits are divided by it
 }
-
-
 ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
 
 
@@ -391,12 +389,6 @@ class CceLlamaForCausalLM(CceLlamaPreTrainedModel, GenerationMixin):
         self.model = CceLlamaModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
-
-    def get_input_embeddings(self):
-        return self.model.embed_tokens
-
-    def set_input_embeddings(self, value):
-        self.model.embed_tokens = value
 
     def get_output_embeddings(self):
         return self.lm_head

@@ -1,7 +1,6 @@
 #include "worker/run/text_check.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "common/base/error_json.h"
@@ -13,34 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder for the token files, gone when this goes.
-class ScratchTexts {
- public:
-  ScratchTexts() {
-    std::string pattern = (fs::temp_directory_path() / "cce-texts-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      throw Error{.code = ErrorCode::io_failure, .where = pattern, .found = "no folder can be made"};
-    }
-    path_ = pattern;
-  }
-  ScratchTexts(const ScratchTexts&) = delete;
-  ScratchTexts& operator=(const ScratchTexts&) = delete;
-  ~ScratchTexts() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 void prepare_texts_of(const std::string& spec_path) {
   PosixFileSystem files;
   const JobSpec spec = parse_job_spec(files.read_text(spec_path, std::int64_t{1} << 30), spec_path);
   const CheckpointFiles model = CheckpointFiles::open(files, spec.model);
-  const ScratchTexts scratch;
-  JobTexts(files, spec, model.config().vocabulary_size, scratch.path(), [](const std::string&) {}).prepare();
+  const fs::path scratch = fs::path(spec_path).parent_path() / "tokens";
+  JobTexts(files, spec, model.config().vocabulary_size, scratch, [](const std::string&) {}).prepare();
 }
 
 }  // namespace

@@ -268,8 +268,6 @@ const FormatRules& custom_rules() {
       .name = "custom",
       .structures = structures,
       .automatic_structures = automatic,
-      .widths_are_shared = false,
-      .drops_empty_layers = false,
       .adds_output_biases = true,
       .own_class = &own_class,
       .check = [](const ModelConfig&) {},

@@ -40,13 +40,13 @@ struct FormatRules {
   bool adds_output_biases = false;        ///< the refit gives every sub-block an output bias
   const ModelClass* own_class = nullptr;  ///< nullptr: results are of the family's plain class
   /// Refuses shapes that the format cannot carry, naming the layer. Errors: impossible_combination.
-  void (*check)(const ModelConfig& config);
+  void (*check)(const ModelConfig& config) = nullptr;
   /// Refuses an original whose other files the format has to carry and cannot. nullptr: it copies them as they are.
   /// Errors: unsupported, missing_file, those of what reads them.
   void (*check_original)(const FileSystem& files, const std::filesystem::path& folder,
                          const ModelConfig& config) = nullptr;
   /// Rewrites the original's config.json for `config`, which has passed `check`.
-  void (*write_config)(const ModelConfig& config, OrderedJson& document);
+  void (*write_config)(const ModelConfig& config, OrderedJson& document) = nullptr;
   std::string_view loading_advice;  ///< Markdown for the model card: how to load a result
 };
 

@@ -1,5 +1,3 @@
-#include <array>
-
 #include "common/base/error.h"
 #include "common/model/families/family.h"
 #include "common/model/formats/format.h"
@@ -54,25 +52,20 @@ void check(const ModelConfig& config) {
 
 /// One file for llama.cpp and what is built on it: a plain model's shapes, with the tokenizer inside.
 const FormatRules& gguf_rules() {
-  static constexpr std::array structures = {Structure::ffn, Structure::kv_groups, Structure::layers};
-  static constexpr std::array automatic = {Structure::ffn};
-  static constexpr FormatRules rules{
-      .name = "gguf",
-      .structures = structures,
-      .automatic_structures = automatic,
-      .widths_are_shared = true,
-      .drops_empty_layers = true,
-      .adds_output_biases = false,
-      .own_class = nullptr,
-      .check = check,
-      .check_original =
-          [](const FileSystem& files, const std::filesystem::path& folder, const ModelConfig& config) {
-            read_gguf_vocabulary(files, folder, config.vocabulary_size);
-          },
-      .write_config = write_plain_config,
-      .loading_advice =
-          "One file for llama.cpp and what is built on it:\n\n```sh\nllama-cli -m PATH/model.gguf -p "
-          "\"Once upon a time\"\nllama-quantize PATH/model.gguf PATH/model-Q4_K_M.gguf Q4_K_M\n```\n"};
+  static const FormatRules rules = [] {
+    FormatRules own = shared_shape_rules();
+    own.name = "gguf";
+    own.check = check;
+    own.check_original = [](const FileSystem& files, const std::filesystem::path& folder,
+                            const ModelConfig& config) {
+      read_gguf_vocabulary(files, folder, config.vocabulary_size);
+    };
+    own.loading_advice =
+        "One file for llama.cpp and what is built on it:\n\n```sh\nllama-cli -m PATH/model.gguf -p \"Once "
+        "upon a "
+        "time\"\nllama-quantize PATH/model.gguf PATH/model-Q4_K_M.gguf Q4_K_M\n```\n";
+    return own;
+  }();
   return rules;
 }
 

@@ -147,6 +147,10 @@ void place_token(GgufVocabulary& vocabulary, const std::string& token, std::int6
   vocabulary.types[static_cast<std::size_t>(id)] = type;
 }
 
+std::int64_t id_of(const Json& added, const std::string& where) {
+  return JsonReader(member(added, "id"), where, "added_tokens: id").integer();
+}
+
 void read_tokens(const Json& tokenizer, std::int64_t vocabulary_size, const std::string& where,
                  GgufVocabulary& vocabulary) {
   for (std::int64_t id = 0; id < vocabulary_size; ++id) {
@@ -155,27 +159,30 @@ void read_tokens(const Json& tokenizer, std::int64_t vocabulary_size, const std:
   }
   vocabulary.types.assign(static_cast<std::size_t>(vocabulary_size), unused_token);
   for (const auto& [token, id] : member(member(tokenizer, "model"), "vocab").items()) {
-    place_token(vocabulary, token, id.get<std::int64_t>(), normal_token, where);
+    place_token(vocabulary, token, JsonReader(id, where, "model.vocab").integer(), normal_token, where);
   }
   for (const Json& added : member(tokenizer, "added_tokens")) {
     const std::string token = text_of(member(added, "content"));
     const bool is_control = is_true(member(added, "special")) || looks_special(token);
-    place_token(vocabulary, is_control ? token : replace_all(token, "\u2581", " "),
-                member(added, "id").get<std::int64_t>(), is_control ? control_token : user_defined_token,
-                where);
+    place_token(vocabulary, is_control ? token : replace_all(token, "\u2581", " "), id_of(added, where),
+                is_control ? control_token : user_defined_token, where);
   }
 }
 
 /// "left right", in either spelling of tokenizer.json; a space inside a part is written as the byte-level letter.
-void read_merges(const Json& tokenizer, GgufVocabulary& vocabulary) {
-  const auto escaped = [](const Json& part) { return replace_all(part.get<std::string>(), " ", "\u0120"); };
+void read_merges(const Json& tokenizer, const std::string& where, GgufVocabulary& vocabulary) {
   for (const Json& merge : member(member(tokenizer, "model"), "merges")) {
-    if (merge.is_array()) {
-      std::string& text = vocabulary.merges.emplace_back(escaped(merge.at(0)));
-      text.append(" ").append(escaped(merge.at(1)));
-    } else {
-      vocabulary.merges.push_back(merge.get<std::string>());
+    const JsonReader reader(merge, where, "model.merges");
+    if (!merge.is_array()) {
+      vocabulary.merges.push_back(reader.text());
+      continue;
     }
+    const std::vector<std::string> parts = reader.texts();
+    if (parts.size() != 2) {
+      reader.refuse(ErrorCode::malformed_file, "two parts");
+    }
+    std::string& text = vocabulary.merges.emplace_back(replace_all(parts[0], " ", "\u0120"));
+    text.append(" ").append(replace_all(parts[1], " ", "\u0120"));
   }
 }
 
@@ -195,7 +202,7 @@ std::string token_text(const Json& entry) {
   return entry.is_object() ? text_of(member(entry, "content")) : text_of(entry);
 }
 
-void read_special(const Json& tokenizer, const Json& settings, const Json& config,
+void read_special(const Json& tokenizer, const Json& settings, const Json& config, const std::string& where,
                   GgufVocabulary& vocabulary) {
   struct Special {
     const char* type;
@@ -208,7 +215,7 @@ void read_special(const Json& tokenizer, const Json& settings, const Json& confi
       Special{"mask", "mask_token_id"}};
   std::map<std::string, std::int64_t> id_of_added;
   for (const Json& added : member(tokenizer, "added_tokens")) {
-    id_of_added.try_emplace(text_of(member(added, "content")), member(added, "id").get<std::int64_t>());
+    id_of_added.try_emplace(text_of(member(added, "content")), id_of(added, where));
   }
   for (const Special& special : specials) {
     const std::string type = special.type;
@@ -281,9 +288,14 @@ GgufVocabulary read_gguf_vocabulary(const FileSystem& files, const fs::path& fol
   GgufVocabulary vocabulary;
   vocabulary.model = "gpt2";
   vocabulary.pre = pre_tokenizer_name(tokenizer, path.string());
+  // Neither NFC nor its lack is written: llama.cpp normalises no text of this kind.
+  const std::string normalizer = text_of(member(member(tokenizer, "normalizer"), "type"));
+  if (!member(tokenizer, "normalizer").is_null() && normalizer != "NFC") {
+    refuse(path.string() + ": normalizer", normalizer, "none or NFC");
+  }
   read_tokens(tokenizer, vocabulary_size, path.string(), vocabulary);
-  read_merges(tokenizer, vocabulary);
-  read_special(tokenizer, settings, read_optional(files, folder / "config.json"), vocabulary);
+  read_merges(tokenizer, path.string(), vocabulary);
+  read_special(tokenizer, settings, read_optional(files, folder / "config.json"), path.string(), vocabulary);
   if (const Json& prefix = member(settings, "add_prefix_space"); prefix.is_boolean()) {
     vocabulary.add_space_prefix = prefix.get<bool>();
   }

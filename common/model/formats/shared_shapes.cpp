@@ -1,5 +1,7 @@
 #include "common/model/formats/shared_shapes.h"
 
+#include <array>
+
 #include "common/base/error.h"
 #include "common/model/families/family.h"
 #include "common/model/formats/format.h"
@@ -63,6 +65,18 @@ void keep_layer_entries(OrderedJson& document, std::size_t layers,
 }
 
 }  // namespace
+
+FormatRules shared_shape_rules() {
+  static constexpr std::array structures = {Structure::ffn, Structure::kv_groups, Structure::layers};
+  static constexpr std::array automatic = {Structure::ffn};
+  FormatRules rules;
+  rules.structures = structures;
+  rules.automatic_structures = automatic;
+  rules.widths_are_shared = true;
+  rules.drops_empty_layers = true;
+  rules.write_config = write_plain_config;
+  return rules;
+}
 
 std::string choose_plain_format() {
   return "Choose export.format=" + std::string(format_name(export_formats().front()));

@@ -3,11 +3,15 @@
 #include <string_view>
 
 #include "common/base/json_writer.h"
+#include "common/model/formats/format.h"
 #include "common/model/model_config.h"
 
 namespace cce {
 
 // For formats whose results are of the family's plain class: one set of shapes for all layers.
+
+/// What such formats have in common; name, check and advice are each one's own.
+FormatRules shared_shape_rules();
 
 /// Refuses layers that differ, head widths other than head_dim and parts that the class has no place for.
 /// Layers without any block are allowed: they are left out. `format` is named in errors. Errors:

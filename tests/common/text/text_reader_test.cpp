@@ -13,6 +13,7 @@
 #include "common/base/error.h"
 #include "common/text/text_record.h"
 #include "common/text/token_file.h"
+#include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 
 namespace cce {
@@ -58,17 +59,6 @@ class TextReaderTest : public testing::Test {
       return true;
     });
     return text;
-  }
-
-  template <typename Call>
-  Error error_of(Call call) const {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error;
-    }
-    ADD_FAILURE() << "accepted";
-    return {};
   }
 
   TemporaryFolder folder_;

@@ -22,14 +22,6 @@ Checkpoint open(const std::filesystem::path& folder) {
   return Checkpoint::open(PosixFileSystem(), folder);
 }
 
-HostLayer host_layer_of(const Checkpoint& checkpoint, std::int64_t layer) {
-  const LayerShape& shape = checkpoint.config().layers[static_cast<std::size_t>(layer)];
-  const std::int64_t hidden_size = checkpoint.config().hidden_size;
-  std::vector<std::byte> block(packed_layer_bytes(shape, hidden_size, DType::f32));
-  checkpoint.pack_layer(layer, DType::f32, block);
-  return to_host_layer(view_packed_layer(shape, hidden_size, DType::f32, std::span<const std::byte>(block)));
-}
-
 std::vector<float> logits_of(const Checkpoint& checkpoint) {
   const std::unique_ptr<Backend> backend = make_cpu_backend(1);
   const EndWeights ends = checkpoint.end_weights(*backend, DType::f32);
@@ -38,13 +30,6 @@ std::vector<float> logits_of(const Checkpoint& checkpoint) {
   const std::vector<std::int32_t> ids = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
   const OwnedMatrix logits = runner.logits(ids, {2, 6});
   return downloaded(*backend, logits.view()).values;
-}
-
-CheckpointContents same_as(const Checkpoint& original) {
-  return {.config = original.config(),
-          .layer = [&original](std::int64_t layer) { return host_layer_of(original, layer); },
-          .original = original,
-          .final_norm = {}};
 }
 
 class WrittenCheckpoint : public ::testing::TestWithParam<const char*> {

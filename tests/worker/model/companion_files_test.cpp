@@ -77,7 +77,7 @@ TEST_F(CompanionFiles, of_every_kind_travel_and_nothing_of_the_old_weights) {
   EXPECT_EQ(companion_files(files_, folder_.path()), sorted);
 
   const TemporaryFolder copy;
-  copy_companion_files(files_, folder_.path(), copy.path());
+  copy_files(files_, companion_files(files_, folder_.path()), folder_.path(), copy.path());
   for (const std::string& name : wanted) EXPECT_EQ(read_bytes(copy / name), "content of " + name);
   EXPECT_FALSE(fs::exists(copy / "config.json"));
 }
@@ -87,7 +87,7 @@ TEST_F(CompanionFiles, a_link_travels_as_its_file_and_a_dead_one_not) {
   fs::create_symlink("blobs/1", folder_ / "tokenizer.json");
   fs::create_symlink("blobs/2", folder_ / "LICENSE");
   const TemporaryFolder copy;
-  copy_companion_files(files_, folder_.path(), copy.path());
+  copy_files(files_, companion_files(files_, folder_.path()), folder_.path(), copy.path());
   EXPECT_FALSE(fs::is_symlink(copy / "tokenizer.json"));
   EXPECT_EQ(read_bytes(copy / "tokenizer.json"), "content of blobs/1");
   EXPECT_FALSE(fs::exists(copy / "LICENSE"));

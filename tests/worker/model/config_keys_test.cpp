@@ -99,14 +99,6 @@ double mean_loss(const Checkpoint& checkpoint) {
   return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
 }
 
-HostLayer layer_of(const Checkpoint& checkpoint, std::int64_t layer) {
-  const LayerShape& shape = checkpoint.config().layers[static_cast<std::size_t>(layer)];
-  const std::int64_t hidden = checkpoint.config().hidden_size;
-  std::vector<std::byte> block(packed_layer_bytes(shape, hidden, DType::f32));
-  checkpoint.pack_layer(layer, DType::f32, block);
-  return to_host_layer(view_packed_layer(shape, hidden, DType::f32, std::span<const std::byte>(block)));
-}
-
 class ConfigKeys : public ::testing::TestWithParam<Json> {
  protected:
   ConfigKeys() { make_folder(folder_ / "model", GetParam()); }
@@ -115,11 +107,7 @@ class ConfigKeys : public ::testing::TestWithParam<Json> {
     EXPECT_LE(std::abs(mean_loss(checkpoint) - expected), loss_bound * expected);
   }
   Checkpoint written(const Checkpoint& original, ExportFormat format) {
-    const auto layer = [&original](std::int64_t index) { return layer_of(original, index); };
-    write_new_checkpoint(
-        files_, folder_ / "out",
-        {.config = original.config(), .layer = layer, .original = original, .final_norm = {}},
-        {.format = format, .dtype = DType::f32});
+    write_new_checkpoint(files_, folder_ / "out", same_as(original), {.format = format, .dtype = DType::f32});
     return Checkpoint::open(files_, folder_ / "out");
   }
 

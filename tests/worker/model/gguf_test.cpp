@@ -19,14 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-HostLayer host_layer_of(const Checkpoint& checkpoint, std::int64_t layer) {
-  const LayerShape& shape = checkpoint.config().layers[static_cast<std::size_t>(layer)];
-  const std::int64_t hidden_size = checkpoint.config().hidden_size;
-  std::vector<std::byte> block(packed_layer_bytes(shape, hidden_size, DType::f32));
-  checkpoint.pack_layer(layer, DType::f32, block);
-  return to_host_layer(view_packed_layer(shape, hidden_size, DType::f32, std::span<const std::byte>(block)));
-}
-
 /// A test model in a folder of its own, with the tokenizer of scripts/conformance/gguf_goldens.py.
 class Gguf : public ::testing::Test {
  protected:
@@ -42,12 +34,8 @@ class Gguf : public ::testing::Test {
 
   fs::path write(const std::string& name, DType dtype) {
     const Checkpoint original = Checkpoint::open(files_, make_original(name));
-    const CheckpointContents contents{
-        .config = original.config(),
-        .layer = [&original](std::int64_t layer) { return host_layer_of(original, layer); },
-        .original = original,
-        .final_norm = {}};
-    write_new_checkpoint(files_, folder_ / "out", contents, {.format = ExportFormat::gguf, .dtype = dtype});
+    write_new_checkpoint(files_, folder_ / "out", same_as(original),
+                         {.format = ExportFormat::gguf, .dtype = dtype});
     return folder_ / "out";
   }
 
@@ -162,6 +150,33 @@ TEST_F(Gguf, tokenizers_without_a_name_in_llama_cpp_are_refused) {
     fs::create_directory(folder);
     fs::copy_file(fs::path(CCE_TESTS_DIR) / "data/tokenizers" / name, folder / "tokenizer.json");
     expect_error([&] { read_gguf_vocabulary(files_, folder, 512); }, ErrorCode::unsupported, "pre_tokenizer");
+  }
+}
+
+TEST_F(Gguf, what_would_change_a_text_before_it_is_split_is_refused) {
+  const fs::path path = make_original("qwen3") / "tokenizer.json";
+  Json tokenizer = parse_json(files_.read_text(path, 1 << 20), path.string());
+  tokenizer["normalizer"] = {{"type", "Lowercase"}};
+  files_.write_atomic(path, tokenizer.dump());
+  expect_error([&] { read_gguf_vocabulary(files_, path.parent_path(), 61); }, ErrorCode::unsupported,
+               "Lowercase");
+  tokenizer["normalizer"] = {{"type", "NFC"}};
+  files_.write_atomic(path, tokenizer.dump());
+  EXPECT_NO_THROW(read_gguf_vocabulary(files_, path.parent_path(), 61));
+}
+
+TEST_F(Gguf, a_tokenizer_with_values_of_other_types_is_refused_by_path) {
+  const fs::path path = make_original("qwen3") / "tokenizer.json";
+  const Json tokenizer = parse_json(files_.read_text(path, 1 << 20), path.string());
+  const std::pair<const char*, Json> rows[] = {{"/model/vocab/a", "7"},
+                                               {"/added_tokens/0/id", nullptr},
+                                               {"/model/merges/0", Json::array({"a"})},
+                                               {"/model/merges/0", 3}};
+  for (const auto& [place, value] : rows) {
+    Json changed = tokenizer;
+    changed[Json::json_pointer(place)] = value;
+    files_.write_atomic(path, changed.dump());
+    EXPECT_THROW(read_gguf_vocabulary(files_, path.parent_path(), 61), Error) << place;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/model/architecture.h"
+#include "tests/worker/model/layer_shapes.h"
 #include "tests/worker/model/model_golden.h"
 #include "tests/worker/model/random_layer.h"
 #include "worker/model/block.h"
@@ -39,31 +40,6 @@ LayerShape whole(LayerShape shape, std::int64_t ffn_width, bool biases) {
   shape.ffn_width = ffn_width;
   shape.q_bias = shape.k_bias = shape.v_bias = shape.o_bias = biases;
   shape.gate_bias = shape.up_bias = shape.down_bias = biases;
-  return shape;
-}
-LayerShape with_norms(LayerShape shape) {
-  shape.q_norm = shape.k_norm = true;
-  return shape;
-}
-LayerShape with_window(LayerShape shape, std::int64_t window) {
-  shape.window = window;
-  return shape;
-}
-LayerShape normed_after(LayerShape shape, bool before_too) {
-  shape.attention_norm = shape.ffn_norm = before_too;
-  shape.attention_output_norm = shape.ffn_output_norm = true;
-  return shape;
-}
-LayerShape with_spanning_norms(LayerShape shape) {
-  shape.q_norm = shape.k_norm = shape.norms_span_heads = true;
-  return shape;
-}
-LayerShape without_rope(LayerShape shape) {
-  shape.rope = LayerShape::no_rope;
-  return shape;
-}
-LayerShape with_pairs(LayerShape shape, std::vector<std::int32_t> pairs) {
-  shape.rope_pairs = std::move(pairs);
   return shape;
 }
 LayerShape ffn_alone(std::int64_t width) {

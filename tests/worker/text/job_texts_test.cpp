@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/error.h"
+#include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 #include "worker/text/begin_tokens.h"
 #include "worker/text/script_tokens.h"
@@ -61,17 +62,6 @@ class JobTextsTest : public testing::Test {
     const auto entries = std::filesystem::directory_iterator(folder_ / "tokens");
     return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
   }
-  template <typename Call>
-  Error error_of(Call call) const {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error;
-    }
-    ADD_FAILURE() << "accepted";
-    return {};
-  }
-
   TemporaryFolder folder_;
   PosixFileSystem files_;
   JobSpec spec_;

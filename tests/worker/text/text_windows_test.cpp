@@ -11,6 +11,7 @@
 
 #include "common/base/error.h"
 #include "common/base/file.h"
+#include "tests/common/error_matcher.h"
 #include "tests/common/temporary_folder.h"
 
 namespace cce {
@@ -41,17 +42,6 @@ class TextWindowsTest : public testing::Test {
   }
   TextWindows select(std::int64_t first, std::optional<std::int64_t> last, std::int64_t length) const {
     return select(first, last, {.length = length, .begin_ids = {}, .vocabulary_size = vocabulary});
-  }
-
-  template <typename Call>
-  Error error_of(Call call) const {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error;
-    }
-    ADD_FAILURE() << "accepted";
-    return {};
   }
 
   TemporaryFolder folder_;

@@ -1,3 +1,4 @@
+#include "worker/model/companion_files.h"
 #include "worker/model/formats/format_writer.h"
 #include "worker/model/modeling_source.h"
 
@@ -14,7 +15,10 @@ void write(FileSystem& files, const std::filesystem::path& folder, const Checkpo
 
 /// The same kind of folder with the modelling file that transformers runs.
 FormatWriter custom_writer() {
-  return {.stored_dtype = stored_as_asked, .write = write, .read_back = read_hugging_face};
+  return {.stored_dtype = stored_as_asked,
+          .companions = companion_files,
+          .write = write,
+          .read_back = read_hugging_face};
 }
 
 }  // namespace cce

@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common/base/file.h"
 #include "worker/model/checkpoint.h"
@@ -24,6 +26,8 @@ struct ReadBack {
 struct FormatWriter {
   /// What a tensor of this kind is stored as where the recipe asks for a dtype.
   DType (*stored_dtype)(PartKind kind, DType asked);
+  /// What goes into a result beside the model, as paths inside the original's folder (companion_files.h).
+  std::vector<std::string> (*companions)(const FileSystem& files, const std::filesystem::path& original);
   /// Writes every file of a result into an existing folder. Errors: those of write_checkpoint.
   void (*write)(FileSystem& files, const std::filesystem::path& folder, const CheckpointContents& contents,
                 const CheckpointWriteSettings& settings);

@@ -5,6 +5,7 @@
 
 #include "common/model/formats/format.h"
 #include "common/model/formats/gguf_vocabulary.h"
+#include "worker/model/companion_files.h"
 #include "worker/model/element_conversion.h"
 #include "worker/model/formats/format_writer.h"
 #include "worker/model/formats/written_tensors.h"
@@ -63,6 +64,7 @@ void write(FileSystem& files, const fs::path& folder, const CheckpointContents& 
   }
   writer->sync();
   writer->close();
+  copy_files(files, terms_files(files, original), original, folder);
 }
 
 /// The file's numbers in our order, as f32.
@@ -143,7 +145,7 @@ ReadBack read_back(Backend& backend, const FileSystem& files, const fs::path& fo
 
 /// One file that llama.cpp loads.
 FormatWriter gguf_writer() {
-  return {.stored_dtype = stored_dtype, .write = write, .read_back = read_back};
+  return {.stored_dtype = stored_dtype, .companions = terms_files, .write = write, .read_back = read_back};
 }
 
 }  // namespace cce

@@ -9,6 +9,7 @@
 #include "common/job/numerics_record.h"
 #include "common/model/format_rules.h"
 #include "worker/model/companion_files.h"
+#include "worker/model/formats/format_writer.h"
 
 namespace cce {
 namespace {
@@ -137,7 +138,7 @@ void add_evaluation(const Evaluation& evaluation, OrderedJson& report) {
 /// What of the original's folder lies in the result too, and under which terms its card says that it may be used.
 void add_companions(const StageContext& context, OrderedJson& report) {
   const std::filesystem::path& folder = context.checkpoint.folder();
-  report["copied_files"] = companion_files(context.files, folder);
+  report["copied_files"] = writer_of(context.spec.export_settings.format).companions(context.files, folder);
   const ModelLicense license = read_model_license(context.files, folder);
   for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"license", license.license},
                                    {"license_name", license.name},

@@ -90,7 +90,7 @@ const FamilyRow family_rows[] = {
     {"mistral_window", 1, ExportFormat::custom}, {"qwen2_bias", 2, ExportFormat::uniform},
     {"qwen3", 2, ExportFormat::custom},          {"smollm3", 1, ExportFormat::custom},
     {"gemma3", 2, ExportFormat::custom},         {"olmo2", 2, ExportFormat::uniform},
-    {"granite", 1, ExportFormat::custom}};
+    {"olmo3", 1, ExportFormat::custom},          {"granite", 1, ExportFormat::custom}};
 INSTANTIATE_TEST_SUITE_P(Encode, EncodeKeepsAll, ::testing::ValuesIn(family_rows), [](const auto& row) {
   return std::string(row.param.model) + "_on_" + std::to_string(row.param.ranks);
 });
@@ -126,7 +126,7 @@ TEST(Encode, a_refit_comes_closer_than_none) {
 }
 
 TEST(Encode, a_refit_before_a_norm_comes_closer_than_none) {
-  for (const char* model : {"gemma3", "olmo2"}) {
+  for (const char* model : {"gemma3", "olmo2", "olmo3"}) {
     EXPECT_LT(distance_with(RefitTarget::error_aware, 1, model), distance_with(RefitTarget::none, 1, model))
         << model;
   }
